@@ -1,0 +1,33 @@
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: lab test figures bench clean
+
+lab: .venv/ready-lab
+	@$(BIN)/psipo lab
+
+test: .venv/ready-test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q -rs -n 2 --dist worksteal --ignore=tests/browser
+	$(BIN)/python -m pytest -q -rs tests/browser
+
+figures: .venv/ready-lab
+	$(BIN)/psipo figures
+
+bench: .venv/ready-bench
+	$(BIN)/python -m pytest tests/benchmarks -o norecursedirs= --benchmark-columns=min,median,max,rounds
+
+.venv/ready-lab: EXTRAS =
+.venv/ready-test: EXTRAS = [test]
+.venv/ready-bench: EXTRAS = [bench]
+
+.venv/ready-%: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) --editable '.$(EXTRAS)'
+	touch $@
+
+clean:
+	rm -rf .venv

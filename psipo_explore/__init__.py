@@ -1,0 +1,29 @@
+"""psipo_explore: ΨPO and IPO (Azar et al. 2023, arXiv:2310.12036), exact on finite action sets and explorable by hand."""
+
+from psipo_explore.comparisons import Comparisons
+from psipo_explore.datasets import citations
+from psipo_explore.policy import cyclic_share, gibbs_policy, kl_divergence, objective, optimal_policy
+from psipo_explore.preferences import bradley_terry, tournament
+from psipo_explore.psi import IDENTITY, LOGIT, Psi, folded_power
+from psipo_explore.scores import ExpectedPsi, expected_psi, expected_psi_bradley_terry
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "IDENTITY",
+    "LOGIT",
+    "Comparisons",
+    "ExpectedPsi",
+    "Psi",
+    "bradley_terry",
+    "citations",
+    "cyclic_share",
+    "expected_psi",
+    "expected_psi_bradley_terry",
+    "folded_power",
+    "gibbs_policy",
+    "kl_divergence",
+    "objective",
+    "optimal_policy",
+    "tournament",
+]

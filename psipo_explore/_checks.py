@@ -1,0 +1,137 @@
+"""What input must be, and the words that say so.
+
+Every message begins with the argument's name, then names the worst entry and what was expected. Nothing is clipped
+or repaired in silence; what is returned is a new float64 array, ready for the mathematics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+Indices = npt.NDArray[np.intp]
+ArrayLike = npt.ArrayLike
+
+POLICY_TOLERANCE = 1e-6  # what float32 probabilities may be off
+PAIR_TOLERANCE = 1e-9
+
+
+def entry(name: str, index: Sequence[np.intp] | tuple[int, ...]) -> str:
+    """Write an entry as the reader would: p[2, 0], or just p for a scalar."""
+    return f"{name}[{', '.join(str(i) for i in index)}]" if len(index) else name
+
+
+def actions(count: int) -> str:
+    return f"{count} action" if count == 1 else f"{count} actions"
+
+
+def worst(badness: Array) -> tuple[np.intp, ...]:
+    """Index of the entry that is furthest off; NaN is worse than anything."""
+    return np.unravel_index(np.argmax(np.where(np.isnan(badness), np.inf, badness)), badness.shape)
+
+
+def refuse_where(bad: Mask, name: str, values: Array | Indices, expected: str, badness: Array | None = None) -> None:
+    """Raise for the worst of the entries marked bad, the first one if badness does not say which is worst."""
+    if bad.any():
+        at = worst(np.where(bad, 1.0 if badness is None else badness, -1.0))
+        raise ValueError(f"{entry(name, at)} = {values[at]:.12g}, {expected}")
+
+
+def real(name: str, values: ArrayLike) -> Array:
+    """Float64 array of the values, ±inf and NaN included."""
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise ValueError(f"{name} is ragged, must be a rectangular array of numbers") from None
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} holds {array.dtype} values, must be real numbers")
+    return array.astype(np.float64)
+
+
+def finite(name: str, values: ArrayLike) -> Array:
+    array = real(name, values)
+    refuse_where(~np.isfinite(array), name, array, "must be finite")
+    return array
+
+
+def positive(name: str, values: ArrayLike) -> Array:
+    array = real(name, values)
+    refuse_where(~(array > 0) | np.isinf(array), name, array, "must be positive and finite")
+    return array
+
+
+def probabilities(name: str, values: ArrayLike) -> Array:
+    array = real(name, values)
+    refuse_where(~((array >= 0) & (array <= 1)), name, array, "must lie in [0, 1]", np.abs(array - 0.5))
+    return array
+
+
+def rewards(values: ArrayLike) -> Array:
+    """Finite rewards of shape (..., K), K ≥ 1, whose differences are finite too."""
+    array = finite("rewards", values)
+    require_last_axis("rewards", array)
+    with np.errstate(over="ignore"):
+        spread = array.max(-1) - array.min(-1)
+    if np.isinf(spread).any():
+        raise ValueError(f"rewards run from {array.min():g} to {array.max():g}, must not differ by more than float64 holds")
+    return array
+
+
+def require_last_axis(name: str, array: Array) -> None:
+    if array.ndim == 0 or array.shape[-1] == 0:
+        raise ValueError(f"{name} has shape {array.shape}, must be (..., K) with K ≥ 1 actions")
+
+
+def policy(name: str, values: ArrayLike | None, n_actions: int, *, of: str) -> Array:
+    """Probabilities of shape (..., n_actions) that sum to one, uniform if not given; `of` names what fixed n_actions."""
+    if values is None:
+        return np.full(n_actions, 1 / n_actions)
+    array = real(name, values)
+    if array.ndim and array.shape[-1] != n_actions:
+        raise ValueError(f"{name} has shape {array.shape}, must be (..., {n_actions}): {of} has {actions(n_actions)}")
+    return distribution(name, array)
+
+
+def distribution(name: str, values: ArrayLike) -> Array:
+    """Probabilities of shape (..., K) that sum to one within 1e-6, made to sum to one exactly."""
+    array = real(name, values)
+    require_last_axis(name, array)
+    refuse_where(~((array >= 0) & np.isfinite(array)), name, array, "must be a probability", -array)
+    total = array.sum(-1, keepdims=True)
+    off = np.abs(total[..., 0] - 1)
+    if (off > POLICY_TOLERANCE).any():
+        at = worst(off)
+        raise ValueError(f"{entry(name, at)} sums to {total[..., 0][at]:.12g}, must sum to 1")
+    return np.asarray(array / total)
+
+
+def preference_table(p: ArrayLike) -> Array:
+    """Preferences of shape (..., K, K) with p + pᵀ = 1 and ½ on the diagonal."""
+    table = real("p", p)
+    if table.ndim < 2 or table.shape[-1] != table.shape[-2] or table.shape[-1] == 0:
+        raise ValueError(f"p has shape {table.shape}, must be (..., K, K) with K ≥ 1 actions")
+    table = probabilities("p", table)
+    off = np.abs(table + np.swapaxes(table, -1, -2) - 1)
+    if (off > PAIR_TOLERANCE).any():
+        at = worst(off)
+        *batch, y, other = at
+        mirror = (*batch, other, y)
+        if y == other:
+            raise ValueError(f"{entry('p', at)} = {table[at]:.12g}, must be 0.5: nothing beats itself")
+        raise ValueError(f"{entry('p', at)} + {entry('p', mirror)} = {table[at] + table[mirror]:.12g}, must be 1")
+    return table
+
+
+def broadcast(**batches: tuple[int, ...]) -> tuple[int, ...]:
+    """Common shape of the arguments' leading axes; the first argument that fits none before it is refused."""
+    shape: tuple[int, ...] = ()
+    for name, batch in batches.items():
+        try:
+            shape = np.broadcast_shapes(shape, batch)
+        except ValueError:
+            raise ValueError(f"{name} has leading axes {batch}, which do not broadcast with {shape} before it") from None
+    return shape

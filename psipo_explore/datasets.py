@@ -1,0 +1,36 @@
+"""Data that the lessons use, as `Comparisons`.
+
+Citations between four statistics journals: Table 4 of S. M. Stigler (1994), "Citation patterns in the journals of
+statistics and probability", Statistical Science 9(1), 94–108; the example of a Bradley–Terry fit in Agresti's
+"Categorical Data Analysis" and in the R package BradleyTerry2. The journal that is cited wins; citations of a journal
+by itself are left out.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from psipo_explore.comparisons import Comparisons
+
+CITATIONS_CSV = Path(str(files("psipo_explore") / "data" / "citations.csv"))
+
+
+def citations() -> Comparisons:
+    """Who cites whom among four statistics journals: 3727 comparisons of 4 actions, won by the journal that is cited.
+
+    Counts of Stigler (1994), Statistical Science 9(1), 94–108, off-diagonal.
+
+    Returns
+    -------
+    Comparisons
+        Actions Biometrika, Comm Statist, JASA, JRSS-B.
+
+    Examples
+    --------
+    >>> citations()
+    Comparisons(4 actions, 12 pairs, total weight 3727)
+    >>> citations().preferences()[0].round(3)
+    array([0.5  , 0.957, 0.609, 0.438])
+    """
+    return Comparisons.from_csv(CITATIONS_CSV, winner="cited", loser="citing", weight="citations")

@@ -1,0 +1,258 @@
+"""From scores to the optimal policy, π*(y) ∝ π_ref(y) exp(g(y)/β), and how good a policy is.
+
+One function makes g (`scores`), one tilts π_ref by g/β (Eq. 7 and 9 of arXiv:2310.12036); RLHF is the same tilt with
+g a reward. Beside them the objective of Eq. 6, its KL term, and the share of preferences that no score can express.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import special
+
+from psipo_explore import _checks as checks
+from psipo_explore._checks import Array, ArrayLike, Mask
+from psipo_explore.psi import Psi
+from psipo_explore.scores import ExpectedPsi, expected_psi
+
+
+def gibbs_policy(g: ExpectedPsi | ArrayLike, beta: ArrayLike, *, pi_ref: ArrayLike | None = None) -> Array:
+    """Tilt the reference policy by a score: π(y) ∝ π_ref(y) exp(g(y)/β).
+
+    The maximiser of E_π[g] − β KL(π ‖ π_ref), App. A.1 of arXiv:2310.12036. With g = E_μ[Ψ(p*)] it is ΨPO's
+    optimum (Eq. 7), with g a reward it is RLHF's.
+
+    Parameters
+    ----------
+    g : ExpectedPsi or array_like, shape (..., K)
+        Score of each action; rewards may be ±inf.
+    beta : array_like, shape (...)
+        Strength of the KL term, in the units of g; larger stays closer to pi_ref.
+    pi_ref : array_like, shape (..., K), optional
+        Reference policy; uniform by default.
+
+    Returns
+    -------
+    ndarray, shape (..., K)
+        Probabilities; exactly 0 for actions that collapse for every beta.
+
+    Raises
+    ------
+    ValueError
+        If beta is not positive and finite, or no action of pi_ref has a score above −inf.
+
+    Examples
+    --------
+    >>> gibbs_policy([1.0, 0.0], beta=0.5)
+    array([0.88079708, 0.11920292])
+    """
+    score = g if isinstance(g, ExpectedPsi) else _score_of_rewards(g)
+    n_actions = score.rest.shape[-1]
+    beta = checks.positive("beta", beta)
+    pi_ref = checks.policy("pi_ref", pi_ref, n_actions, of="g")
+    checks.broadcast(g=score.rest.shape[:-1], beta=beta.shape, pi_ref=pi_ref.shape[:-1])
+    support = pi_ref > 0
+    if not isinstance(g, ExpectedPsi) and (~support | (score.lost > 0)).all(-1).any():
+        raise ValueError("g is -inf on every action of pi_ref, must be above -inf on one")
+
+    contends = _has_top_rate(score, support)
+    best = np.where(contends, score.rest, -np.inf).max(-1, keepdims=True)
+    with np.errstate(divide="ignore", over="ignore"):
+        log_pi_ref = np.where(contends, np.log(pi_ref), -np.inf)
+        shortfall = np.where(contends, score.rest - best, 0.0)
+        return np.asarray(special.softmax(log_pi_ref + shortfall / beta[..., np.newaxis], axis=-1))
+
+
+def _score_of_rewards(g: ArrayLike) -> ExpectedPsi:
+    """Rewards as a score whose infinite entries all run off at the same rate."""
+    rewards = checks.real("g", g)
+    checks.require_last_axis("g", rewards)
+    checks.refuse_where(np.isnan(rewards), "g", rewards, "must be a number or ±inf")
+    up, down = np.isposinf(rewards).astype(np.float64), np.isneginf(rewards).astype(np.float64)
+    return ExpectedPsi(won=up, lost=down, rest=np.where(np.isinf(rewards), 0.0, rewards))
+
+
+def _has_top_rate(score: ExpectedPsi, support: Mask) -> Mask:
+    """The actions of the support whose rate is the largest, up to the rounding of the sums of μ that it is made of."""
+    rate = np.where(support, score.rate, -np.inf)
+    terms = np.broadcast_to(score.won + score.lost, rate.shape)
+    top = rate.argmax(-1, keepdims=True)
+    scale = np.maximum(terms, np.take_along_axis(terms, top, -1))
+    ulp = np.finfo(np.float64).eps * scale
+    return np.asarray(rate >= np.take_along_axis(rate, top, -1) - 8 * rate.shape[-1] * ulp)
+
+
+def optimal_policy(
+    p: ArrayLike, psi: Psi, beta: ArrayLike, *, pi_ref: ArrayLike | None = None, mu: ArrayLike | None = None
+) -> Array:
+    """The ΨPO optimum π*(y) ∝ π_ref(y) exp(E_{y'∼μ}[Ψ(p*(y ≻ y'))]/β), for any preferences.
+
+    Eq. 7 and 9 of arXiv:2310.12036; Bradley–Terry is not assumed. Certain preferences under an unbounded Ψ have the
+    value of the limit in which every p is clipped to [ε, 1−ε] and ε → 0; then some actions get exactly 0 at every β.
+
+    Parameters
+    ----------
+    p : array_like, shape (..., K, K)
+        Preferences; entry [y, y'] is the probability that y beats y', p + pᵀ = 1.
+    psi : Psi
+        The function of preferences that is maximised.
+    beta : array_like, shape (...)
+        Strength of the KL term, in the units of psi; larger stays closer to pi_ref.
+    pi_ref, mu : array_like, shape (..., K), optional
+        Reference policy, and distribution of the opponent; uniform by default.
+
+    Returns
+    -------
+    ndarray, shape (..., K)
+        Probabilities.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not what it must be, or a certain preference has no limit (psi infinite at both ends, not odd).
+
+    Examples
+    --------
+    >>> from psipo_explore import IDENTITY, LOGIT, tournament
+    >>> rater = tournament([(0, 1)], 2, q=1.0)
+    >>> optimal_policy(rater, LOGIT, beta=10.0)
+    array([1., 0.])
+    >>> optimal_policy(rater, IDENTITY, beta=10.0)
+    array([0.5124974, 0.4875026])
+    """
+    return gibbs_policy(expected_psi(p, psi, mu=mu), beta, pi_ref=pi_ref)
+
+
+def objective(
+    policy: ArrayLike,
+    p: ArrayLike,
+    psi: Psi,
+    beta: ArrayLike,
+    *,
+    pi_ref: ArrayLike | None = None,
+    mu: ArrayLike | None = None,
+) -> Array:
+    """What ΨPO maximises: E_{y∼π, y'∼μ}[Ψ(p*(y ≻ y'))] − β KL(π ‖ π_ref).
+
+    Eq. 6 of arXiv:2310.12036.
+
+    Parameters
+    ----------
+    policy : array_like, shape (..., K)
+        π, the policy to be valued.
+    p : array_like, shape (..., K, K)
+        Preferences; entry [y, y'] is the probability that y beats y', p + pᵀ = 1.
+    psi : Psi
+        The function of preferences that is maximised.
+    beta : array_like, shape (...)
+        Strength of the KL term, in the units of psi.
+    pi_ref, mu : array_like, shape (..., K), optional
+        Reference policy, and distribution of the opponent; uniform by default.
+
+    Returns
+    -------
+    ndarray, shape (...)
+        An extended real, in the units of psi.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not what it must be, or the value would be ∞ − ∞.
+
+    Examples
+    --------
+    >>> from psipo_explore import IDENTITY, tournament
+    >>> float(objective([0.5, 0.5], tournament([(0, 1)], 2, q=0.9), IDENTITY, beta=1.0))
+    0.5
+    """
+    g = expected_psi(p, psi, mu=mu).value
+    pi = checks.policy("policy", policy, g.shape[-1], of="p")
+    pi_ref = checks.policy("pi_ref", pi_ref, g.shape[-1], of="p")
+    beta = checks.positive("beta", beta)
+    checks.broadcast(p=g.shape[:-1], policy=pi.shape[:-1], beta=beta.shape, pi_ref=pi_ref.shape[:-1])
+    with np.errstate(invalid="ignore"):
+        expected = np.where(pi > 0, pi * g, 0.0).sum(-1)
+        value = np.asarray(expected - beta * kl_divergence(pi, pi_ref))
+    if np.isnan(value).any():
+        raise ValueError("policy has the value ∞ − ∞: it gives mass to both sides of a certain preference, or outside pi_ref")
+    return value[()]
+
+
+def kl_divergence(policy: ArrayLike, pi_ref: ArrayLike) -> Array:
+    """KL(π ‖ π_ref) = Σ_y π(y) log(π(y)/π_ref(y)), in nats.
+
+    The regulariser of Eq. 6 of arXiv:2310.12036.
+
+    Parameters
+    ----------
+    policy, pi_ref : array_like, shape (..., K)
+        Two policies over the same actions.
+
+    Returns
+    -------
+    ndarray, shape (...)
+        At least 0; inf where policy gives mass to an action that pi_ref excludes.
+
+    Raises
+    ------
+    ValueError
+        If one is no policy, or their numbers of actions differ.
+
+    Examples
+    --------
+    >>> kl_divergence([[1.0, 0.0], [0.5, 0.5]], [0.5, 0.5])
+    array([0.69314718, 0.        ])
+    """
+    policy = checks.distribution("policy", policy)
+    pi_ref = checks.policy("pi_ref", pi_ref, policy.shape[-1], of="policy")
+    checks.broadcast(policy=policy.shape[:-1], pi_ref=pi_ref.shape[:-1])
+    divergence: Array = special.rel_entr(policy, pi_ref).sum(-1)
+    return np.maximum(divergence, 0.0)[()]  # rounding can fall an ulp below Gibbs' 0
+
+
+def cyclic_share(p: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None) -> Array:
+    """Share of Ψ(p*) that no score of single actions explains, and that ΨPO therefore cannot see.
+
+    The flow F(y, y') = Ψ(p*(y ≻ y')) − Ψ(½) is g(y) − g(y') + C(y, y') with g the expected Ψ, which is F's
+    least-squares potential; the share is ‖C‖²/‖F‖², pairs weighted by μ(y) μ(y') (HodgeRank, Jiang et al. 2011).
+
+    Parameters
+    ----------
+    p : array_like, shape (..., K, K)
+        Preferences; entry [y, y'] is the probability that y beats y', p + pᵀ = 1.
+    psi : Psi
+        An odd Ψ.
+    mu : array_like, shape (..., K), optional
+        Distribution of the opponent; uniform by default.
+
+    Returns
+    -------
+    ndarray, shape (...)
+        Between 0 (p is Bradley–Terry, if psi is the logit) and 1 (nothing but cycles); 0 where all pairs are even.
+
+    Raises
+    ------
+    ValueError
+        If psi is not odd, or a certain preference makes the flow infinite.
+
+    Examples
+    --------
+    >>> from psipo_explore import LOGIT, tournament
+    >>> rock_paper_scissors = tournament([(0, 1), (1, 2), (2, 0)], 3, q=0.8)
+    >>> float(cyclic_share(rock_paper_scissors, LOGIT))
+    1.0
+    """
+    if not psi.odd:
+        raise ValueError(f"psi '{psi.name}' is not odd, so its flow is not antisymmetric; must be odd")
+    p = checks.preference_table(p)
+    mu = checks.policy("mu", mu, p.shape[-1], of="p")
+    checks.broadcast(p=p.shape[:-2], mu=mu.shape[:-1])
+    weight = mu[..., :, np.newaxis] * mu[..., np.newaxis, :]
+    flow = np.where(weight > 0, psi.of_table(p) - psi.centre, 0.0)
+    checks.refuse_where(np.isinf(flow), "p", np.broadcast_to(p, flow.shape), f"makes the flow infinite under psi '{psi.name}'")
+    scale = np.abs(flow).max((-2, -1), keepdims=True)
+    flow = flow / np.where(scale > 0, scale, 1.0)
+    g = np.matmul(flow, mu[..., np.newaxis])
+    cycle = flow - (g - np.swapaxes(g, -1, -2))
+    energy = np.sum(weight * flow**2, (-2, -1))
+    share = np.sum(weight * cycle**2, (-2, -1)) / np.where(energy > 0, energy, 1.0)
+    return np.asarray(np.minimum(share, 1.0))[()]

@@ -1,0 +1,327 @@
+"""Ψ: the functions of a preference probability that ΨPO maximises, with their limits, slopes and bounds.
+
+A Ψ is a non-decreasing function on [0, 1] (Eq. 6 of arXiv:2310.12036). Whether it is bounded decides whether the
+optimal policy can collapse; whether it is odd, Ψ(q) + Ψ(1−q) constant, decides what a certain preference means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from scipy import special
+
+from psipo_explore import _checks as checks
+from psipo_explore._callables import Function, is_odd, limit, require_non_decreasing, vectorised
+from psipo_explore._checks import Array, ArrayLike
+
+
+class Psi:
+    r"""A non-decreasing function Ψ on [0, 1], its limits at both ends, and its symmetry.
+
+    The Ψ of Eq. 6 of arXiv:2310.12036. Instances are called on arrays of probabilities and give their limits at
+    0 and 1, which may be infinite. What is claimed (limits, oddness, monotonicity) is checked on a grid when it is made.
+
+    Parameters
+    ----------
+    name : str
+        A word for legends and messages.
+    function : callable
+        Ψ on the open interval (0, 1), elementwise on arrays.
+    latex : str
+        Ψ(q) as LaTeX, without dollar signs.
+    at_zero, at_one : float
+        Limits of Ψ at 0 and 1; −inf and inf where it is unbounded.
+    derivative : callable, optional
+        Ψ' on (0, 1), elementwise; found numerically if not given.
+    odd : bool
+        Whether Ψ(q) + Ψ(1−q) is constant.
+    of_log_odds : callable, optional
+        x ↦ Ψ(σ(x)), for log-odds so large that σ(x) rounds to 0 or 1.
+
+    Raises
+    ------
+    ValueError
+        If Ψ decreases somewhere, is not finite inside (0, 1), or is not odd though said to be.
+
+    Examples
+    --------
+    >>> square_root = Psi("square root", np.sqrt, latex=r"\sqrt{q}", at_zero=0.0, at_one=1.0)
+    >>> square_root([0.25, 1.0])
+    array([0.5, 1. ])
+    >>> square_root.bounded, square_root.spread
+    (True, 1.0)
+    """
+
+    def __init__(
+        self,
+        name: str,
+        function: Function,
+        *,
+        latex: str,
+        at_zero: float,
+        at_one: float,
+        derivative: Function | None = None,
+        odd: bool = False,
+        of_log_odds: Function | None = None,
+    ) -> None:
+        self.name = name
+        self.latex = latex
+        self.at_zero = float(at_zero)
+        self.at_one = float(at_one)
+        self.odd = odd
+        self._function = function
+        self._derivative = derivative
+        self._of_log_odds = of_log_odds
+        require_non_decreasing("function", function, self.at_zero, self.at_one)
+        if odd and not is_odd(function, self.at_zero, self.at_one):
+            raise ValueError(f"odd = True, but {name}(q) + {name}(1 - q) is not constant")
+
+    @classmethod
+    def from_callable(cls, f: Callable[..., ArrayLike], *, name: str) -> Psi:
+        """Make a Ψ of any non-decreasing function; its limits and its oddness are found numerically.
+
+        Parameters
+        ----------
+        f : callable
+            A function of q in (0, 1), of arrays or of single numbers (then it is slower).
+        name : str
+            A word for legends and messages.
+
+        Returns
+        -------
+        Psi
+            With the limits that f returns at 0 and 1, or, where it returns none, those it tends to.
+
+        Raises
+        ------
+        ValueError
+            If f decreases, is not finite inside (0, 1), or tends to its limit too slowly to be followed.
+
+        Examples
+        --------
+        >>> clipped = Psi.from_callable(lambda q: np.log(np.clip(q, 0.01, 0.99)), name="clipped log")
+        >>> clipped.bounded, clipped.odd, round(clipped.spread, 4)
+        (True, False, 4.5951)
+        """
+        function = vectorised(f)
+        at_zero = limit(function, 0.0)
+        at_one = limit(function, 1.0)
+        require_non_decreasing("f", function, at_zero, at_one)
+        odd = is_odd(function, at_zero, at_one)
+        return cls(name, function, latex=rf"\mathrm{{{name}}}(q)", at_zero=at_zero, at_one=at_one, odd=odd)
+
+    def __call__(self, q: ArrayLike) -> Array:
+        """Ψ(q) for probabilities q of any shape; the limits, which may be ±inf, at q = 0 and q = 1."""
+        q = checks.probabilities("q", q)
+        return self._with_limits(self._function, q, self.at_zero, self.at_one)
+
+    def of_table(self, p: Array) -> Array:
+        """Ψ of a table with p + pᵀ = 1; an odd Ψ is read off the smaller of p and pᵀ, where float64 is finer."""
+        if not self.odd:
+            return self(p)
+        mirror = np.swapaxes(p, -1, -2)
+        of_smaller = self(np.minimum(p, mirror))
+        return np.where(p <= mirror, of_smaller, 2 * self.centre - of_smaller)
+
+    def of_log_odds(self, log_odds: ArrayLike) -> Array:
+        """Ψ(σ(x)) for log-odds x, accurate also where the probability σ(x) rounds to 0 or 1.
+
+        Parameters
+        ----------
+        log_odds : array_like
+            log(q / (1−q)), any shape.
+
+        Returns
+        -------
+        ndarray
+            Ψ at the probabilities σ(log_odds), same shape.
+
+        Raises
+        ------
+        ValueError
+            If Ψ is unbounded and known only as a function of q, and q rounds to 0 or 1.
+
+        Examples
+        --------
+        >>> LOGIT.of_log_odds([-800.0, 800.0])
+        array([-800.,  800.])
+        """
+        x = checks.finite("log_odds", log_odds)
+        if self._of_log_odds is not None:
+            return np.asarray(self._of_log_odds(x), dtype=np.float64)[()]
+        if self.odd:
+            smaller = self(special.expit(-np.abs(x)))
+            values = np.where(x <= 0, smaller, 2 * self.centre - smaller)
+        else:
+            values = self(special.expit(x))
+        checks.refuse_where(np.isinf(values), "log_odds", x, f"is too far out to tell from certainty under psi '{self.name}'")
+        return values[()]
+
+    def derivative(self, q: ArrayLike) -> Array:
+        """Slope Ψ'(q) for probabilities q of any shape; inf where Ψ runs off or its slope does not settle.
+
+        Examples
+        --------
+        >>> LOGIT.derivative([0.1, 0.5, 1.0])
+        array([11.11111111,  4.        ,         inf])
+        """
+        q = checks.probabilities("q", q)
+        if self._derivative is not None:
+            with np.errstate(divide="ignore", over="ignore"):
+                return np.broadcast_to(np.asarray(self._derivative(q), dtype=np.float64), q.shape)[()]
+        return self._numerical_slope(q)
+
+    def _numerical_slope(self, q: Array) -> Array:
+        from scipy.differentiate import derivative
+
+        at_end = (q == 0) | (q == 1)
+        with np.errstate(invalid="ignore"):
+            found = derivative(
+                self,
+                q,
+                initial_step=np.where(at_end, 0.25, np.minimum(q, 1 - q) / 2),
+                step_direction=np.where(q == 0, 1, np.where(q == 1, -1, 0)),
+            )
+        return np.where(at_end & ~found.success, np.inf, found.df)[()]
+
+    @property
+    def centre(self) -> float:
+        """Ψ(½), the value of a preference that leans neither way."""
+        return float(self(0.5))
+
+    @property
+    def spread(self) -> float:
+        """Ψ(1) − Ψ(0): no policy moves a log-ratio further from π_ref than spread / β."""
+        return self.at_one - self.at_zero
+
+    @property
+    def bounded(self) -> bool:
+        """Whether both limits are finite."""
+        return bool(np.isfinite(self.spread))
+
+    def __repr__(self) -> str:
+        return f"Psi({self.name!r}, at_zero={self.at_zero:g}, at_one={self.at_one:g}, odd={self.odd})"
+
+    def _repr_latex_(self) -> str:
+        return rf"$\Psi(q) = {self.latex}$"
+
+    @staticmethod
+    def _with_limits(function: Function, q: Array, at_zero: float, at_one: float) -> Array:
+        inside = np.where((q > 0) & (q < 1), q, 0.5)
+        return np.asarray(np.where(q == 0, at_zero, np.where(q == 1, at_one, function(inside))))[()]
+
+
+def folded_power(lam: float) -> Psi:
+    """Tukey's folded power Ψ_λ(q) = (q^λ − (1−q)^λ)/λ, the road from logit (λ = 0) to identity (λ = 2).
+
+    Ψ_2(q) = 2q − 1 over 2, which is q − ½: identity at the same β. Bounded by ±1/λ for every λ > 0.
+
+    Parameters
+    ----------
+    lam : float
+        λ ≥ 0.
+
+    Returns
+    -------
+    Psi
+        Odd, with centre 0.
+
+    Raises
+    ------
+    ValueError
+        If lam is negative or not finite.
+
+    Examples
+    --------
+    >>> folded_power(2.0)([0.0, 0.5, 0.8])
+    array([-0.5,  0. ,  0.3])
+    >>> folded_power(0.25).spread
+    8.0
+    """
+    lam = float(checks.finite("lam", lam))
+    if lam < 0:
+        raise ValueError(f"lam = {lam:g}, must be at least 0 (0 is logit, 2 is identity)")
+    if lam == 0:
+        return LOGIT
+    return Psi(
+        f"folded power {lam:g}",
+        partial(_folded_power, lam=lam),
+        latex=rf"\frac{{q^{{{lam:g}}} - (1-q)^{{{lam:g}}}}}{{{lam:g}}}",
+        at_zero=-1 / lam,
+        at_one=1 / lam,
+        derivative=partial(_folded_power_slope, lam=lam),
+        odd=True,
+        of_log_odds=partial(_folded_power_of_log_odds, lam=lam),
+    )
+
+
+def _power(log_q: Array, lam: float) -> Array:
+    """(q^λ − 1)/λ, which keeps its digits as λ → 0, where it is log q."""
+    return np.asarray(log_q * special.exprel(lam * log_q))
+
+
+def _folded_power(q: Array, lam: float) -> Array:
+    return _power(np.log(q), lam) - _power(np.log1p(-q), lam)
+
+
+def _folded_power_of_log_odds(x: Array, lam: float) -> Array:
+    return _power(special.log_expit(x), lam) - _power(special.log_expit(-x), lam)
+
+
+def _folded_power_slope(q: Array, lam: float) -> Array:
+    return np.asarray(q ** (lam - 1) + (1 - q) ** (lam - 1))
+
+
+def _logit_slope(q: Array) -> Array:
+    return 1 / (q * (1 - q))
+
+
+def _probit_slope(q: Array) -> Array:
+    return np.asarray(np.sqrt(2 * np.pi) * np.exp(special.ndtri(q) ** 2 / 2))
+
+
+def _probit_of_log_odds(x: Array) -> Array:
+    return np.asarray(np.copysign(special.ndtri_exp(special.log_expit(-np.abs(x))), x))
+
+
+LOGIT = Psi(
+    "logit",
+    special.logit,
+    latex=r"\log\frac{q}{1-q}",
+    at_zero=-np.inf,
+    at_one=np.inf,
+    derivative=_logit_slope,
+    odd=True,
+    of_log_odds=np.positive,
+)
+IDENTITY = Psi(
+    "identity",
+    np.positive,
+    latex="q",
+    at_zero=0.0,
+    at_one=1.0,
+    derivative=np.ones_like,
+    odd=True,
+    of_log_odds=special.expit,
+)
+PROBIT = Psi(
+    "probit",
+    special.ndtri,
+    latex=r"\Phi^{-1}(q)",
+    at_zero=-np.inf,
+    at_one=np.inf,
+    derivative=_probit_slope,
+    odd=True,
+    of_log_odds=_probit_of_log_odds,
+)
+LOG = Psi(
+    "log",
+    np.log,
+    latex=r"\log q",
+    at_zero=-np.inf,
+    at_one=0.0,
+    derivative=np.reciprocal,
+    of_log_odds=special.log_expit,
+)

@@ -1,0 +1,191 @@
+"""g(y) = E_{y'∼μ}[Ψ(p*(y ≻ y'))]: the score that preferences and a Ψ give to each action (Eq. 9 of arXiv:2310.12036).
+
+Certain preferences under an unbounded Ψ make it infinite; it is kept in parts that say how fast it runs off, so that
+policies have a limit where values have none. Under Bradley–Terry no table is needed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from psipo_explore import _checks as checks
+from psipo_explore._checks import Array, ArrayLike, Mask
+from psipo_explore._logistic_sums import win_rates
+from psipo_explore.psi import IDENTITY, LOGIT, Psi
+
+_BLOCK = 1 << 20  # entries of Ψ held at once where the whole table would not fit
+_SMALL = 512  # actions below which the table's rows are quicker than Chebyshev nodes
+
+
+@dataclass(frozen=True, eq=False)
+class ExpectedPsi:
+    """E_μ[Ψ(p*(y ≻ y'))] of each action, kept in three parts so that infinities can be compared.
+
+    Eq. 9 of arXiv:2310.12036. As every p is clipped to [ε, 1−ε] and ε → 0, g = rate · (Ψ(1−ε) − Ψ(½)) + rest.
+
+    Parameters
+    ----------
+    won, lost : ndarray, shape (..., K)
+        μ of the opponents surely beaten (where Ψ(1) = ∞), and of those that surely beat (where Ψ(0) = −∞).
+    rest : ndarray, shape (..., K)
+        The finite part, in which a certain opponent counts as an even one.
+
+    Raises
+    ------
+    ValueError
+        If the three shapes differ or an entry is not finite.
+
+    Examples
+    --------
+    >>> from psipo_explore import tournament
+    >>> g = expected_psi(tournament([(0, 1)], 2), LOGIT)
+    >>> g.rate, g.value, bool(g.determined)
+    (array([ 0.5, -0.5]), array([ inf, -inf]), True)
+    """
+
+    won: Array
+    lost: Array
+    rest: Array
+
+    def __post_init__(self) -> None:
+        for name in ("won", "lost", "rest"):
+            object.__setattr__(self, name, checks.finite(name, getattr(self, name)))
+            checks.require_last_axis(name, getattr(self, name))
+        if not self.won.shape == self.lost.shape == self.rest.shape:
+            raise ValueError(f"won, lost, rest have shapes {self.won.shape}, {self.lost.shape}, {self.rest.shape}, must be equal")
+
+    @property
+    def rate(self) -> Array:
+        """How fast g runs off to ±∞, shape (..., K)."""
+        return self.won - self.lost
+
+    @property
+    def value(self) -> Array:
+        """G as an extended real, shape (..., K); NaN where ∞ − ∞."""
+        wins, loses = self.won > 0, self.lost > 0
+        return np.where(wins & loses, np.nan, np.where(wins, np.inf, np.where(loses, -np.inf, self.rest)))
+
+    @property
+    def determined(self) -> Mask:
+        """Whether the optimal policy is the same however the certain preferences become certain, shape (...)."""
+        wins, loses = self.won > 0, self.lost > 0
+        nothing_certain = ~(wins | loses).any(-1)
+        one_clean_winner = (wins.sum(-1) == 1) & ~(wins & loses).any(-1)
+        some_stay_finite = ~wins.any(-1) & ~loses.all(-1)
+        return np.asarray(nothing_certain | one_clean_winner | some_stay_finite)[()]
+
+
+def expected_psi(p: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None) -> ExpectedPsi:
+    """Expected Ψ of each action against an opponent drawn from μ: g(y) = E_{y'∼μ}[Ψ(p*(y ≻ y'))].
+
+    Eq. 9 of arXiv:2310.12036. An odd Ψ is read off the smaller of p and pᵀ, where float64 is finer.
+
+    Parameters
+    ----------
+    p : array_like, shape (..., K, K)
+        Preferences; entry [y, y'] is the probability that y beats y', p + pᵀ = 1.
+    psi : Psi
+        The function of preferences that is maximised.
+    mu : array_like, shape (..., K), optional
+        Distribution of the opponent; uniform by default.
+
+    Returns
+    -------
+    ExpectedPsi
+        Parts of shape (..., K).
+
+    Raises
+    ------
+    ValueError
+        If p is no table of preferences, mu no distribution over its actions, or a certain preference has no limit
+        because psi is infinite at both ends and not odd.
+
+    Examples
+    --------
+    >>> from psipo_explore import tournament
+    >>> expected_psi(tournament([(0, 1)], 2, q=0.9), IDENTITY).value
+    array([0.7, 0.3])
+    """
+    p = checks.preference_table(p)
+    mu = checks.policy("mu", mu, p.shape[-1], of="p")
+    checks.broadcast(p=p.shape[:-2], mu=mu.shape[:-1])
+    opponent = mu[..., np.newaxis, :]
+    surely_beats, surely_loses = _certain_pairs(p, psi, opponent > 0)
+    certain = surely_beats | surely_loses
+    finite = np.where(certain, psi.centre, psi.of_table(p))
+    finite = np.where(opponent > 0, finite, 0.0)
+    if not np.isfinite(finite).all():
+        raise ValueError(f"psi '{psi.name}' is infinite at a p so close to 0 or 1 that it rounds to certainty; give an odd Psi")
+    return ExpectedPsi(
+        won=np.sum(opponent * surely_beats, -1),
+        lost=np.sum(opponent * surely_loses, -1),
+        rest=np.matmul(finite, mu[..., np.newaxis])[..., 0],
+    )
+
+
+def _certain_pairs(p: Array, psi: Psi, counts: Mask) -> tuple[Mask, Mask]:
+    """Where Ψ is +∞ and where it is −∞, among the pairs that count."""
+    mirror = np.swapaxes(p, -1, -2)
+    surely_beats = (mirror == 0) & counts & np.isinf(psi.at_one)
+    surely_loses = (p == 0) & counts & np.isinf(psi.at_zero)
+    if not psi.odd and np.isinf(psi.at_zero) and np.isinf(psi.at_one):
+        certain = surely_beats | surely_loses
+        why = f"has no limit: psi '{psi.name}' is infinite at both ends and not odd"
+        checks.refuse_where(certain, "p", np.broadcast_to(p, certain.shape), why)
+    return surely_beats, surely_loses
+
+
+def expected_psi_bradley_terry(rewards: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None) -> ExpectedPsi:
+    """Expected Ψ under Bradley–Terry, g(y) = E_{y'∼μ}[Ψ(σ(r(y) − r(y')))], without the K×K table.
+
+    Eq. 9 of arXiv:2310.12036 with its Eq. 1. Memory O(K). Time is near-linear for logit, where g = r − E_μ[r]
+    (Prop. 1), and for identity; O(K²) for any other Ψ.
+
+    Parameters
+    ----------
+    rewards : array_like, shape (..., K)
+        Reward of each action, finite.
+    psi : Psi
+        The function of preferences that is maximised.
+    mu : array_like, shape (..., K), optional
+        Distribution of the opponent; uniform by default.
+
+    Returns
+    -------
+    ExpectedPsi
+        Parts of shape (..., K); won and lost are 0, since finite rewards make nothing certain.
+
+    Raises
+    ------
+    ValueError
+        If rewards are not finite or mu is no distribution over their actions.
+
+    Examples
+    --------
+    >>> expected_psi_bradley_terry([2.0, 0.0, 1.0], LOGIT).value
+    array([ 1., -1.,  0.])
+    """
+    r = checks.rewards(rewards)
+    mu = checks.policy("mu", mu, r.shape[-1], of="rewards")
+    shape = (*checks.broadcast(rewards=r.shape[:-1], mu=mu.shape[:-1]), r.shape[-1])
+    r, mu = np.broadcast_to(r, shape), np.broadcast_to(mu, shape)
+    if psi is LOGIT:
+        centred = r - r.mean(-1, keepdims=True)
+        g = centred - np.sum(mu * centred, -1, keepdims=True)
+    elif psi is IDENTITY and shape[-1] > _SMALL:
+        g = np.vectorize(win_rates, signature="(k),(k)->(k)")(r, mu)
+    else:
+        g = _in_blocks_of_rows(r, psi, mu)
+    nothing = np.zeros(shape)
+    return ExpectedPsi(won=nothing, lost=nothing, rest=g)
+
+
+def _in_blocks_of_rows(r: Array, psi: Psi, mu: Array) -> Array:
+    g = np.empty(r.shape)
+    rows = max(1, _BLOCK // r.size)
+    for start in range(0, r.shape[-1], rows):
+        gaps = r[..., start : start + rows, np.newaxis] - r[..., np.newaxis, :]
+        g[..., start : start + rows] = np.matmul(psi.of_log_odds(gaps), mu[..., np.newaxis])[..., 0]
+    return g

@@ -1,0 +1,11 @@
+"""Pictures of the theory, one module a topic: `collapse.figure(beta=0.1)` is still, `collapse.panel(beta=0.1)` has sliders.
+
+`VIEWS` lists them by name, in the order of the course.
+"""
+
+from psipo_explore.views import collapse
+from psipo_explore.views.view import Slider, View
+
+VIEWS: dict[str, View] = {view.name: view for view in (collapse.VIEW,)}
+
+__all__ = ["VIEWS", "Slider", "View", "collapse"]

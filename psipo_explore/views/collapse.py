@@ -1,0 +1,146 @@
+"""The collapse: π*(y_l) as p*(y_w ≻ y_l) → 1, under logit and under identity (§4.2 and §5.3.1 of arXiv:2310.12036).
+
+Two actions, uniform μ. On the left the preference as it is; on the right one decade of 1 − p after another, down to
+certainty itself, which no number of decades reaches.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from scipy.special import expit, logit
+
+from psipo_explore import IDENTITY, LOGIT, Psi, optimal_policy, tournament
+from psipo_explore._checks import Array
+from psipo_explore.views import palette
+from psipo_explore.views.legend import line_entry, patch_entry
+from psipo_explore.views.view import Artists, Slider, View
+from psipo_explore.views.words import number, probability
+
+_PSIS = {"logit": LOGIT, "identity": IDENTITY}
+_LOOKS = {
+    "logit": {"color": palette.LOGIT, "linestyle": "-", "marker": "o", "markersize": 7},
+    "identity": {"color": palette.IDENTITY, "linestyle": (0, (5, 1.5)), "marker": "s", "markersize": 9},
+}
+_REFERENCE_LOOK = {"color": palette.REFERENCE, "linestyle": ":", "linewidth": 1.6}
+_LINEAR = np.linspace(0.5, 0.0, 201)  # 1 − p
+_DECADES = np.geomspace(0.5, 1e-16, 160)
+_CERTAIN = 17.5  # where certainty stands on the axis of decades
+_SIDES = ("linear", "decades")
+_BEYOND = r"out of identity's reach: log-ratio moved beyond $1/\beta$ ="
+
+
+def _decade(loss: Array) -> Array:
+    """Position of 1 − p on the axis of decades."""
+    with np.errstate(divide="ignore"):
+        return np.where(loss == 0, _CERTAIN, -np.log10(loss))
+
+
+def _loser_probability(loss: Array | float, psi: Psi, beta: float, pi_ref_loser: float) -> Array:
+    """π*(y_l) where y_l beats y_w with probability loss = 1 − p."""
+    loser_beats_winner = tournament([(1, 0)], 2, loss)
+    return optimal_policy(loser_beats_winner, psi, beta, pi_ref=[1 - pi_ref_loser, pi_ref_loser])[..., 1]
+
+
+def build(figure: Figure) -> Artists:
+    """Draw the two axes and the legend."""
+    linear, decades = _axes(figure)
+    artists: dict[str, Artist] = {}
+    for side, ax in zip(_SIDES, (linear, decades), strict=True):
+        artists[f"{side} bound"] = ax.add_patch(
+            Rectangle((0, 0), 1, 0, transform=ax.get_yaxis_transform(), facecolor=palette.BOUND, linewidth=0)
+        )
+        artists[f"{side} pi_ref"] = ax.axhline(0, **_REFERENCE_LOOK)
+        artists[f"{side} p"] = ax.axvline(0, color="#222222", linewidth=1)
+        for name, look in _LOOKS.items():
+            artists[f"{side} {name}"] = ax.plot([], [], color=look["color"], linestyle=look["linestyle"])[0]
+    for name, look in _LOOKS.items():
+        artists[f"certain {name}"] = decades.plot([], [], clip_on=False, markerfacecolor="white", **look)[0]
+    for side, ax in zip(_SIDES, (linear, decades), strict=True):
+        for name, look in reversed(_LOOKS.items()):  # the smaller mark on top
+            artists[f"{side} {name} here"] = ax.plot([], [], clip_on=False, zorder=5, **look)[0]
+    return {**artists, **_legend(figure)}
+
+
+def _axes(figure: Figure) -> tuple[Axes, Axes]:
+    left, right = figure.subplots(1, 2, width_ratios=[1, 1.5], sharey=True)
+    figure.subplots_adjust(left=0.08, right=0.985, bottom=0.155, top=0.8, wspace=0.08)
+    left.set(xlim=(0.5, 1), ylim=(0, 1), xlabel=r"$p = p^*(y_w \succ y_l)$", ylabel=r"$\pi^*(y_l)$")
+    right.set(xlim=(_decade(np.array(0.5)), _CERTAIN + 0.4), xlabel=r"$1 - p$, decade by decade, then certainty")
+    exponents = [1, *range(4, 17, 4)]
+    right.set_xticks([*exponents, _CERTAIN], [*(rf"$10^{{-{k}}}$" for k in exponents), "$0$"])
+    right.axvspan(16.6, _CERTAIN + 0.4, color="#f0f0f0", linewidth=0)
+    return left, right
+
+
+def _legend(figure: Figure) -> Artists:
+    """What each mark is, with its number, which moves."""
+    left, right, upper, lower = 0.08, 0.47, 0.94, 0.87
+    return {
+        "logit number": line_entry(figure, left, upper, r"$\Psi$ = logit:  $\pi^*(y_l)$ =", _LOOKS["logit"]),
+        "identity number": line_entry(figure, right, upper, r"$\Psi$ = identity:  $\pi^*(y_l)$ =", _LOOKS["identity"]),
+        "pi_ref number": line_entry(figure, left, lower, r"$\pi_{ref}(y_l)$ =", _REFERENCE_LOOK),
+        "bound number": patch_entry(
+            figure, right, lower, r"out of identity's reach: log-ratio moved beyond $1/\beta$ =", palette.BOUND
+        ),
+    }
+
+
+def update(artists: Artists, *, beta: float, p: float, pi_ref_loser: float) -> str:
+    """Move every mark to the given values, and say what is seen."""
+    loss = 1 - p
+    farthest = float(expit(logit(pi_ref_loser) - 1 / beta))  # π(y_l) once the log-ratio has moved by 1/β
+    here = {name: float(_loser_probability(loss, psi, beta, pi_ref_loser)) for name, psi in _PSIS.items()}
+    for side, grid, position in (("linear", _LINEAR, lambda x: 1 - x), ("decades", _DECADES, _decade)):
+        artists[f"{side} bound"].set_height(farthest)
+        artists[f"{side} pi_ref"].set_ydata([pi_ref_loser] * 2)
+        at = float(position(np.array(loss)))
+        artists[f"{side} p"].set_xdata([at, at])
+        for name, psi in _PSIS.items():
+            artists[f"{side} {name}"].set_data(position(grid), _loser_probability(grid, psi, beta, pi_ref_loser))
+            artists[f"{side} {name} here"].set_data([at], [here[name]])
+    for name, psi in _PSIS.items():
+        artists[f"certain {name}"].set_data([_CERTAIN], [_loser_probability(0.0, psi, beta, pi_ref_loser)])
+        artists[f"{name} number"].set_text(probability(here[name]))
+    artists["pi_ref number"].set_text(number(pi_ref_loser))
+    artists["bound number"].set_text(number(1 / beta))
+    return _sentence(beta, p, pi_ref_loser, here)
+
+
+def _sentence(beta: float, p: float, pi_ref_loser: float, here: dict[str, float]) -> str:
+    moved = logit(pi_ref_loser) - logit(here["identity"])
+    identity = (
+        f"Identity leaves it {number(here['identity'])}: the log-ratio has moved by {number(moved)}, "
+        f"and no preference can move it further than 1/β = {number(1 / beta)}."
+    )
+    if p == 1:
+        return (
+            f"The preference is certain: logit's optimum gives y_l probability 0, at β = {number(beta)} and at every other β, "
+            f"though π_ref gave it {number(pi_ref_loser)}. {identity}"
+        )
+    moved = float(logit(p) / beta)
+    return (
+        f"At p = {probability(p)} and β = {number(beta)}, logit leaves y_l {number(here['logit'])} of π_ref's "
+        f"{number(pi_ref_loser)}: the log-ratio has moved by {number(moved)}, and nothing stops it as p nears 1. {identity}"
+    )
+
+
+_TWENTIETHS = tuple(np.linspace(0.05, 0.95, 19).round(2).tolist())
+_NINES = tuple(1 - 10.0**-k for k in range(2, 16))
+_BETAS = tuple(float(f"{beta:.2g}") for beta in np.geomspace(0.01, 100, 41))
+VIEW = View(
+    name="collapse",
+    title="The collapse of π*(y_l) as a preference becomes certain",
+    sliders=(
+        Slider("beta", "β, strength of the KL term", _BETAS, start=1.0),
+        Slider("p", "p, how often y_w beats y_l", (*_TWENTIETHS[9:], *_NINES, 1.0), start=0.9, write=probability),
+        Slider("pi_ref_loser", "π_ref(y_l), where y_l starts", (0.01, *_TWENTIETHS, 0.99), start=0.5),
+    ),
+    build=build,
+    update=update,
+)
+figure = VIEW.figure
+panel = VIEW.panel

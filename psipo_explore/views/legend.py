@@ -1,0 +1,36 @@
+"""Legends above the axes, where no curve runs, whose entries end in a number that moves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+from matplotlib.textpath import TextPath
+
+_MARK_WIDTH = 0.044
+_GAP = 0.011
+
+
+def line_entry(figure: Figure, x: float, y: float, words: str, look: Mapping[str, Any]) -> Text:
+    """A line's mark and its words at (x, y) in figure coordinates; returns the text behind them, still empty."""
+    xs = [x, x + _MARK_WIDTH / 2, x + _MARK_WIDTH]
+    figure.add_artist(Line2D(xs, [y] * 3, markevery=[1], **look))
+    return _words(figure, x, y, words)
+
+
+def patch_entry(figure: Figure, x: float, y: float, words: str, colour: str) -> Text:
+    """A region's mark and its words at (x, y) in figure coordinates; returns the text behind them, still empty."""
+    figure.add_artist(Rectangle((x, y - 0.02), _MARK_WIDTH, 0.04, facecolor=colour, linewidth=0))
+    return _words(figure, x, y, words)
+
+
+def _words(figure: Figure, x: float, y: float, words: str) -> Text:
+    x += _MARK_WIDTH + _GAP
+    label = figure.text(x, y, words, va="baseline")
+    label.set_y(y - 0.012)
+    width = TextPath((0, 0), words, prop=label.get_fontproperties()).get_extents().xmax / (72 * figure.get_figwidth())
+    return figure.text(x + width + _GAP * 0.7, label.get_position()[1], "", va="baseline")

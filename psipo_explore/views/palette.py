@@ -1,0 +1,37 @@
+"""One colour a meaning, across all views, and the look that all pictures share.
+
+The colours are Okabe and Ito's, which readers with any of the common colour-vision deficiencies can tell apart; no
+meaning rests on colour alone (lines differ in dashes, points in shape).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+LOGIT = "#D55E00"
+IDENTITY = "#0072B2"
+REFERENCE = "#555555"
+WINNER = "#009E73"
+LOSER = "#CC79A7"
+BOUND = "#d9e8f2"  # what identity cannot reach: identity's colour, pale
+
+STYLE: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "mathtext.fontset": "dejavusans",
+    "font.size": 11,
+    "axes.labelsize": 11,
+    "axes.titlesize": 11,
+    "xtick.labelsize": 10,
+    "ytick.labelsize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 2.2,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "svg.fonttype": "path",
+    "svg.hashsalt": "psipo_explore",
+}

@@ -1,0 +1,94 @@
+"""The live form of a view: its sliders, the picture, and the sentence that says what is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+import ipywidgets as widgets
+
+from psipo_explore.views import svg
+from psipo_explore.views.view import Slider, View
+
+_WIDTH = "960px"
+_SENTENCE_STYLE = "line-height:1.4;margin:0.5em 0;min-height:4.2em"  # three lines, so that nothing below jumps
+
+
+class Panel(widgets.VBox):
+    """Sliders, a reset button, the picture, and one sentence under it.
+
+    The picture is two layers in one grid cell; a step of a slider sends the upper one, with the sentence, in a single
+    message. Whatever a combination of values cannot show is said in the sentence.
+    """
+
+    def __init__(self, view: View, start: Mapping[str, float]) -> None:
+        self._view = view
+        self._start = dict(start)
+        self._figure, self._artists = view.drawn(start)
+        self._sliders = {slider.name: _selection(slider, start[slider.name]) for slider in view.sliders}
+        self._moves_together = False
+        reset = widgets.Button(description="Reset", tooltip="Put every slider back where it began")
+        reset.on_click(lambda _: self.reset())
+        here = widgets.Layout(grid_area="1 / 1")
+        self._background = widgets.HTML(svg.background(self._figure, self._artists.values()), layout=here)
+        self._foreground = widgets.HTML(self._shown(), layout=here)
+        picture = widgets.GridBox([self._background, self._foreground], layout=widgets.Layout(width="100%"))
+        super().__init__([*self._sliders.values(), reset, picture], layout=widgets.Layout(max_width=_WIDTH))
+        for control in self._sliders.values():
+            control.observe(self._on_change, names="value")
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Where the sliders stand."""
+        return {name: control.value for name, control in self._sliders.items()}
+
+    @property
+    def sentence(self) -> str:
+        """What is seen, in words and numbers."""
+        return self._figure.sentence
+
+    def reset(self) -> None:
+        """Put every slider back where it began."""
+        self._moves_together = True
+        try:
+            for name, control in self._sliders.items():
+                control.value = self._start[name]
+        finally:
+            self._moves_together = False
+        self._redraw()
+
+    def _on_change(self, _: Any) -> None:
+        if not self._moves_together:
+            self._redraw()
+
+    def _redraw(self) -> None:
+        try:
+            self._view.move(self._figure, self._artists, self.values)
+            self._foreground.value = self._shown()
+        except Exception as error:  # an exception in an observer is invisible to the reader
+            self._figure.sentence = f"This cannot be shown: {error}"
+            self._foreground.value = _paragraph(self._figure.sentence)
+
+    def _shown(self) -> str:
+        return svg.foreground(self._figure, self._artists.values(), self.sentence) + _paragraph(self.sentence)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        return {**super()._repr_mimebundle_(**kwargs), **self._figure._repr_mimebundle_()}
+
+
+def _selection(slider: Slider, start: float) -> widgets.SelectionSlider:
+    stops = sorted({*slider.stops, start})
+    return widgets.SelectionSlider(
+        options=[(slider.write(stop), stop) for stop in stops],
+        value=start,
+        description=slider.label,
+        layout=widgets.Layout(width="100%"),
+        style={"description_width": "17em"},
+    )
+
+
+def _paragraph(sentence: str) -> str:
+    return (
+        f'<p class="psipo-sentence" role="status" style="line-height:1.4;margin:0.5em 0;min-height:2.8em">{escape(sentence)}</p>'
+    )

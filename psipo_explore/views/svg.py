@@ -1,0 +1,83 @@
+"""Pictures as SVG: a still one, or two layers of which only the upper one is drawn again when a slider moves.
+
+Drawing what moves and nothing else, with Matplotlib's own SVG renderer, costs the kernel a few milliseconds and the
+wire a few kilobytes, and stays sharp at every zoom.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable
+from html import escape
+
+import matplotlib as mpl
+from matplotlib.artist import Artist
+from matplotlib.backends.backend_svg import RendererSVG
+from matplotlib.figure import Figure
+
+from psipo_explore.views.palette import STYLE
+
+DPI = 72  # SVG's unit is the point
+_METADATA = re.compile(r"<metadata>.*?</metadata>|<defs>\s*<style[^>]*>.*?</style>\s*</defs>", re.DOTALL)
+_STYLE = "display:block;width:100%;height:auto;stroke-linejoin:round;stroke-linecap:butt"
+
+
+def document(figure: Figure) -> str:
+    """The whole picture as an SVG file, the same bytes each time under the same versions."""
+    out = io.StringIO()
+    with mpl.rc_context(STYLE):
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": "psipo_explore"})
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def still(figure: Figure, sentence: str) -> str:
+    """The whole picture as an SVG element that says what it shows."""
+    return _element(figure, _inner(document(figure)), _role_and_label(sentence))
+
+
+def background(figure: Figure, moving: Iterable[Artist]) -> str:
+    """All that stands still, as an SVG element."""
+    moving = list(moving)
+    for artist in moving:
+        artist.set_visible(False)
+    try:
+        return _element(figure, _inner(document(figure)), 'aria-hidden="true"')
+    finally:
+        for artist in moving:
+            artist.set_visible(True)
+
+
+def foreground(figure: Figure, moving: Iterable[Artist], sentence: str) -> str:
+    """All that moves, as an SVG element that lies exactly over the background."""
+    out = io.StringIO()
+    width, height = _points(figure)
+    with mpl.rc_context(STYLE):
+        renderer = RendererSVG(width, height, out, image_dpi=DPI)
+        for artist in sorted(moving, key=Artist.get_zorder):
+            artist.draw(renderer)
+        renderer.finalize()
+    return _element(figure, _inner(out.getvalue()), _role_and_label(sentence))
+
+
+def _role_and_label(sentence: str) -> str:
+    return f'role="img" aria-label="{escape(sentence)}"'
+
+
+def _points(figure: Figure) -> tuple[float, float]:
+    width, height = figure.get_size_inches()
+    return width * DPI, height * DPI
+
+
+def _element(figure: Figure, inner: str, attributes: str) -> str:
+    width, height = _points(figure)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {attributes} '
+        f'viewBox="0 0 {width:g} {height:g}" style="{_STYLE}">{inner}</svg>'
+    )
+
+
+def _inner(text: str) -> str:
+    """What is inside the outermost svg element, less the date and the style sheet, which would reach the whole page."""
+    start = text.index(">", text.index("<svg")) + 1
+    return _METADATA.sub("", text[start : text.rindex("</svg>")])

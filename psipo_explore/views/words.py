@@ -1,0 +1,28 @@
+"""Numbers as a reader would say them: in sentences, on sliders, in legends."""
+
+from __future__ import annotations
+
+import math
+
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def number(x: float) -> str:
+    """Three digits; powers of ten where that reads better than zeros."""
+    if x == 0 or math.isinf(x):
+        return {0.0: "0", math.inf: "∞", -math.inf: "−∞"}[x]
+    if 1e-3 <= abs(x) < 1e6:
+        return f"{x:.3g}".replace("-", "−") if abs(x) < 1000 else f"{x:.0f}".replace("-", "−")
+    mantissa, exponent = f"{x:.2e}".split("e")
+    digits = mantissa.rstrip("0").rstrip(".").replace("-", "−")
+    power = f"10{str(int(exponent)).translate(_SUPERSCRIPT)}"
+    return power if digits == "1" else f"{digits}·{power}"
+
+
+def probability(p: float) -> str:
+    """A probability, with the distance from 1 where p is close to it."""
+    if p == 1:
+        return "exactly 1"
+    if p == 0:
+        return "exactly 0"
+    return number(p) if p <= 0.9995 else f"1 − {number(1 - p)}"
