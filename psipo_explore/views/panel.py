@@ -12,7 +12,7 @@ from psipo_explore.views import svg
 from psipo_explore.views.view import Slider, View
 
 _WIDTH = "960px"
-_SENTENCE_STYLE = "line-height:1.4;margin:0.5em 0;min-height:4.2em"  # three lines, so that nothing below jumps
+_SENTENCE_STYLE = "font-size:15px;line-height:1.4;margin:0.4em 0;min-height:4.2em"  # three lines, so that nothing below jumps
 
 
 class Panel(widgets.VBox):
@@ -28,13 +28,17 @@ class Panel(widgets.VBox):
         self._figure, self._artists = view.drawn(start)
         self._sliders = {slider.name: _selection(slider, start[slider.name]) for slider in view.sliders}
         self._moves_together = False
-        reset = widgets.Button(description="Reset", tooltip="Put every slider back where it began")
+        reset = widgets.Button(
+            description="Reset", tooltip="Put every slider back where it began", layout=widgets.Layout(flex="0 0 6em")
+        )
         reset.on_click(lambda _: self.reset())
         here = widgets.Layout(grid_area="1 / 1")
         self._background = widgets.HTML(svg.background(self._figure, self._artists.values()), layout=here)
         self._foreground = widgets.HTML(self._shown(), layout=here)
         picture = widgets.GridBox([self._background, self._foreground], layout=widgets.Layout(width="100%"))
-        super().__init__([*self._sliders.values(), reset, picture], layout=widgets.Layout(max_width=_WIDTH))
+        sliders = widgets.VBox(list(self._sliders.values()), layout=widgets.Layout(flex="1 1 auto"))
+        controls = widgets.HBox([sliders, reset], layout=widgets.Layout(align_items="flex-end"))
+        super().__init__([controls, picture], layout=widgets.Layout(max_width=_WIDTH))
         for control in self._sliders.values():
             control.observe(self._on_change, names="value")
 
@@ -83,12 +87,11 @@ def _selection(slider: Slider, start: float) -> widgets.SelectionSlider:
         options=[(slider.write(stop), stop) for stop in stops],
         value=start,
         description=slider.label,
+        tooltip=slider.label,
         layout=widgets.Layout(width="100%"),
         style={"description_width": "17em"},
     )
 
 
 def _paragraph(sentence: str) -> str:
-    return (
-        f'<p class="psipo-sentence" role="status" style="line-height:1.4;margin:0.5em 0;min-height:2.8em">{escape(sentence)}</p>'
-    )
+    return f'<p class="psipo-sentence" role="status" style="{_SENTENCE_STYLE}">{escape(sentence)}</p>'

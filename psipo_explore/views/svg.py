@@ -31,11 +31,6 @@ def document(figure: Figure) -> str:
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
-def still(figure: Figure, sentence: str) -> str:
-    """The whole picture as an SVG element that says what it shows."""
-    return _element(figure, _inner(document(figure)), _role_and_label(sentence))
-
-
 def background(figure: Figure, moving: Iterable[Artist]) -> str:
     """All that stands still, as an SVG element."""
     moving = list(moving)

@@ -6,6 +6,7 @@ figure, the live panel and whatever else shows the view all come from these two,
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -51,8 +52,14 @@ class StillFigure(Figure):
 
     sentence = ""
 
-    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        return {"image/svg+xml": svg.still(self, self.sentence), "text/plain": self.sentence}
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str | bytes]:
+        return {"image/png": self._png(), "text/plain": self.sentence}  # a notebook not yet trusted shows no SVG
+
+    def _png(self) -> bytes:
+        out = io.BytesIO()
+        with mpl.rc_context(STYLE):
+            self.savefig(out, format="png", dpi=2 * svg.DPI)
+        return out.getvalue()
 
 
 @dataclass(frozen=True)

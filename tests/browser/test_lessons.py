@@ -1,0 +1,77 @@
+"""Each lesson in a real JupyterLab: it runs, every slider moves picture and sentence, and nothing shows an error."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+LESSONS = sorted(path.name for path in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+SENTENCE = ".psipo-sentence"
+ERRORS = "[data-mime-type='application/vnd.jupyter.error'], [data-mime-type='application/vnd.jupyter.stderr']"
+CELLS_NOT_RUN = """() => [...window.jupyterapp.shell.currentWidget.content.widgets]
+    .filter(cell => cell.model.type === 'code' && cell.model.executionCount === null).length"""
+
+
+def panels(page: Page) -> list[Locator]:
+    page.locator(SENTENCE).first.wait_for(timeout=30_000)
+    return page.locator(".jp-OutputArea-output").filter(has=page.locator(SENTENCE)).all()
+
+
+def seen(panel: Locator) -> tuple[str, str]:
+    """The sentence and the picture's moving layer, as the reader sees them now."""
+    return panel.locator(SENTENCE).inner_text(), panel.locator("svg[role=img]").inner_html()
+
+
+def press(panel: Locator, handle: Locator, key: str) -> tuple[str, str]:
+    """Press a key that must move the slider, and wait until both sentence and picture have changed."""
+    sentence, picture = seen(panel)
+    handle.press(key)
+    expect(panel.locator(SENTENCE)).not_to_have_text(sentence, timeout=10_000)
+    now = seen(panel)
+    assert now[1] != picture
+    return now
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_lesson_runs_and_every_slider_moves_picture_and_sentence(lesson: str, run_lesson: Callable[[str], Page]) -> None:
+    page = run_lesson(lesson)
+    for panel in panels(page):
+        panel.scroll_into_view_if_needed()
+        for slider in panel.locator(".widget-slider").all():
+            handle = slider.locator(".noUi-handle")
+            handle.press("End")
+            page.wait_for_timeout(500)
+            at_end = seen(panel)
+            at_start = press(panel, handle, "Home")
+            assert press(panel, handle, "End") == at_end
+            assert "cannot be shown" not in at_start[0] + at_end[0]
+        panel.get_by_role("button", name="Reset").click()
+    assert page.evaluate(CELLS_NOT_RUN) == 0
+    expect(page.locator(ERRORS)).to_have_count(0)
+
+
+def test_layers_lie_exactly_over_each_other(run_lesson: Callable[[str], Page]) -> None:
+    page = run_lesson(LESSONS[0])
+    panel = panels(page)[0]
+    still, moving = (panel.locator(f"svg[{mark}]").bounding_box() for mark in ("aria-hidden=true", "role=img"))
+    assert still == moving
+    assert still is not None
+    assert still["width"] > 700
+
+
+def test_no_news_covers_the_lesson(open_lesson: Callable[[str], Page]) -> None:
+    page = open_lesson(LESSONS[0])
+    page.wait_for_timeout(2000)
+    expect(page.locator(".Toastify__toast")).to_have_count(0)
+
+
+def test_a_saved_lesson_shows_its_pictures_without_a_kernel_and_untrusted(
+    open_lesson: Callable[[str], Page], executed_lesson: str
+) -> None:
+    page = open_lesson(executed_lesson)
+    pictures = page.locator(".jp-OutputArea-output img[src^='data:image/png']")
+    pictures.first.wait_for(timeout=30_000)
+    box = pictures.first.bounding_box()
+    assert box is not None
+    assert box["width"] > 600
