@@ -13,7 +13,7 @@ import numpy as np
 from scipy import special
 
 from psipo_explore import _checks as checks
-from psipo_explore._callables import Function, is_odd, limit, require_non_decreasing, vectorised
+from psipo_explore._callables import Function, is_odd, limit, on_grid, require_non_decreasing, vectorised
 from psipo_explore._checks import Array, ArrayLike
 
 
@@ -106,6 +106,7 @@ class Psi:
         (True, False, 4.5951)
         """
         function = vectorised(f)
+        on_grid("f", function)
         at_zero = limit(function, 0.0)
         at_one = limit(function, 1.0)
         require_non_decreasing("f", function, at_zero, at_one)
@@ -184,7 +185,8 @@ class Psi:
                 initial_step=np.where(at_end, 0.25, np.minimum(q, 1 - q) / 2),
                 step_direction=np.where(q == 0, 1, np.where(q == 1, -1, 0)),
             )
-        return np.where(at_end & ~found.success, np.inf, found.df)[()]
+        settled = found.error <= 1e-6 * (1 + np.abs(found.df))
+        return np.where(at_end & ~settled, np.inf, found.df)[()]
 
     @property
     def centre(self) -> float:
@@ -199,7 +201,7 @@ class Psi:
     @property
     def bounded(self) -> bool:
         """Whether both limits are finite."""
-        return bool(np.isfinite(self.spread))
+        return bool(np.isfinite(self.at_zero) and np.isfinite(self.at_one))
 
     def __repr__(self) -> str:
         return f"Psi({self.name!r}, at_zero={self.at_zero:g}, at_one={self.at_one:g}, odd={self.odd})"

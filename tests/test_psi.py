@@ -1,0 +1,162 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mpmath import mpf
+from numpy.testing import assert_allclose, assert_array_equal
+from oracles import Table, psi_of
+from scipy.special import expit, log_ndtr
+from strategies import ANY_PSI
+
+from psipo_explore import IDENTITY, LOGIT, Psi, folded_power
+from psipo_explore.psi import LOG, PROBIT
+
+INSIDE = np.linspace(0.01, 0.99, 99)
+every_psi = pytest.mark.parametrize("psi", ANY_PSI, ids=lambda psi: psi.name)
+
+
+@every_psi
+def test_derivative_is_the_slope(psi: Psi) -> None:
+    step = 1e-6
+    assert_allclose(psi.derivative(INSIDE), (psi(INSIDE + step) - psi(INSIDE - step)) / (2 * step), rtol=1e-6)
+
+
+@every_psi
+def test_derivative_found_numerically_is_the_one_given(psi: Psi) -> None:
+    numerical = Psi(psi.name, psi, latex="", at_zero=psi.at_zero, at_one=psi.at_one)
+    q = np.array([[1e-3, 0.2], [0.5, 0.97]])
+    assert_allclose(numerical.derivative(q), psi.derivative(q), rtol=1e-6)
+
+
+def test_numerical_derivative_at_the_ends() -> None:
+    square = Psi.from_callable(np.square, name="square")
+    assert_allclose(square.derivative([0.0, 1.0]), [0, 2], atol=1e-8)
+    assert Psi.from_callable(lambda q: np.log(q), name="log").derivative(0.0) == np.inf
+
+
+def test_derivative_runs_off_where_psi_does() -> None:
+    assert_array_equal(LOGIT.derivative([0.0, 1.0]), [np.inf, np.inf])
+    assert_array_equal(PROBIT.derivative([0.0, 1.0]), [np.inf, np.inf])
+    assert_array_equal(LOG.derivative([0.0, 1.0]), [np.inf, 1])
+    assert_array_equal(IDENTITY.derivative([0.0, 0.5, 1.0]), [1, 1, 1])
+
+
+@every_psi
+def test_limits_stand_at_the_ends(psi: Psi) -> None:
+    assert_array_equal(psi([0.0, 1.0]), [psi.at_zero, psi.at_one])
+    assert psi.bounded == np.isfinite([psi.at_zero, psi.at_one]).all()
+
+
+@every_psi
+@pytest.mark.parametrize("q", [1e-300, 1e-17, 0.1, 0.3, 0.5, 0.7, 0.875])
+def test_values_in_50_digits(psi: Psi, q: float) -> None:
+    assert_allclose(psi(q), float(psi_of(psi.name)(mpf(q), 1 - mpf(q))), rtol=1e-14, atol=1e-15)
+
+
+@every_psi
+@given(x=st.floats(-700, 700))
+def test_of_log_odds_is_psi_of_the_probability(psi: Psi, x: float) -> None:
+    p = np.array([[0.5, expit(x)], [expit(-x), 0.5]])
+    assert_allclose(psi.of_log_odds(x), psi.of_table(p)[0, 1], rtol=1e-11, atol=1e-12)
+
+
+def test_of_log_odds_beyond_what_a_probability_can_hold() -> None:
+    assert_allclose(LOG.of_log_odds([-1e4, 1e4]), [-1e4, 0])
+    assert_allclose(log_ndtr(PROBIT.of_log_odds(-800.0)), -800)
+    assert PROBIT.of_log_odds(800.0) == -PROBIT.of_log_odds(-800.0)
+    assert_allclose(folded_power(0.01).of_log_odds([-1e4, 1e4]), [-100, 100], rtol=1e-12)
+    assert_allclose(Psi.from_callable(IDENTITY, name="q").of_log_odds([-1e4, 0.0, 1e4]), [0, 0.5, 1])
+    bare = Psi.from_callable(lambda q: np.log(q / (1 - q)), name="bare")
+    assert_allclose(bare.of_log_odds([-700.0, 700.0]), [-700, 700])
+    with pytest.raises(ValueError, match=r"^log_odds = 800, is too far out"):
+        bare.of_log_odds(800.0)
+
+
+@given(st.floats(0, 4), st.floats(1e-9, 1 - 1e-9))
+def test_folded_power_lies_between_its_bounds_and_rises(lam: float, q: float) -> None:
+    psi = folded_power(lam)
+    assert psi.odd
+    assert_allclose(psi(q) + psi(1 - q), 0, atol=1e-6)
+    assert psi.derivative(q) > 0
+    if lam > 1e-300:
+        assert psi.spread == 2 / lam
+        assert abs(psi(q)) <= 1 / lam
+
+
+@pytest.mark.parametrize("lam", [5e-324, 1e-300, 1e-20, 1e-9])
+def test_folded_power_tends_to_logit(lam: float) -> None:
+    assert_allclose(folded_power(lam)(INSIDE), LOGIT(INSIDE), rtol=1e-7)
+
+
+def test_folded_power_of_zero_is_logit() -> None:
+    assert folded_power(0) is LOGIT
+
+
+@pytest.mark.parametrize(
+    ("f", "at_zero", "at_one", "odd"),
+    [
+        (lambda q: np.log(q / (1 - q)) + 5, -np.inf, np.inf, True),
+        (lambda q: q**3, 0, 1, False),
+        (lambda q: math.log(q), -np.inf, 0, False),
+        (lambda q: math.log(q / (1 - q)), -np.inf, np.inf, True),
+        (lambda q: (q - 1) / np.log(q), 0, 1, False),
+        (lambda q: (q - 1) / math.log(q) if q > 0 else 0.0, 0, 1, False),
+        (lambda q: math.sqrt(q) if 0 < q < 1 else math.nan, 0, 1, False),
+        (lambda q: np.clip(np.log(q / (1 - q)), -3, 3), -3, 3, True),
+        (lambda q: np.tan(np.pi * (q - 0.5)) if 0 < q < 1 else math.nan, -np.inf, np.inf, True),
+        (lambda q: 1.0, 1, 1, True),
+        (lambda q: np.where(q < 0.5, 0.0, 1.0), 0, 1, False),
+    ],
+)
+def test_from_callable_finds_limits_and_oddness(f: object, at_zero: float, at_one: float, odd: bool) -> None:
+    psi = Psi.from_callable(f, name="f")  # type: ignore[arg-type]
+    assert_allclose([psi.at_zero, psi.at_one], [at_zero, at_one], atol=0.02)
+    assert psi.odd == odd
+    assert psi([0.25, 0.5]).shape == (2,)
+
+
+def refused(match: str, f: object) -> None:
+    with pytest.raises(ValueError, match=match):
+        Psi.from_callable(f, name="f")  # type: ignore[arg-type]
+
+
+def test_functions_that_are_no_psi_are_refused_with_the_place() -> None:
+    refused(r"^f decreases from .* at q = 0.5", lambda q: np.where(q < 0.501, q, 0.2))
+    refused(r"^f decreases", lambda q: -q)
+    refused(r"^f decreases .* to 0 at q = 1, ", lambda q: np.where(q < 1, q, 0.0))
+    refused(r"^f gives nan at q = 0.6", lambda q: np.where(q < 0.6, q, np.nan))
+    refused(r"^f gives inf at q = 0.75", lambda q: np.where(q < 0.75, q, np.inf))
+    refused(r"^f\(0\) is not a number .* too slowly", lambda q: -1 / math.log(q / 2) if q > 0 else math.nan)
+
+
+def test_false_claims_about_a_psi_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"^odd = True"):
+        Psi("square", np.square, latex="q^2", at_zero=0, at_one=1, odd=True)
+    with pytest.raises(ValueError, match=r"^odd = True"):
+        Psi("log", np.log, latex="", at_zero=-np.inf, at_one=0, odd=True)
+    with pytest.raises(ValueError, match=r"^function decreases from 0.5 at q = 0"):
+        Psi("q", np.positive, latex="q", at_zero=0.5, at_one=1)
+    with pytest.raises(ValueError, match=r"at_one = nan"):
+        Psi("q", np.positive, latex="q", at_zero=0, at_one=np.nan)
+
+
+def test_probabilities_outside_the_unit_interval_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"^q\[1\] = 1\.5, must lie in \[0, 1\]"):
+        LOGIT([0.5, 1.5, -0.1])
+    with pytest.raises(ValueError, match=r"^q = nan"):
+        LOGIT.derivative(np.nan)
+    with pytest.raises(TypeError, match=r"^q holds"):
+        LOGIT("0.5")
+
+
+def test_shown_in_words_and_in_latex() -> None:
+    assert repr(LOGIT) == "Psi('logit', at_zero=-inf, at_one=inf, odd=True)"
+    assert folded_power(0.5)._repr_latex_() == r"$\Psi(q) = \frac{q^{0.5} - (1-q)^{0.5}}{0.5}$"
+
+
+def test_a_table_keeps_odd_psi_exact_on_both_sides() -> None:
+    p: Table = np.array([[0.5, 1.0], [1e-30, 0.5]])
+    assert_allclose(LOGIT.of_table(p), [[0, 69.07755278982137], [-69.07755278982137, 0]], rtol=1e-15)
+    assert_array_equal(LOG.of_table(p), LOG(p))

@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from oracles import Table
+from scipy.special import expit
+
+from psipo_explore import IDENTITY, LOGIT, ExpectedPsi, Psi, bradley_terry, expected_psi, expected_psi_bradley_terry, tournament
+from psipo_explore.psi import LOG, PROBIT
+
+
+def win_rate(r: Table, mu: Table, i: int) -> float:
+    """One E_μ[σ(r_i − r)] in long double."""
+    gaps = np.maximum(np.longdouble(r[i]) - r.astype(np.longdouble), -11000)
+    return float(np.sum(mu / (1 + np.exp(-gaps))))
+
+
+@pytest.mark.parametrize("spread", [0.0, 1e-3, 1.0, 8.0, 60.0, 1e4, 1e9])
+@pytest.mark.parametrize("shift", [0.0, 1e6])
+def test_win_rates_of_many_actions_at_any_spread(spread: float, shift: float) -> None:
+    rng = np.random.default_rng(3)
+    r = rng.normal(size=4000) * spread + shift
+    mu = rng.dirichlet(np.ones(4000))
+    got = expected_psi_bradley_terry(r, IDENTITY, mu=mu).value
+    some = [0, 1, 2, int(r.argmax()), int(r.argmin())]
+    assert_allclose(got[some], [win_rate(r, mu, i) for i in some], rtol=0, atol=1e-14)
+
+
+def test_win_rates_where_a_crowd_stands_far_from_single_actions() -> None:
+    r = np.concatenate([np.linspace(0, 0.5, 1000), [-500.0, -39.0, 30.0, 41.0, 1e6]])
+    mu = np.full(r.size, 1 / r.size)
+    got = expected_psi_bradley_terry(r, IDENTITY).value
+    assert_allclose(got, [win_rate(r, mu, i) for i in range(r.size)], rtol=0, atol=1e-14)
+
+
+def test_expected_psi_bradley_terry_broadcasts() -> None:
+    rng = np.random.default_rng(4)
+    for k in (3, 600):
+        r, mu = rng.normal(size=(2, 1, k)), rng.dirichlet(np.ones(k), size=3)
+        for psi in (LOGIT, IDENTITY, PROBIT):
+            got = expected_psi_bradley_terry(r, psi, mu=mu).value
+            assert got.shape == (2, 3, k)
+            assert_allclose(got[1, 2], expected_psi_bradley_terry(r[1, 0], psi, mu=mu[2]).value, rtol=1e-12, atol=1e-14)
+
+
+def test_rewards_too_far_apart_for_a_psi_known_only_by_probabilities() -> None:
+    bare = Psi.from_callable(lambda q: np.log(q / (1 - q)), name="bare")
+    with pytest.raises(ValueError, match="too far out"):
+        expected_psi_bradley_terry([0.0, 800.0], bare)
+    assert_allclose(expected_psi_bradley_terry([0.0, 800.0], LOGIT).value, [-400, 400])
+
+
+def test_opponents_that_mu_never_draws_contribute_nothing() -> None:
+    order = tournament([(0, 1), (1, 2), (0, 2)], 3)
+    score = expected_psi(order, LOGIT, mu=[0.0, 0.0, 1.0])
+    assert_array_equal(score.won, [1, 1, 0])
+    assert_array_equal(score.lost, [0, 0, 0])
+
+
+def test_a_psi_infinite_at_both_ends_must_be_odd_only_for_certain_pairs_that_count() -> None:
+    lopsided = Psi.from_callable(lambda q: np.log(q / (1 - q)) * (1 + q), name="lopsided")
+    sure = tournament([(0, 1)], 3)
+    assert np.isfinite(expected_psi(sure, lopsided, mu=[0.0, 0.0, 1.0]).value).all()
+    with pytest.raises(ValueError, match=r"^p\[0, 1\] = 1, has no limit: psi 'lopsided' is infinite at both ends and not odd"):
+        expected_psi(sure, lopsided)
+
+
+def test_sure_wins_stay_finite_where_psi_does() -> None:
+    score = expected_psi(tournament([(0, 1), (1, 2), (0, 2)], 3), LOG)
+    assert_array_equal(score.won, 0)
+    assert_allclose(score.lost, [0, 1 / 3, 2 / 3])
+    assert score.value[0] == pytest.approx(np.log(0.5) / 3)
+    assert score.determined
+
+
+def test_determined_in_batches_and_for_one_action() -> None:
+    tables = tournament([(0, 1), (1, 2), (0, 2)], 3, [0.7, 1.0])
+    assert_array_equal(expected_psi(tables, LOGIT).determined, [True, False])
+    assert_array_equal(expected_psi(tables, IDENTITY).determined, [True, True])
+    assert expected_psi([[0.5]], LOGIT).determined
+
+
+def test_near_certain_preferences_without_an_odd_psi_are_refused_not_rounded() -> None:
+    steep = Psi("steep", lambda q: -np.log1p(-q), latex="", at_zero=0, at_one=np.inf)
+    with pytest.raises(ValueError, match="rounds to certainty"):
+        expected_psi(bradley_terry([0.0, 40.0]), steep)
+    assert_array_equal(expected_psi(tournament([(0, 1)], 2), steep).won, [0.5, 0])
+
+
+def test_the_parts_must_fit_together() -> None:
+    with pytest.raises(ValueError, match=r"^won, lost, rest have shapes \(2,\), \(2,\), \(3,\)"):
+        ExpectedPsi(np.zeros(2), np.zeros(2), np.zeros(3))
+    with pytest.raises(ValueError, match=r"^rest\[1\] = nan"):
+        ExpectedPsi(np.zeros(2), np.zeros(2), np.array([0, np.nan]))
+
+
+@pytest.mark.parametrize(
+    ("p", "mu", "message"),
+    [
+        ([[0.5, 0.7], [0.4, 0.5]], None, r"^p\[0, 1\] \+ p\[1, 0\] = 1\.1, must be 1"),
+        ([[0.5, 1.2], [-0.2, 0.5]], None, r"^p\[0, 1\] = 1\.2, must lie in \[0, 1\]"),
+        ([[0.5, np.nan], [np.nan, 0.5]], None, r"^p\[0, 1\] = nan"),
+        ([[0.6, 0.7], [0.3, 0.5]], None, r"^p\[0, 0\] = 0\.6, must be 0\.5"),
+        ([[0.5, 0.7]], None, r"^p has shape \(1, 2\), must be \(\.\.\., K, K\)"),
+        (np.full((2, 3, 3), 0.5), np.full((3, 3), 1 / 3), r"^mu has leading axes \(3,\), .* \(2,\)"),
+        ([[0.5]], [0.5, 0.5], r"^mu has shape \(2,\), must be \(\.\.\., 1\): p has 1 action"),
+        (np.full((2, 2), 0.5), [1.5, -0.5], r"^mu\[1\] = -0\.5, must be a probability"),
+        (np.full((2, 2), 0.5), [0.5, 0.6], r"^mu sums to 1\.1, must sum to 1"),
+        (np.full((2, 2), 0.5), [[0.5, 0.5], [0.7, 0.4]], r"^mu\[1\] sums to 1\.1"),
+        (np.full((2, 2), 0.5), 1.0, r"^mu has shape \(\)"),
+    ],
+)
+def test_bad_tables_and_opponents_are_refused_with_the_worst_entry(p: object, mu: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        expected_psi(p, LOGIT, mu=mu)  # type: ignore[arg-type]
+
+
+def test_float32_probabilities_are_made_to_sum_to_one() -> None:
+    mu = np.full(7, 1 / 7, dtype=np.float32)
+    table = np.array([[0.5, 0.9], [0.1 + 1e-10, 0.5]])
+    assert_allclose(expected_psi(np.full((7, 7), 0.5), IDENTITY, mu=mu).value, 0.5, rtol=1e-15)
+    assert_allclose(expected_psi(table, IDENTITY).value, [0.7, 0.3], rtol=1e-9)
+
+
+def test_expit_bins_meet_the_direct_sum() -> None:
+    r = np.linspace(-3, 3, 700)
+    assert_allclose(expected_psi_bradley_terry(r, IDENTITY).value, expit(r[:, None] - r).mean(1), rtol=1e-14)

@@ -1,0 +1,310 @@
+"""The mathematics, statement by statement, on random problems with their end points.
+
+Equation and section numbers are those of arXiv:2310.12036; formulas in 50 digits stand in oracles.py.
+"""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from mpmath import mp, mpf
+from numpy.testing import assert_allclose
+from oracles import Table, expected_psi, huge, policy
+from scipy.optimize import minimize
+from scipy.special import expit, log_softmax, logsumexp, softmax
+from strategies import BETAS, BOUNDED_PSIS, MILD_BETAS, ODD_PSIS, PSIS, counts, n_actions, rewards, share, tables
+
+import psipo_explore as psipo
+from psipo_explore import IDENTITY, LOGIT, Psi
+from psipo_explore.psi import LOG
+
+EPS = float(np.finfo(float).eps)
+
+
+def assert_meets(got: Table, exact: list[mpf], conditioning: float) -> None:
+    """Equal up to the rounding that the problem's conditioning allows, relative to each probability."""
+    bound = 1e-14 + 64 * EPS * conditioning
+    for ours, theirs in zip(got.tolist(), exact, strict=True):
+        assert abs(ours - theirs) <= bound * theirs + mpf(10) ** -300, (ours, theirs)
+
+
+def largest_psi(p: Table, psi: Psi) -> float:
+    values = psi.of_table(p)
+    return float(np.abs(values[np.isfinite(values)]).max())
+
+
+# The optimum: Eq. 6, 7, 9 and App. A.1
+
+
+@given(st.data(), PSIS, BETAS)
+def test_closed_form_in_50_digits(data: st.DataObject, psi: Psi, beta: float) -> None:
+    k = data.draw(n_actions())
+    p, pi_ref, mu = data.draw(tables(k)), data.draw(counts(k)), data.draw(counts(k))
+    got = psipo.optimal_policy(p, psi, beta, pi_ref=share(pi_ref), mu=share(mu))
+    assert_meets(got, policy(p, psi.name, beta, pi_ref, mu), k * largest_psi(p, psi) / beta)
+
+
+@given(st.data(), PSIS, MILD_BETAS)
+def test_objective_falls_short_of_its_maximum_by_beta_times_kl(data: st.DataObject, psi: Psi, beta: float) -> None:
+    k = data.draw(n_actions())
+    p, pi_ref, mu = data.draw(tables(k, easy=True)), share(data.draw(counts(k, zeros=False))), share(data.draw(counts(k)))
+    other = share(data.draw(counts(k)))
+    best = psipo.optimal_policy(p, psi, beta, pi_ref=pi_ref, mu=mu)
+    g = psipo.expected_psi(p, psi, mu=mu).value
+    maximum = beta * logsumexp(np.log(pi_ref) + g / beta)
+    assert_allclose(psipo.objective(best, p, psi, beta, pi_ref=pi_ref, mu=mu), maximum, rtol=1e-12, atol=1e-12)
+    value = psipo.objective(other, p, psi, beta, pi_ref=pi_ref, mu=mu)
+    assert_allclose(maximum - value, beta * psipo.kl_divergence(other, best), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("psi", [LOGIT, IDENTITY, LOG], ids=lambda psi: psi.name)
+@pytest.mark.parametrize("beta", [0.2, 1.0, 5.0])
+def test_no_policy_that_an_optimiser_finds_beats_the_closed_form(psi: Psi, beta: float) -> None:
+    rng = np.random.default_rng(7)
+    p = psipo.tournament([(0, 1), (1, 2), (2, 0), (3, 0)], 4, 0.8)
+    pi_ref, mu = rng.dirichlet(np.ones(4), size=2)
+
+    def loss(logits: Table) -> float:
+        return -float(psipo.objective(softmax(logits), p, psi, beta, pi_ref=pi_ref, mu=mu))
+
+    best = psipo.optimal_policy(p, psi, beta, pi_ref=pi_ref, mu=mu)
+    top = psipo.objective(best, p, psi, beta, pi_ref=pi_ref, mu=mu)
+    for start in rng.normal(size=(5, 4)) * 3:
+        found = minimize(loss, start, method="BFGS", options={"gtol": 1e-9})
+        assert -found.fun <= top + 1e-14
+        assert_allclose(-found.fun, top, rtol=1e-9)
+        assert_allclose(softmax(found.x), best, atol=1e-4)
+
+
+@given(st.data(), PSIS, MILD_BETAS, st.floats(-100, 100), st.floats(0.1, 10))
+def test_constants_in_psi_change_nothing_and_a_factor_divides_beta(
+    data: st.DataObject, psi: Psi, beta: float, shift: float, factor: float
+) -> None:
+    k = data.draw(n_actions())
+    p, pi_ref, mu = data.draw(tables(k, certain=True)), share(data.draw(counts(k))), share(data.draw(counts(k)))
+
+    def changed(q: Table) -> Table:
+        return factor * psi(q) + shift
+
+    other = Psi(
+        "changed", changed, latex="", at_zero=factor * psi.at_zero + shift, at_one=factor * psi.at_one + shift, odd=psi.odd
+    )
+    conditioning = (factor * (k * largest_psi(p, psi)) + abs(shift)) / beta
+    assume(conditioning < 1e5)
+    assert_allclose(
+        psipo.optimal_policy(p, other, beta, pi_ref=pi_ref, mu=mu),
+        psipo.optimal_policy(p, psi, beta / factor, pi_ref=pi_ref, mu=mu),
+        rtol=1e-13 * (1 + conditioning),
+        atol=1e-300,
+    )
+
+
+@given(st.data(), PSIS, BETAS)
+def test_relabelling_actions_relabels_the_policy(data: st.DataObject, psi: Psi, beta: float) -> None:
+    k = data.draw(n_actions())
+    p, pi_ref, mu = data.draw(tables(k, certain=True)), share(data.draw(counts(k))), share(data.draw(counts(k)))
+    order = np.array(data.draw(st.permutations(range(k))))
+    policy = psipo.optimal_policy(p, psi, beta, pi_ref=pi_ref, mu=mu)
+    relabelled = psipo.optimal_policy(p[order][:, order], psi, beta, pi_ref=pi_ref[order], mu=mu[order])
+    conditioning = k * largest_psi(p, psi) / beta
+    assume(conditioning < 1e10)
+    assert_allclose(relabelled, policy[order], rtol=1e-14 * (10 + conditioning), atol=1e-300)
+
+
+@given(st.data(), PSIS, BETAS)
+def test_policies_are_policies_inside_the_support_of_pi_ref(data: st.DataObject, psi: Psi, beta: float) -> None:
+    k = data.draw(n_actions())
+    p, pi_ref, mu = data.draw(tables(k, certain=True)), share(data.draw(counts(k))), share(data.draw(counts(k)))
+    policy = psipo.optimal_policy(p, psi, beta, pi_ref=pi_ref, mu=mu)
+    assert_allclose(policy.sum(), 1, rtol=1e-14)
+    assert (policy >= 0).all()
+    assert (policy[pi_ref == 0] == 0).all()
+
+
+@given(st.data(), PSIS)
+def test_larger_beta_is_closer_to_pi_ref(data: st.DataObject, psi: Psi) -> None:
+    k = data.draw(n_actions())
+    p, pi_ref, mu = data.draw(tables(k, easy=True)), share(data.draw(counts(k))), share(data.draw(counts(k)))
+    betas = np.geomspace(1e-12, 1e12, 25)
+    policies = psipo.optimal_policy(p, psi, betas, pi_ref=pi_ref, mu=mu)
+    assert (np.diff(psipo.kl_divergence(policies, pi_ref)) <= 1e-14).all()
+    assert_allclose(policies[-1], pi_ref, rtol=1e-10)
+    g = np.where(pi_ref > 0, psipo.expected_psi(p, psi, mu=mu).value, -np.inf)
+    second = np.where(g < g.max() - 1e-9, g, -np.inf)
+    if np.isfinite(second.max()):
+        assert policies[0][g >= g.max() - 1e-9].sum() == 1.0
+
+
+# RLHF is ΨPO with logit: Prop. 1
+
+
+@given(st.data(), MILD_BETAS)
+def test_proposition_1_logit_under_bradley_terry_is_rlhf(data: st.DataObject, beta: float) -> None:
+    k = data.draw(n_actions())
+    r, pi_ref, mu = data.draw(rewards(k)), share(data.draw(counts(k))), share(data.draw(counts(k)))
+    psi_po = psipo.optimal_policy(psipo.bradley_terry(r), LOGIT, beta, pi_ref=pi_ref, mu=mu)
+    assert_allclose(psi_po, psipo.gibbs_policy(r, beta, pi_ref=pi_ref), rtol=1e-10, atol=1e-300)
+    assert_allclose(psipo.expected_psi(psipo.bradley_terry(r), LOGIT, mu=mu).value, r - mu @ r, rtol=1e-11, atol=1e-11)
+
+
+def test_identity_maximises_total_preference_and_may_pass_over_a_condorcet_winner() -> None:
+    p = psipo.tournament([(0, 1), (0, 2)], 3, 0.55)
+    p[1, 2], p[2, 1] = 0.99, 0.01
+    assert (p[0, 1:] > 0.5).all()
+    assert psipo.optimal_policy(p, IDENTITY, 0.1).argmax() == 1
+    total_preference = p @ np.full(3, 1 / 3)
+    assert_allclose(psipo.expected_psi(p, IDENTITY).value, total_preference)
+
+
+# Certain preferences are limits: §4.2
+
+
+@given(st.data(), PSIS, BETAS)
+def test_certain_preferences_have_the_equal_rate_limit(data: st.DataObject, psi: Psi, beta: float) -> None:
+    k = data.draw(n_actions())
+    p, pi_ref, mu = data.draw(tables(k, certain=True)), data.draw(counts(k)), data.draw(counts(k))
+    got = psipo.optimal_policy(p, psi, beta, pi_ref=share(pi_ref), mu=share(mu))
+    assert_meets(got, policy(p, psi.name, beta, pi_ref, mu, huge), k * largest_psi(p, psi) / beta)
+
+
+@given(st.data(), st.sampled_from([LOGIT, LOG]))
+def test_determined_says_whether_the_limit_depends_on_how_preferences_become_certain(data: st.DataObject, psi: Psi) -> None:
+    k = data.draw(n_actions(at_most=4))
+    p, mu = data.draw(tables(k, certain=True, easy=True)), data.draw(counts(k))
+    pairs = [(i, j) for i in range(k) for j in range(i) if p[i, j] in (0.0, 1.0)]
+
+    def with_one_pair_faster(fast: tuple[int, int] | None) -> list[mpf]:
+        def log_odds(i: int, j: int) -> mpf:
+            return mpf(10) ** (60 if fast in [(i, j), (j, i)] else 30)
+
+        return policy(p, psi.name, 1.0, [1] * k, mu, log_odds)
+
+    equal = with_one_pair_faster(None)
+    same = all(abs(a - b) < 1e-20 for pair in pairs for a, b in zip(equal, with_one_pair_faster(pair), strict=True))
+    assert psipo.expected_psi(p, psi, mu=share(mu)).determined == same
+
+
+@given(st.data())
+def test_equal_rates_are_equal_however_their_sums_round(data: st.DataObject) -> None:
+    k = data.draw(n_actions(at_least=2, at_most=8))
+    mu = data.draw(counts(k))
+    p = data.draw(tables(k, certain=True, easy=True))
+    weights = [Fraction(n, sum(mu)) for n in mu]
+    rates = [sum(weights[j] * (int(p[j, i] == 0) - int(p[i, j] == 0)) for j in range(k)) for i in range(k)]
+    survivors = [rate == max(rates) for rate in rates]
+    policy = psipo.optimal_policy(p, LOGIT, 1e3, mu=share(mu))
+    assert (policy > 0).tolist() == survivors
+
+
+def test_a_tiny_share_of_opponents_is_no_rounding_error() -> None:
+    p = psipo.tournament([(0, 2)], 3)
+    assert psipo.optimal_policy(p, LOGIT, 1.0, mu=[0.5, 0.5, 1e-20]).tolist() == [1, 0, 0]
+
+
+def test_worked_examples_of_the_equal_rate_limit() -> None:
+    cycle = psipo.tournament([(0, 1), (1, 2), (2, 0)], 3)
+    assert_allclose(psipo.optimal_policy(cycle, LOGIT, 0.1), 1 / 3)
+    both_beat_c = np.array([[0.5, 0.6, 1.0], [0.4, 0.5, 1.0], [0.0, 0.0, 0.5]])
+    assert_allclose(psipo.optimal_policy(both_beat_c, LOGIT, 1.0), [0.567, 0.433, 0], atol=5e-4)
+    almost = psipo.gibbs_policy([np.log(0.6), np.log(0.4), -1e6], 1.0)
+    assert_allclose(almost, [0.6, 0.4, 0], atol=1e-15)
+
+
+@given(BETAS, st.floats(0.001, 0.999))
+def test_section_4_2_logit_collapses_at_every_beta(beta: float, pi_ref_loser: float) -> None:
+    sure = psipo.tournament([(0, 1)], 2)
+    assert psipo.optimal_policy(sure, LOGIT, beta, pi_ref=[1 - pi_ref_loser, pi_ref_loser]).tolist() == [1, 0]
+
+
+# Bounded Ψ cannot collapse: §5.3.1
+
+
+@given(st.data(), BOUNDED_PSIS, st.floats(0.1, 1e12))
+def test_bounded_psi_moves_no_log_ratio_further_than_its_spread_over_beta(data: st.DataObject, psi: Psi, beta: float) -> None:
+    k = data.draw(n_actions())
+    p, pi_ref, mu = data.draw(tables(k, certain=True)), share(data.draw(counts(k, zeros=False))), share(data.draw(counts(k)))
+    moved = np.log(psipo.optimal_policy(p, psi, beta, pi_ref=pi_ref, mu=mu)) - np.log(pi_ref)
+    assert np.ptp(moved) <= psi.spread / beta * (1 + 1e-12) + 1e-13
+
+
+@given(st.data(), st.floats(0.1, 1e3))
+def test_the_bound_of_identity_is_sharp(data: st.DataObject, beta: float) -> None:
+    k = data.draw(n_actions(at_least=2))
+    mu = share(data.draw(counts(k)))
+    strongest = psipo.tournament([(0, j) for j in range(1, k)] + [(j, 1) for j in range(2, k)], k)
+    moved = np.log(psipo.optimal_policy(strongest, IDENTITY, beta, mu=mu))
+    assert_allclose(moved[0] - moved[1], (1 - (mu[0] + mu[1]) / 2) / beta, rtol=1e-12)
+
+
+@given(st.floats(1e-3, 1e12))
+def test_section_5_3_1_two_actions_at_certainty(beta: float) -> None:
+    sure = psipo.tournament([(0, 1)], 2)
+    assert_allclose(psipo.optimal_policy(sure, IDENTITY, beta)[0], expit(1 / (2 * beta)), rtol=1e-14)
+
+
+# What ΨPO cannot see
+
+
+@given(st.data(), ODD_PSIS)
+def test_scores_are_the_least_squares_potential_of_the_flow(data: st.DataObject, psi: Psi) -> None:
+    k = data.draw(n_actions())
+    p, mu = data.draw(tables(k, easy=True)), share(data.draw(counts(k)))
+    flow = psi.of_table(p) - psi.centre
+    g = psipo.expected_psi(p, psi, mu=mu).value - psi.centre
+    residual = flow - (g[:, None] - g)
+    assert_allclose(residual @ mu - (residual @ mu) @ mu, 0, atol=1e-12)
+    root = np.sqrt(np.outer(mu, mu)).ravel()
+    differences = np.kron(np.eye(k), np.ones((k, 1))) - np.kron(np.ones((k, 1)), np.eye(k))
+    best = np.linalg.lstsq(differences * root[:, None], flow.ravel() * root, rcond=None)[0]
+    left = (flow.ravel() - differences @ best) * root
+    energy = (flow.ravel() * root) @ (flow.ravel() * root)
+    expected = left @ left / energy if energy > 1e-20 else 0.0
+    assert_allclose(psipo.cyclic_share(p, psi, mu=mu), expected, atol=1e-10)
+
+
+@given(st.data())
+def test_bradley_terry_has_no_cycles_under_logit(data: st.DataObject) -> None:
+    k = data.draw(n_actions())
+    r, mu = data.draw(rewards(k)), share(data.draw(counts(k)))
+    assume(np.ptp(r) > 1e-3)
+    assert psipo.cyclic_share(psipo.bradley_terry(r), LOGIT, mu=mu) <= 1e-12
+
+
+def test_cyclic_shares_by_hand() -> None:
+    cycle = psipo.tournament([(0, 1), (1, 2), (2, 0)], 3, 0.8)
+    for psi in (LOGIT, IDENTITY):
+        assert_allclose(psipo.cyclic_share(cycle, psi), 1)
+        assert_allclose(psipo.cyclic_share(cycle, psi, mu=[0.5, 0.25, 0.25]), 0.9)
+    assert_allclose(psipo.cyclic_share(psipo.bradley_terry([0.0, 5.0, 10.0]), IDENTITY), 0.11, atol=5e-3)
+    assert psipo.cyclic_share(np.full((3, 3), 0.5), LOGIT) == 0
+    assert psipo.cyclic_share([[0.5]], LOGIT) == 0
+
+
+@given(st.data(), MILD_BETAS)
+def test_a_cycle_added_to_the_flow_changes_no_policy(data: st.DataObject, beta: float) -> None:
+    r = data.draw(rewards(3, largest=3.0))
+    strength = data.draw(st.floats(-3, 3))
+    cycle = strength * np.array([[0, 1, -1], [-1, 0, 1], [1, -1, 0]])
+    p = expit(r[:, None] - r + cycle)
+    assert_allclose(psipo.optimal_policy(p, LOGIT, beta), psipo.gibbs_policy(r, beta), rtol=1e-11, atol=1e-300)
+
+
+# Without the table
+
+
+@given(st.data(), PSIS)
+def test_expected_psi_without_the_table_is_the_tables(data: st.DataObject, psi: Psi) -> None:
+    k = data.draw(n_actions(at_most=12))
+    r, mu = data.draw(rewards(k)), share(data.draw(counts(k)))
+    table = psipo.expected_psi(psipo.bradley_terry(r), psi, mu=mu).value
+    assert_allclose(psipo.expected_psi_bradley_terry(r, psi, mu=mu).value, table, rtol=1e-11, atol=1e-13)
+
+
+def test_expected_psi_agrees_with_its_50_digits() -> None:
+    p = psipo.bradley_terry([0.0, 3.0, 700.0])
+    exact = [float(g) for g in expected_psi(p, "logit", [1, 2, 3])]
+    assert_allclose(psipo.expected_psi(p, LOGIT, mu=share([1, 2, 3])).value, exact, rtol=1e-14)
+    assert mp.dps == 50
+    assert_allclose(log_softmax(exact), np.log(psipo.gibbs_policy(exact, 1.0)), rtol=1e-12)
