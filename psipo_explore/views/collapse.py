@@ -30,7 +30,7 @@ _LINEAR = np.linspace(0.5, 0.0, 201)  # 1 − p
 _DECADES = np.geomspace(0.5, 1e-16, 160)
 _CERTAIN = 17.5  # where certainty stands on the axis of decades
 _SIDES = ("linear", "decades")
-_BEYOND = r"out of identity's reach: log-ratio moved beyond $1/\beta$ ="
+_BEYOND = r"beyond identity's reach in log-ratio,  $1/\beta$ ="
 
 
 def _decade(loss: Array) -> Array:
@@ -78,13 +78,13 @@ def _axes(figure: Figure) -> tuple[Axes, Axes]:
 
 def _legend(figure: Figure) -> Artists:
     """What each mark is, with its number, which moves."""
-    left, right, upper, lower = 0.08, 0.47, 0.94, 0.87
+    left, right, upper, lower = 0.08, 0.45, 0.94, 0.87
     return {
         "logit number": line_entry(figure, left, upper, r"$\Psi$ = logit:  $\pi^*(y_l)$ =", _LOOKS["logit"]),
         "identity number": line_entry(figure, right, upper, r"$\Psi$ = identity:  $\pi^*(y_l)$ =", _LOOKS["identity"]),
         "pi_ref number": line_entry(figure, left, lower, r"$\pi_{ref}(y_l)$ =", _REFERENCE_LOOK),
         "bound number": patch_entry(
-            figure, right, lower, r"out of identity's reach: log-ratio moved beyond $1/\beta$ =", palette.BOUND
+            figure, right, lower, r"beyond identity's reach in log-ratio,  $1/\beta$ =", palette.BOUND
         ),
     }
 

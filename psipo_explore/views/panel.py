@@ -33,9 +33,9 @@ class Panel(widgets.VBox):
         )
         reset.on_click(lambda _: self.reset())
         here = widgets.Layout(grid_area="1 / 1")
-        self._background = widgets.HTML(svg.background(self._figure, self._artists.values()), layout=here)
-        self._foreground = widgets.HTML(self._shown(), layout=here)
-        picture = widgets.GridBox([self._background, self._foreground], layout=widgets.Layout(width="100%"))
+        self._still = widgets.HTML(svg.background(self._figure, self._artists.values()), layout=here)
+        self._moving = widgets.HTML(self._shown(), layout=here)
+        picture = widgets.GridBox([self._still, self._moving], layout=widgets.Layout(width="100%"))
         sliders = widgets.VBox(list(self._sliders.values()), layout=widgets.Layout(flex="1 1 auto"))
         controls = widgets.HBox([sliders, reset], layout=widgets.Layout(align_items="flex-end"))
         super().__init__([controls, picture], layout=widgets.Layout(max_width=_WIDTH))
@@ -52,12 +52,26 @@ class Panel(widgets.VBox):
         """What is seen, in words and numbers."""
         return self._figure.sentence
 
+    @property
+    def background(self) -> str:
+        """The layer that stands still."""
+        return str(self._still.value)
+
+    @property
+    def foreground(self) -> str:
+        """The layer that moves, and the sentence."""
+        return str(self._moving.value)
+
     def reset(self) -> None:
         """Put every slider back where it began."""
+        self.move(**self._start)
+
+    def move(self, **values: float) -> None:
+        """Put the named sliders on the given stops, and draw once."""
         self._moves_together = True
         try:
-            for name, control in self._sliders.items():
-                control.value = self._start[name]
+            for name, value in values.items():
+                self._sliders[name].value = value
         finally:
             self._moves_together = False
         self._redraw()
@@ -69,10 +83,10 @@ class Panel(widgets.VBox):
     def _redraw(self) -> None:
         try:
             self._view.move(self._figure, self._artists, self.values)
-            self._foreground.value = self._shown()
+            self._moving.value = self._shown()
         except Exception as error:  # an exception in an observer is invisible to the reader
             self._figure.sentence = f"This cannot be shown: {error}"
-            self._foreground.value = _paragraph(self._figure.sentence)
+            self._moving.value = _paragraph(self._figure.sentence)
 
     def _shown(self) -> str:
         return svg.foreground(self._figure, self._artists.values(), self.sentence) + _paragraph(self.sentence)

@@ -1,0 +1,188 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from psipo_explore import LOGIT, Comparisons, optimal_policy
+
+
+def write(folder: Path, content: bytes | str) -> Path:
+    path = folder / "games.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def read(path: Path, **columns: str) -> Comparisons:
+    return Comparisons.from_csv(path, **{"winner": "winner", "loser": "loser", **columns})
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)).filter(lambda pair: pair[0] != pair[1]), min_size=1))
+def test_pairs_tables_and_files_say_the_same(tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[int, int]]) -> None:
+    data = Comparisons.from_pairs(pairs)
+    again = Comparisons.from_table(data.win_table(), actions=data.actions)
+    lines = "".join(f"{winner},{loser}\n" for winner, loser in pairs)
+    filed = read(write(tmp_path_factory.mktemp("csv"), "winner,loser\n" + lines))
+    assert data.actions == again.actions == filed.actions
+    assert_array_equal(data.win_table(), again.win_table())
+    assert_array_equal(data.win_table(), filed.win_table())
+    assert data.win_table().sum() == len(pairs)
+
+
+def test_actions_may_be_named_in_advance() -> None:
+    data = Comparisons.from_pairs([("b", "a")], actions=("a", "b", "c"), weights=[2.5])
+    assert data.actions == ("a", "b", "c")
+    assert data.win_table()[1, 0] == 2.5
+    assert Comparisons.from_table([[0, 1], [2, 0]]).actions == ("0", "1")
+    assert Comparisons.from_table([[0]]).n_actions == 1
+
+
+def test_a_weight_of_zero_leaves_the_comparison_out_and_the_actions_in() -> None:
+    data = Comparisons.from_pairs([("a", "b"), ("c", "b")], weights=[1, 0])
+    assert data.n_actions == 3
+    assert len(data.winners) == 1
+
+
+def test_preferences_are_shares_of_wins() -> None:
+    data = Comparisons.from_table([[0, 3, 0], [1, 0, 2], [0, 0, 0]])
+    with pytest.raises(ValueError, match=r"^prior = 0 leaves pairs .*: 0 and 2; must be positive"):
+        data.preferences()
+    p = data.preferences(prior=0.5)
+    assert_allclose(p, [[0.5, 0.7, 0.5], [0.3, 0.5, 2.5 / 3], [0.5, 0.5 / 3, 0.5]])
+    assert_allclose(p + p.T, 1)
+    assert optimal_policy(p, LOGIT, 1.0).shape == (3,)
+    with pytest.raises(ValueError, match=r"^prior = -1, must be at least 0"):
+        data.preferences(prior=-1)
+    with pytest.raises(ValueError, match=r"0 and 1 \(and 2 more\)"):
+        Comparisons.from_table(np.zeros((3, 3))).preferences()
+
+
+def test_a_preference_keeps_its_smaller_side() -> None:
+    p = Comparisons.from_table([[0, 1e30], [1, 0]]).preferences()
+    assert p[1, 0] == pytest.approx(1e-30, rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "winner,loser\na,b\nb,c\n",
+        "winner,loser\r\na,b\r\nb,c\r\n",
+        "\ufeffwinner,loser\na,b\nb,c",
+        "extra,loser,winner\nx,b,a\n,c,b\n",
+        '"winner"," loser "\n"a",b\n\n b ,c\n',
+    ],
+)
+def test_files_as_spreadsheets_write_them(tmp_path: Path, content: str) -> None:
+    assert read(write(tmp_path, content)).actions == ("a", "b", "c")
+
+
+def test_labels_are_any_text(tmp_path: Path) -> None:
+    data = read(write(tmp_path, 'winner,loser\n"São, Paulo","two\nlines"\n'))
+    assert data.actions == ("São, Paulo", "two\nlines")
+
+
+def test_contexts_keep_equal_labels_apart(tmp_path: Path) -> None:
+    data = read(write(tmp_path, "prompt,winner,loser\nx,yes,no\nz,no,yes\nx,no,yes\n"), context="prompt")
+    assert data.actions == ("yes", "no", "no", "yes")
+    assert data.contexts.tolist() == [0, 0, 1, 1]
+    assert data.win_table().sum() == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("winner,beaten\na,b\n", r"^games.csv, line 1: has no column 'loser'; its columns are 'winner', 'beaten'"),
+        ("winner,loser,loser\na,b,c\n", r"^games.csv, line 1: has more than one column 'loser'"),
+        ("", r"^games.csv, line 1: has no column 'winner'; its columns are none"),
+        ("winner,loser\n", r"^games.csv holds no comparison"),
+        ("winner,loser\na,b\n\nc,c\n", r"^games.csv, line 4: winner and loser are both 'c'"),
+        ("winner,loser\na,b\nc,\n", r"^games.csv, line 3: column 'loser' is empty, must hold the loser"),
+        ("winner,loser\na,b\nc\n", r"^games.csv, line 3: 1 cells, must be 2"),
+        ("winner,loser\na,b,c\n", r"^games.csv, line 2: 3 cells, must be 2"),
+        (b"winner,loser\na,b\ncaf\xe9,b\n", r"^games.csv, line 3: byte 0xe9 is not UTF-8"),
+        ("winner,loser\na,b\n".encode("utf-16"), r"^games.csv, line 1: byte 0xff is not UTF-8"),
+        ('winner,loser\na,"b\n', r"^games.csv, line 2: .*must be CSV"),
+    ],
+)
+def test_bad_files_are_refused_with_their_line(tmp_path: Path, content: str | bytes, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        read(write(tmp_path, content))
+
+
+@pytest.mark.parametrize("cell", ["-1", "nan", "inf", "many"])
+def test_bad_weights_are_refused_with_their_line(tmp_path: Path, cell: str) -> None:
+    path = write(tmp_path, f"winner,loser,times\na,b,3\na,b,{cell}\n")
+    with pytest.raises(ValueError, match=rf"^games.csv, line 3: weight '{cell}', must be a finite number"):
+        read(path, weight="times")
+
+
+def test_a_missing_file_is_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize(
+    ("pairs", "options", "message"),
+    [
+        ([], {}, r"^pairs is empty"),
+        ([("a", "b"), ("c", "c")], {}, r"^pairs\[1\] = \('c', 'c'\), an action cannot beat itself"),
+        (["ab"], {}, r"^pairs\[0\] = 'ab', must be \(winner, loser\)"),
+        ([("a", "b", "c")], {}, r"^pairs\[0\] = .*must be \(winner, loser\)"),
+        ([("a", "d")], {"actions": ("a", "b")}, r"^pairs\[0\] names d, which is not among the actions a, b"),
+        ([("a", "b")], {"actions": ("a", "b", "a")}, r"^actions names 'a' twice"),
+        ([("a", "b")], {"weights": [-1.0]}, r"^weights\[0\] = -1, must be finite and at least 0"),
+        ([("a", "b")], {"weights": [1.0, 2.0]}, r"^weights has shape \(2,\), must be \(1,\)"),
+    ],
+)
+def test_bad_pairs_are_refused(pairs: object, options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Comparisons.from_pairs(pairs, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("wins", "message"),
+    [
+        ([[0, 1, 2], [0, 0, 1]], r"^wins has shape \(2, 3\), must be \(K, K\)"),
+        ([[0, 1], [-2, 0]], r"^wins\[1, 0\] = -2, must be at least 0"),
+        ([[0, 1], [1, 4]], r"^wins\[1, 1\] = 4, must be 0"),
+        ([[0, np.nan], [1, 0]], r"^wins\[0, 1\] = nan"),
+        (np.empty((0, 0)), r"^wins has shape \(0, 0\)"),
+    ],
+)
+def test_bad_tables_of_counts_are_refused(wins: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Comparisons.from_table(wins)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^actions has 1 labels, must have 2"):
+        Comparisons.from_table([[0, 1], [1, 0]], actions=["a"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (([0], [2], ("a", "b"), [1.0], [0, 0]), r"^losers\[0\] = 2, must be the index of one of 2 actions"),
+        (([-1], [1], ("a", "b"), [1.0], [0, 0]), r"^winners\[0\] = -1"),
+        (([0], [0], ("a", "b"), [1.0], [0, 0]), r"^losers\[0\] = 0, must differ"),
+        (([0], [1], ("a", "b"), [0.0], [0, 0]), r"^weights\[0\] = 0, must be positive"),
+        (([0], [1], ("a", "b"), [1.0], [0, 1]), r"^losers\[0\] = 1, must be of the same context"),
+        (([0], [1], ("a", "b"), [1.0], [0]), r"^contexts has 1 entries, must have one for each of 2"),
+        (([0], [1, 0], ("a", "b"), [1.0], [0, 0]), r"^losers has shape \(2,\), must be that of winners, \(1,\)"),
+        (([[0]], [1], ("a", "b"), [1.0], [0, 0]), r"^winners has shape \(1, 1\)"),
+    ],
+)
+def test_fields_that_do_not_fit_are_refused(fields: tuple[object, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Comparisons(*fields)  # type: ignore[arg-type]
+
+
+def test_indices_must_be_integers() -> None:
+    with pytest.raises(TypeError, match=r"^winners holds float64"):
+        Comparisons([0.0], [1], ("a", "b"), [1.0], [0, 0])  # type: ignore[arg-type]
+
+
+def test_shown_as_a_table_with_its_labels_escaped() -> None:
+    html = Comparisons.from_pairs([("<a>", "b"), ("<a>", "b")])._repr_html_()
+    assert "&lt;a&gt;" in html
+    assert "<td>2</td>" in html
+    assert "2 actions, 2 pairs, total weight 2" in html

@@ -1,0 +1,134 @@
+"""What holds of every view: one drawing, equal at equal values, however the reader got there."""
+
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from matplotlib.text import Text
+
+from psipo_explore.views import VIEWS, View, svg
+
+FIGURES = Path(__file__).parents[2] / "figures"
+every_view = pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+
+
+def places(view: View) -> Iterator[dict[str, float]]:
+    """Each slider at both ends and in the middle, the others at their start."""
+    start = view.values({})
+    for slider in view.sliders:
+        for stop in (slider.stops[0], slider.stops[len(slider.stops) // 2], slider.stops[-1]):
+            yield {**start, slider.name: stop}
+
+
+def paths(text: str) -> set[str]:
+    return {" ".join(path.split()) for path in re.findall(r'\bd="([^"]+)"', text)}
+
+
+@every_view
+def test_module_view_and_figure_share_a_name(view: View) -> None:
+    module = import_module(f"psipo_explore.views.{view.name}")
+    assert view is module.VIEW
+    assert module.figure == view.figure
+    assert module.panel == view.panel
+    assert (FIGURES / f"{view.name}.svg").is_file()
+
+
+@every_view
+def test_the_committed_figure_is_what_the_view_draws_byte_for_byte(view: View) -> None:
+    drawn = svg.document(view.figure())
+    assert drawn == svg.document(view.figure())
+    assert drawn == (FIGURES / f"{view.name}.svg").read_text(encoding="utf-8"), "draw it again: make figures"
+
+
+@every_view
+def test_panel_and_figure_are_equal_at_equal_values(view: View) -> None:
+    panel = view.panel()
+    for values in places(view):
+        panel.move(**values)
+        figure, artists = view.drawn(values)
+        assert panel.sentence == figure.sentence
+        assert panel.foreground.startswith(svg.foreground(figure, artists.values(), figure.sentence))
+        assert paths(svg.document(figure)) <= paths(panel.background) | paths(panel.foreground)
+
+
+@every_view
+def test_every_slider_changes_the_picture(view: View) -> None:
+    panel = view.panel()
+    for slider in view.sliders:
+        seen = set()
+        for stop in (slider.stops[0], slider.stops[-1]):
+            panel.move(**{slider.name: stop})
+            seen.add(panel.foreground)
+        assert len(seen) == 2
+        panel.reset()
+
+
+@every_view
+def test_no_text_leaves_the_picture(view: View) -> None:
+    for values in places(view):
+        figure, _ = view.drawn(values)
+        figure.draw_without_rendering()
+        width, height = figure.bbox.size
+        for text in figure.findobj(Text):
+            box = text.get_window_extent()
+            if text.get_text() and text.get_visible():
+                assert 0 <= box.x0 <= box.x1 <= width, text
+                assert 0 <= box.y0 <= box.y1 <= height, text
+
+
+@every_view
+def test_reset_puts_every_slider_back(view: View) -> None:
+    panel = view.panel()
+    before = panel.foreground
+    panel.move(**{slider.name: slider.stops[-1] for slider in view.sliders})
+    assert panel.foreground != before
+    panel.reset()
+    assert panel.foreground == before
+    assert panel.values == view.values({})
+
+
+@every_view
+def test_a_panel_may_begin_between_two_stops(view: View) -> None:
+    slider = view.sliders[0]
+    between = (slider.stops[3] + slider.stops[4]) / 2
+    assert view.panel(**{slider.name: between}).values[slider.name] == between
+
+
+@every_view
+def test_controls_that_do_not_exist_or_run_too_far_are_refused(view: View) -> None:
+    slider = view.sliders[0]
+    with pytest.raises(TypeError, match=rf"^betta is not a control of {view.name}, must be one of {slider.name}"):
+        view.figure(betta=1.0)
+    for wrong in (slider.stops[-1] * 2, slider.stops[0] - 1, float("nan")):
+        with pytest.raises(ValueError, match=rf"^{slider.name} = .*, must be from .* to "):
+            view.panel(**{slider.name: wrong})
+    with pytest.raises(TypeError, match=rf"^{slider.name} = 'x', must be a number"):
+        view.figure(**{slider.name: "x"})  # type: ignore[arg-type]
+
+
+@every_view
+def test_what_cannot_be_shown_is_said_in_the_sentence(view: View) -> None:
+    def update(*_: object, **__: object) -> str:
+        raise ValueError("<two> pairs were never compared")
+
+    panel = view.panel()
+    object.__setattr__(view, "update", (works := view.update, update)[1])
+    try:
+        panel.move(**{view.sliders[0].name: view.sliders[0].stops[0]})
+    finally:
+        object.__setattr__(view, "update", works)
+    assert panel.sentence == "This cannot be shown: <two> pairs were never compared"
+    assert "&lt;two&gt;" in panel.foreground
+    panel.reset()
+    assert "cannot" not in panel.sentence
+
+
+@every_view
+def test_panel_and_figure_carry_a_still_picture_and_words(view: View) -> None:
+    for shown in (view.panel(), view.figure()):
+        bundle = shown._repr_mimebundle_()
+        assert bundle["image/png"].startswith(b"\x89PNG")  # type: ignore[union-attr]
+        assert bundle["text/plain"]
+    assert "application/vnd.jupyter.widget-view+json" in view.panel()._repr_mimebundle_()

@@ -1,0 +1,32 @@
+import math
+
+import pytest
+
+from psipo_explore.views.words import number, probability
+
+
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        (0.0, "0"),
+        (1.0, "1"),
+        (0.12345, "0.123"),
+        (-2.5, "−2.5"),
+        (1234.5, "1234"),
+        (0.000209, "2.09·10⁻⁴"),
+        (1e-12, "10⁻¹²"),
+        (3e7, "3·10⁷"),
+        (math.inf, "∞"),
+        (-math.inf, "−∞"),
+    ],
+)
+def test_number(x: float, words: str) -> None:
+    assert number(x) == words
+
+
+@pytest.mark.parametrize(
+    ("p", "words"),
+    [(0.9, "0.9"), (1.0, "exactly 1"), (0.0, "exactly 0"), (1 - 1e-9, "1 − 10⁻⁹"), (0.999, "0.999"), (0.957, "0.957")],
+)
+def test_probability(p: float, words: str) -> None:
+    assert probability(p) == words
