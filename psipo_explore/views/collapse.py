@@ -11,14 +11,14 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from scipy.special import expit, logit
+from scipy.special import expit, log_expit, logit
 
-from psipo_explore import IDENTITY, LOGIT, Psi, optimal_policy, tournament
+from psipo_explore import IDENTITY, LOGIT, Psi, expected_psi, optimal_policy, tournament
 from psipo_explore._checks import Array
 from psipo_explore.views import palette
 from psipo_explore.views.legend import line_entry, patch_entry
 from psipo_explore.views.view import Artists, Slider, View
-from psipo_explore.views.words import number, probability
+from psipo_explore.views.words import number, probability, probability_from_log
 
 _PSIS = {"logit": LOGIT, "identity": IDENTITY}
 _LOOKS = {
@@ -83,9 +83,7 @@ def _legend(figure: Figure) -> Artists:
         "logit number": line_entry(figure, left, upper, r"$\Psi$ = logit:  $\pi^*(y_l)$ =", _LOOKS["logit"]),
         "identity number": line_entry(figure, right, upper, r"$\Psi$ = identity:  $\pi^*(y_l)$ =", _LOOKS["identity"]),
         "pi_ref number": line_entry(figure, left, lower, r"$\pi_{ref}(y_l)$ =", _REFERENCE_LOOK),
-        "bound number": patch_entry(
-            figure, right, lower, r"beyond identity's reach in log-ratio,  $1/\beta$ =", palette.BOUND
-        ),
+        "bound number": patch_entry(figure, right, lower, r"beyond identity's reach in log-ratio,  $1/\beta$ =", palette.BOUND),
     }
 
 
@@ -93,7 +91,8 @@ def update(artists: Artists, *, beta: float, p: float, pi_ref_loser: float) -> s
     """Move every mark to the given values, and say what is seen."""
     loss = 1 - p
     farthest = float(expit(logit(pi_ref_loser) - 1 / beta))  # π(y_l) once the log-ratio has moved by 1/β
-    here = {name: float(_loser_probability(loss, psi, beta, pi_ref_loser)) for name, psi in _PSIS.items()}
+    moved = {name: _moved(loss, psi, beta) for name, psi in _PSIS.items()}
+    left = {name: probability_from_log(log_expit(logit(pi_ref_loser) - moved[name])) for name in _PSIS}
     for side, grid, position in (("linear", _LINEAR, lambda x: 1 - x), ("decades", _DECADES, _decade)):
         artists[f"{side} bound"].set_height(farthest)
         artists[f"{side} pi_ref"].set_ydata([pi_ref_loser] * 2)
@@ -101,30 +100,35 @@ def update(artists: Artists, *, beta: float, p: float, pi_ref_loser: float) -> s
         artists[f"{side} p"].set_xdata([at, at])
         for name, psi in _PSIS.items():
             artists[f"{side} {name}"].set_data(position(grid), _loser_probability(grid, psi, beta, pi_ref_loser))
-            artists[f"{side} {name} here"].set_data([at], [here[name]])
+            artists[f"{side} {name} here"].set_data([at], [_loser_probability(loss, psi, beta, pi_ref_loser)])
     for name, psi in _PSIS.items():
         artists[f"certain {name}"].set_data([_CERTAIN], [_loser_probability(0.0, psi, beta, pi_ref_loser)])
-        artists[f"{name} number"].set_text(probability(here[name]))
+        artists[f"{name} number"].set_text(left[name])
     artists["pi_ref number"].set_text(number(pi_ref_loser))
     artists["bound number"].set_text(number(1 / beta))
-    return _sentence(beta, p, pi_ref_loser, here)
+    return _sentence(beta, p, pi_ref_loser, left, moved)
 
 
-def _sentence(beta: float, p: float, pi_ref_loser: float, here: dict[str, float]) -> str:
-    moved = logit(pi_ref_loser) - logit(here["identity"])
+def _moved(loss: float, psi: Psi, beta: float) -> float:
+    """How far π* moves the log-ratio of y_w to y_l away from π_ref's."""
+    loser_beats_winner = tournament([(1, 0)], 2, loss)
+    winner, loser = expected_psi(loser_beats_winner, psi).value
+    return float((winner - loser) / beta)
+
+
+def _sentence(beta: float, p: float, pi_ref_loser: float, left: dict[str, str], moved: dict[str, float]) -> str:
     identity = (
-        f"Identity leaves it {number(here['identity'])}: the log-ratio has moved by {number(moved)}, "
+        f"Identity leaves it {left['identity']}: the log-ratio has moved by {number(moved['identity'])}, "
         f"and no preference can move it further than 1/β = {number(1 / beta)}."
     )
     if p == 1:
         return (
-            f"The preference is certain: logit's optimum gives y_l probability 0, at β = {number(beta)} and at every other β, "
-            f"though π_ref gave it {number(pi_ref_loser)}. {identity}"
+            f"The preference is certain: logit's optimum gives y_l probability {left['logit']}, at β = {number(beta)} and at "
+            f"every other β, though π_ref gave it {number(pi_ref_loser)}. {identity}"
         )
-    moved = float(logit(p) / beta)
     return (
-        f"At p = {probability(p)} and β = {number(beta)}, logit leaves y_l {number(here['logit'])} of π_ref's "
-        f"{number(pi_ref_loser)}: the log-ratio has moved by {number(moved)}, and nothing stops it as p nears 1. {identity}"
+        f"At p = {probability(p)} and β = {number(beta)}, logit leaves y_l {left['logit']} of π_ref's {number(pi_ref_loser)}: "
+        f"the log-ratio has moved by {number(moved['logit'])}, and nothing stops it as p nears 1. {identity}"
     )
 
 

@@ -15,8 +15,12 @@ def number(x: float) -> str:
         return f"{x:.3g}".replace("-", "−") if abs(x) < 1000 else f"{x:.0f}".replace("-", "−")
     mantissa, exponent = f"{x:.2e}".split("e")
     digits = mantissa.rstrip("0").rstrip(".").replace("-", "−")
-    power = f"10{str(int(exponent)).translate(_SUPERSCRIPT)}"
+    power = _power_of_ten(int(exponent))
     return power if digits == "1" else f"{digits}·{power}"
+
+
+def _power_of_ten(exponent: int) -> str:
+    return f"10{str(exponent).translate(_SUPERSCRIPT)}"
 
 
 def probability(p: float) -> str:
@@ -26,3 +30,10 @@ def probability(p: float) -> str:
     if p == 0:
         return "exactly 0"
     return number(p) if p <= 0.9995 else f"1 − {number(1 - p)}"
+
+
+def probability_from_log(log_p: float) -> str:
+    """A probability given by its logarithm: "exactly 0" is said of 0 alone, not of what float64 rounds to it."""
+    if math.isfinite(log_p) and log_p < -700:
+        return f"about {_power_of_ten(round(log_p / math.log(10)))}"
+    return probability(math.exp(log_p))

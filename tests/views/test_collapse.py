@@ -25,7 +25,7 @@ def test_certainty_has_its_own_place(beta: float) -> None:
     assert artists["certain logit"].get_ydata() == [0.0]
     assert artists["linear logit here"].get_ydata() == [0.0]
     assert artists["certain identity"].get_ydata() == pytest.approx([expit(-0.5 / beta)])
-    assert "gives y_l probability 0" in figure.sentence
+    assert "gives y_l probability exactly 0" in figure.sentence
     assert "at every other β" in figure.sentence
 
 
@@ -40,3 +40,9 @@ def test_sentence_says_the_numbers_of_the_picture() -> None:
     assert "logit leaves y_l 0.1 of π_ref's 0.5" in sentence
     assert "Identity leaves it 0.401: the log-ratio has moved by 0.4," in sentence
     assert "1/β = 1." in sentence
+
+
+def test_zero_is_said_of_zero_alone() -> None:
+    nearly = collapse.figure(beta=0.01, p=1 - 1e-15).sentence
+    assert "logit leaves y_l about 10⁻¹⁵⁰⁰" in nearly
+    assert "exactly 0" not in nearly

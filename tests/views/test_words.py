@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from psipo_explore.views.words import number, probability
+from psipo_explore.views.words import number, probability, probability_from_log
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,11 @@ def test_number(x: float, words: str) -> None:
 )
 def test_probability(p: float, words: str) -> None:
     assert probability(p) == words
+
+
+@pytest.mark.parametrize(
+    ("log_p", "words"),
+    [(-math.inf, "exactly 0"), (-3453.9, "about 10⁻¹⁵⁰⁰"), (math.log(0.25), "0.25"), (0.0, "exactly 1")],
+)
+def test_probability_from_log(log_p: float, words: str) -> None:
+    assert probability_from_log(log_p) == words
