@@ -32,6 +32,11 @@ def test_win_rates_where_a_crowd_stands_far_from_single_actions() -> None:
     assert_allclose(got, [win_rate(r, mu, i) for i in range(r.size)], rtol=0, atol=1e-14)
 
 
+def test_win_rates_at_spreads_beyond_what_float64_resolves() -> None:
+    r = np.linspace(0, 1e18, 600)
+    assert_allclose(expected_psi_bradley_terry(r, IDENTITY).value, (np.arange(600) + 0.5) / 600, rtol=1e-13)
+
+
 def test_expected_psi_bradley_terry_broadcasts() -> None:
     rng = np.random.default_rng(4)
     for k in (3, 600):
@@ -77,6 +82,7 @@ def test_determined_in_batches_and_for_one_action() -> None:
     assert_array_equal(expected_psi(tables, LOGIT).determined, [True, False])
     assert_array_equal(expected_psi(tables, IDENTITY).determined, [True, True])
     assert expected_psi([[0.5]], LOGIT).determined
+    assert not expected_psi(tournament([(0, 1), (1, 2), (2, 0)], 3), LOG).determined
 
 
 def test_near_certain_preferences_without_an_odd_psi_are_refused_not_rounded() -> None:

@@ -198,6 +198,30 @@ def test_equal_rates_are_equal_however_their_sums_round(data: st.DataObject) -> 
     assert (policy > 0).tolist() == survivors
 
 
+def test_equal_rates_are_equal_in_tenths_and_sevenths_too() -> None:
+    rng = np.random.default_rng(11)
+    rounded = 0
+    for _ in range(400):
+        k = int(rng.integers(4, 9))
+        whole = rng.integers(1, 4, size=k)
+        result = np.triu(rng.integers(-1, 2, size=(k, k)), 1)
+        result = result - result.T
+        exact = result @ whole
+        rates = psipo.expected_psi((result + 1) / 2, LOGIT, mu=share(whole.tolist())).rate
+        rounded += len(set(rates[exact == exact.max()].tolist())) > 1
+        policy = psipo.optimal_policy((result + 1) / 2, LOGIT, 1.0, mu=share(whole.tolist()))
+        assert ((policy > 0) == (exact == exact.max())).all()
+    assert rounded > 10  # sums that rounding made different, or this test tests nothing
+
+
+def test_even_and_certain_opponents_weigh_the_same_where_rates_tie() -> None:
+    neutral = np.full((4, 4), 0.5)
+    neutral[:3, :3] = psipo.tournament([(0, 1), (1, 2), (2, 0)], 3)
+    shifted = Psi("logit + 5", lambda q: LOGIT(q) + 5, latex="", at_zero=-np.inf, at_one=np.inf, odd=True)
+    for psi in (LOGIT, shifted):
+        assert_allclose(psipo.optimal_policy(neutral, psi, 0.1), 0.25, rtol=1e-14)
+
+
 def test_a_tiny_share_of_opponents_is_no_rounding_error() -> None:
     p = psipo.tournament([(0, 2)], 3)
     assert psipo.optimal_policy(p, LOGIT, 1.0, mu=[0.5, 0.5, 1e-20]).tolist() == [1, 0, 0]
@@ -278,8 +302,17 @@ def test_cyclic_shares_by_hand() -> None:
         assert_allclose(psipo.cyclic_share(cycle, psi), 1)
         assert_allclose(psipo.cyclic_share(cycle, psi, mu=[0.5, 0.25, 0.25]), 0.9)
     assert_allclose(psipo.cyclic_share(psipo.bradley_terry([0.0, 5.0, 10.0]), IDENTITY), 0.11, atol=5e-3)
+    tiny = Psi("tiny", lambda q: 1e-200 * q, latex="", at_zero=0, at_one=1e-200, odd=True)
+    assert_allclose(psipo.cyclic_share(cycle, tiny, mu=[0.5, 0.25, 0.25]), 0.9)
     assert psipo.cyclic_share(np.full((3, 3), 0.5), LOGIT) == 0
     assert psipo.cyclic_share([[0.5]], LOGIT) == 0
+
+
+def test_cyclic_share_never_exceeds_one_by_rounding() -> None:
+    rng = np.random.default_rng(0)
+    for mu in rng.dirichlet(np.ones(3), size=300):
+        cycle = 0.4 * np.array([[0, mu[2], -mu[1]], [-mu[2], 0, mu[0]], [mu[1], -mu[0], 0]])
+        assert 1 - 1e-12 <= psipo.cyclic_share(0.5 + cycle, IDENTITY, mu=mu) <= 1
 
 
 @given(st.data(), MILD_BETAS)

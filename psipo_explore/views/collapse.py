@@ -118,8 +118,8 @@ def _moved(loss: float, psi: Psi, beta: float) -> float:
 
 def _sentence(beta: float, p: float, pi_ref_loser: float, left: dict[str, str], moved: dict[str, float]) -> str:
     identity = (
-        f"Identity leaves it {left['identity']}: the log-ratio has moved by {number(moved['identity'])}, "
-        f"and no preference can move it further than 1/β = {number(1 / beta)}."
+        f"Identity leaves it {left['identity']}: its log-ratio has moved by {number(moved['identity'])}, and even p = 1 moves it "
+        f"by no more than 1/(2β) = {number(0.5 / beta)} (among many answers 1/β = {number(1 / beta)})."
     )
     if p == 1:
         return (
@@ -128,7 +128,7 @@ def _sentence(beta: float, p: float, pi_ref_loser: float, left: dict[str, str], 
         )
     return (
         f"At p = {probability(p)} and β = {number(beta)}, logit leaves y_l {left['logit']} of π_ref's {number(pi_ref_loser)}: "
-        f"the log-ratio has moved by {number(moved['logit'])}, and nothing stops it as p nears 1. {identity}"
+        f"log π*(y_w)/π*(y_l) has moved by {number(moved['logit'])} from π_ref's, and nothing stops it as p nears 1. {identity}"
     )
 
 

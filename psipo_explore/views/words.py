@@ -29,7 +29,13 @@ def probability(p: float) -> str:
         return "exactly 1"
     if p == 0:
         return "exactly 0"
-    return number(p) if p <= 0.9995 else f"1 − {number(1 - p)}"
+    return number(p) if p <= 0.9995 else f"1 − {number(_shortest_complement(p))}"
+
+
+def _shortest_complement(p: float) -> float:
+    """1 − p with no more digits than tell p from its neighbours: 1e-15, not 9.99e-16."""
+    candidates = (float(f"{1 - p:.{digits}e}") for digits in range(3))
+    return next((loss for loss in candidates if 1 - loss == p), 1 - p)
 
 
 def probability_from_log(log_p: float) -> str:

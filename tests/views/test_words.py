@@ -26,7 +26,16 @@ def test_number(x: float, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("p", "words"),
-    [(0.9, "0.9"), (1.0, "exactly 1"), (0.0, "exactly 0"), (1 - 1e-9, "1 − 10⁻⁹"), (0.999, "0.999"), (0.957, "0.957")],
+    [
+        (0.9, "0.9"),
+        (1.0, "exactly 1"),
+        (0.0, "exactly 0"),
+        (1 - 1e-9, "1 − 10⁻⁹"),
+        (1 - 1e-15, "1 − 10⁻¹⁵"),
+        (1 - 3.2e-7, "1 − 3.2·10⁻⁷"),
+        (0.999, "0.999"),
+        (0.957, "0.957"),
+    ],
 )
 def test_probability(p: float, words: str) -> None:
     assert probability(p) == words
