@@ -26,20 +26,28 @@ _LOOKS = {
     "identity": {"color": palette.IDENTITY, "linestyle": (0, (5, 1.5)), "marker": "s", "markersize": 9},
 }
 _REFERENCE_LOOK = {"color": palette.REFERENCE, "linestyle": ":", "linewidth": 1.6}
-_LINEAR = np.linspace(0.5, 0.0, 201)  # 1 − p
-_DECADES = np.geomspace(0.5, 1e-16, 160)
 _CERTAIN = 17.5  # where certainty stands on the axis of decades
-_SIDES = ("linear", "decades")
+
+
+def _linear(loss: Array | float) -> Array:
+    """Position of 1 − p on the axis of p."""
+    return np.subtract(1.0, loss)
+
+
+def _decade(loss: Array | float) -> Array:
+    """Position of 1 − p on the axis of decades."""
+    with np.errstate(divide="ignore"):
+        return np.where(np.equal(loss, 0), _CERTAIN, -np.log10(loss))
+
+
+# Each axis with its position of 1 − p and the 1 − p at which its curves are drawn.
+_CURVES = {"linear": (_linear, np.linspace(0.5, 0.0, 201)), "decades": (_decade, np.geomspace(0.5, 1e-16, 160))}
+_GRIDS = [grid for _, grid in _CURVES.values()]
+_ENDS = np.cumsum([grid.size for grid in _GRIDS])
 _BEYOND = r"beyond identity's reach in log-ratio,  $1/\beta$ ="
 
 
-def _decade(loss: Array) -> Array:
-    """Position of 1 − p on the axis of decades."""
-    with np.errstate(divide="ignore"):
-        return np.where(loss == 0, _CERTAIN, -np.log10(loss))
-
-
-def _loser_probability(loss: Array | float, psi: Psi, beta: float, pi_ref_loser: float) -> Array:
+def _loser_probability(loss: Array, psi: Psi, beta: float, pi_ref_loser: float) -> Array:
     """π*(y_l) where y_l beats y_w with probability loss = 1 − p."""
     loser_beats_winner = tournament([(1, 0)], 2, loss)
     return optimal_policy(loser_beats_winner, psi, beta, pi_ref=[1 - pi_ref_loser, pi_ref_loser])[..., 1]
@@ -49,7 +57,7 @@ def build(figure: Figure) -> Artists:
     """Draw the two axes and the legend."""
     linear, decades = _axes(figure)
     artists: dict[str, Artist] = {}
-    for side, ax in zip(_SIDES, (linear, decades), strict=True):
+    for side, ax in zip(_CURVES, (linear, decades), strict=True):
         artists[f"{side} bound"] = ax.add_patch(
             Rectangle((0, 0), 1, 0, transform=ax.get_yaxis_transform(), facecolor=palette.BOUND, linewidth=0)
         )
@@ -59,7 +67,7 @@ def build(figure: Figure) -> Artists:
             artists[f"{side} {name}"] = ax.plot([], [], color=look["color"], linestyle=look["linestyle"])[0]
     for name, look in _LOOKS.items():
         artists[f"certain {name}"] = decades.plot([], [], clip_on=False, markerfacecolor="white", **look)[0]
-    for side, ax in zip(_SIDES, (linear, decades), strict=True):
+    for side, ax in zip(_CURVES, (linear, decades), strict=True):
         for name, look in reversed(_LOOKS.items()):  # the smaller mark on top
             artists[f"{side} {name} here"] = ax.plot([], [], clip_on=False, zorder=5, **look)[0]
     return {**artists, **_legend(figure)}
@@ -69,7 +77,7 @@ def _axes(figure: Figure) -> tuple[Axes, Axes]:
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.5], sharey=True)
     figure.subplots_adjust(left=0.08, right=0.985, bottom=0.155, top=0.8, wspace=0.08)
     left.set(xlim=(0.5, 1), ylim=(0, 1), xlabel=r"$p = p^*(y_w \succ y_l)$", ylabel=r"$\pi^*(y_l)$")
-    right.set(xlim=(_decade(np.array(0.5)), _CERTAIN + 0.4), xlabel=r"$1 - p$, decade by decade, then certainty")
+    right.set(xlim=(_decade(0.5), _CERTAIN + 0.4), xlabel=r"$1 - p$, decade by decade, then certainty")
     exponents = [1, *range(4, 17, 4)]
     right.set_xticks([*exponents, _CERTAIN], [*(rf"$10^{{-{k}}}$" for k in exponents), "$0$"])
     right.axvspan(16.6, _CERTAIN + 0.4, color="#f0f0f0", linewidth=0)
@@ -93,16 +101,18 @@ def update(artists: Artists, *, beta: float, p: float, pi_ref_loser: float) -> s
     farthest = float(expit(logit(pi_ref_loser) - 1 / beta))  # π(y_l) once the log-ratio has moved by 1/β
     moved = {name: _moved(loss, psi, beta) for name, psi in _PSIS.items()}
     left = {name: probability_from_log(log_expit(logit(pi_ref_loser) - moved[name])) for name in _PSIS}
-    for side, grid, position in (("linear", _LINEAR, lambda x: 1 - x), ("decades", _DECADES, _decade)):
+    for side, (x, _) in _CURVES.items():
         artists[f"{side} bound"].set_height(farthest)
         artists[f"{side} pi_ref"].set_ydata([pi_ref_loser] * 2)
-        at = float(position(np.array(loss)))
-        artists[f"{side} p"].set_xdata([at, at])
-        for name, psi in _PSIS.items():
-            artists[f"{side} {name}"].set_data(position(grid), _loser_probability(grid, psi, beta, pi_ref_loser))
-            artists[f"{side} {name} here"].set_data([at], [_loser_probability(loss, psi, beta, pi_ref_loser)])
+        artists[f"{side} p"].set_xdata([x(loss)] * 2)
     for name, psi in _PSIS.items():
-        artists[f"certain {name}"].set_data([_CERTAIN], [_loser_probability(0.0, psi, beta, pi_ref_loser)])
+        curves = _loser_probability(np.concatenate([*_GRIDS, [loss, 0.0]]), psi, beta, pi_ref_loser)
+        *sides, (here, certain) = np.split(curves, _ENDS)
+        for side, curve in zip(_CURVES, sides, strict=True):
+            x, grid = _CURVES[side]
+            artists[f"{side} {name}"].set_data(x(grid), curve)
+            artists[f"{side} {name} here"].set_data([x(loss)], [here])
+        artists[f"certain {name}"].set_data([_CERTAIN], [certain])
         artists[f"{name} number"].set_text(left[name])
     artists["pi_ref number"].set_text(number(pi_ref_loser))
     artists["bound number"].set_text(number(1 / beta))

@@ -1,0 +1,137 @@
+"""A slider's step, from the key press to its picture on screen: our panel beside `interact` with the inline backend."""
+
+from collections.abc import Callable, Iterator
+from itertools import chain, cycle
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from lab import KERNEL_IS_IDLE
+from playwright.sync_api import Page
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from psipo_explore.views import VIEWS, View
+
+WARM_UP_STEPS, STEPS = 3, 30
+PYTHON = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
+DISPLAYS = {
+    "interact": """\
+%matplotlib inline
+import matplotlib.pyplot as plt
+from ipywidgets import SelectionSlider, interact
+from psipo_explore.views.palette import STYLE
+
+slider = view.sliders[0]
+options = [(slider.write(stop), stop) for stop in sorted({*slider.stops, slider.start})]
+
+@interact(stop=SelectionSlider(options=options, value=slider.start, description=slider.label))
+def draw(stop):
+    with plt.rc_context(STYLE):
+        figure = plt.figure(figsize=view.size)
+        view.update(view.build(figure), **view.values({slider.name: stop}))
+        plt.show()""",
+    "panel": "view.panel()",
+}
+PICTURE = ".jp-OutputArea-output :is(svg[role=img], img)"
+WATCH_NEXT_STEP = """selector => {  // until the task after the frame, when the picture has been painted
+    const before = document.querySelector(selector).outerHTML;
+    window.nextStep = new Promise((resolve, reject) => {
+        setTimeout(() => reject(new Error('no other picture within 10 s')), 10_000);
+        document.addEventListener('keydown', press => {
+            const observer = new MutationObserver(async () => {
+                const picture = document.querySelector(selector);
+                if (!picture || picture.outerHTML === before) return;
+                observer.disconnect();
+                await picture.decode?.();
+                window.timedPicture = picture.outerHTML;
+                requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - press.timeStamp)));
+            });
+            observer.observe(document.querySelector('.jp-Notebook'), {subtree: true, childList: true, attributes: true});
+        }, {capture: true, once: true});
+    });
+}"""
+IS_STILL_SHOWN = "selector => document.querySelector(selector)?.outerHTML === window.timedPicture"
+KERNEL_CPU_SECONDS = """async () => {
+    const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+    const seconds = "__import__('time').process_time()";
+    const reply = await kernel.requestExecute({code: '', silent: true, user_expressions: {seconds}}).done;
+    return Number(reply.content.user_expressions.seconds.data['text/plain']);
+}"""
+
+
+class PageClock:
+    """Adds up what the page measured: the wall clock would count Playwright's own messages as well."""
+
+    seconds = 0.0
+
+    def read(self) -> float:
+        return self.seconds
+
+
+CLOCK = PageClock()
+
+
+@pytest.fixture
+def open_display(course: Path, page: Page, run_lesson: Callable[[str], Page]) -> Iterator[Callable[[str, str], Page]]:
+    """Open a notebook with one display of one view, and end its kernel after the test."""
+
+    def open_display(view: str, display: str) -> Page:
+        source = f"from psipo_explore.views import VIEWS\n\nview = VIEWS[{view!r}]\n{DISPLAYS[display]}"
+        notebook = nbformat.v4.new_notebook(metadata=PYTHON, cells=[nbformat.v4.new_code_cell(source)])
+        name = f"{display}_{view}.ipynb"
+        nbformat.write(notebook, course / "notebooks" / name)
+        run_lesson(name)
+        page.locator(PICTURE).scroll_into_view_if_needed(timeout=30_000)
+        return page
+
+    yield open_display
+    page.evaluate("() => window.jupyterapp?.shell.currentWidget?.sessionContext.shutdown()")
+
+
+def arrow_keys(view: View) -> Iterator[str]:
+    """Keys that carry the first slider from its start to its end, then back and forth."""
+    slider = view.sliders[0]
+    stops = sorted({*slider.stops, slider.start})
+    steps = len(stops) - 1
+    to_end = steps - stops.index(slider.start)
+    return chain(["ArrowRight"] * to_end, cycle(["ArrowLeft"] * steps + ["ArrowRight"] * steps))
+
+
+@pytest.mark.benchmark(timer=CLOCK.read)
+@pytest.mark.parametrize("display", DISPLAYS)
+@pytest.mark.parametrize("view", VIEWS)
+def test_slider_step(
+    view: str,
+    display: str,
+    open_display: Callable[[str, str], Page],
+    benchmark: BenchmarkFixture,
+) -> None:
+    page = open_display(view, display)
+    handle = page.locator(".jp-OutputArea-output .noUi-handle").first
+    keys = arrow_keys(VIEWS[view])
+    milliseconds = []
+
+    def step() -> None:
+        page.evaluate(WATCH_NEXT_STEP, PICTURE)
+        handle.press(next(keys))
+        elapsed = page.evaluate("() => window.nextStep")
+        page.wait_for_function(KERNEL_IS_IDLE)
+        page.wait_for_timeout(100)
+        assert page.evaluate(IS_STILL_SHOWN, PICTURE), "a picture was timed that another one replaced"
+        milliseconds.append(elapsed)
+        CLOCK.seconds += elapsed / 1000
+
+    for _ in range(WARM_UP_STEPS):
+        step()
+    milliseconds.clear()
+    cpu_before = page.evaluate(KERNEL_CPU_SECONDS)
+    benchmark.group = f"slider step: {view}"
+    benchmark.pedantic(step, rounds=STEPS)
+    cpu = page.evaluate(KERNEL_CPU_SECONDS) - cpu_before
+    median, p95 = np.percentile(milliseconds, [50, 95]).round(1).tolist()
+    benchmark.extra_info |= {
+        "median_ms": median,
+        "p95_ms": p95,
+        "kernel_cpu_ms": round(1000 * cpu / len(milliseconds), 1),
+    }
