@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,14 +11,18 @@ from psipo_explore._checks import Array, ArrayLike
 
 Function = Callable[[Array], ArrayLike]
 
-_TAILS = 2.0 ** -np.arange(1, 53)
+_TAILS = np.exp2(-np.arange(1.0, 53.0))
 _GRID = np.unique(np.concatenate([_TAILS, 1 - _TAILS, np.arange(1, 512) / 512]))  # its mirror images are exact in float64
+_APPROACHES = {0.0: (_TAILS, np.exp2(-np.arange(2.0, 1000.0, 16.0))), 1.0: (1 - _TAILS, 1 - _TAILS)}  # near the end, and nearer
+_AWAY_FROM_ENDS = np.abs(_GRID - 0.5) <= 0.5 - 2.0**-12
 _ROUNDING = 1e-12
 _ODD_WITHIN = 1e-9
 
 
 def vectorised(f: Callable[..., ArrayLike]) -> Function:
     """The same function on arrays, NaN where it raises or warns for a single number, such as math.log at 0."""
+    if not callable(f):
+        raise TypeError(f"f = {f!r}, must be a function of q")
 
     def one(q: float) -> float:
         try:
@@ -27,37 +32,87 @@ def vectorised(f: Callable[..., ArrayLike]) -> Function:
 
     def silent(q: Array) -> Array:
         with np.errstate(all="ignore"):
-            return np.asarray(f(q), dtype=np.float64)
+            values = np.asarray(f(np.array(q)))
+        if values.dtype.kind not in "biuf":
+            raise TypeError(f"f gives {values.dtype} values, must give real numbers")
+        return values.astype(np.float64)
 
     try:
-        takes_arrays = silent(np.array([0.25, 0.75])).shape in [(), (2,)]
-    except (TypeError, ValueError):
+        takes_arrays = all(
+            silent(q).shape in [(), q.shape] for q in (np.array(0.25), np.array([0.25, 0.75]), np.full((2, 3), 0.5))
+        )
+    except Exception:  # whatever a function of single numbers does with an array
         takes_arrays = False
-    return silent if takes_arrays else np.vectorize(one, otypes=[np.float64])
+    function = silent if takes_arrays else np.vectorize(one, otypes=[np.float64])
+    with np.errstate(all="ignore"):
+        function(np.array([0.5]))
+    return function
 
 
 def on_grid(argument: str, function: Function) -> Array:
     """Values on the grid, all of them finite."""
-    values = np.broadcast_to(np.asarray(function(_GRID), dtype=np.float64), _GRID.shape)
+    try:
+        values = np.broadcast_to(np.asarray(function(_GRID.copy()), dtype=np.float64), _GRID.shape)
+    except TypeError as error:
+        raise TypeError(f"{argument} does not take arrays ({error}), must be elementwise; or use Psi.from_callable") from None
     if not np.isfinite(values).all():
         k = int(np.argmin(np.isfinite(values)))
         raise ValueError(f"{argument} gives {values[k]:g} at q = {_GRID[k]:.6g}, must be finite inside (0, 1)")
     return values
 
 
+@dataclass(frozen=True)
+class _Tail:
+    """How far a function moves on its last steps towards an end of [0, 1], and on as many before them."""
+
+    last: float
+    early: float
+    late: float
+
+    @classmethod
+    def of(cls, function: Function, approach: Array) -> _Tail:
+        with np.errstate(all="ignore"):
+            values = np.broadcast_to(np.asarray(function(approach.copy()), dtype=np.float64), approach.shape)
+            moves = np.abs(np.diff(values))
+        moves = np.where(moves > _ROUNDING * np.abs(values[1:]), moves, 0.0)
+        return cls(float(values[-1]), float(moves[-16:-8].sum()), float(moves[-8:].sum()))
+
+    @property
+    def settles(self) -> bool:
+        return self.late <= 0.3 * self.early
+
+    @property
+    def runs_off(self) -> bool:
+        return self.late > 1.05 * self.early or not np.isfinite(self.last)
+
+    @property
+    def like_a_logarithm(self) -> bool:
+        return self.late >= 0.99 * self.early > 0
+
+
 def limit(function: Function, end: float) -> float:
-    """What f returns at the end of [0, 1], or, if that is NaN, what it tends to there, if that can be told."""
+    """What f returns at the end of [0, 1], or, if that is NaN or mere rounding, what it tends to there, if that can be told."""
     at_end = float(np.asarray(function(np.asarray(end))))
-    if not np.isnan(at_end):
-        return at_end
-    approach = np.asarray(function(np.abs(end - _TAILS)), dtype=np.float64)
-    steps = np.diff(approach)
-    early, late = np.abs(steps[-16:-8]).sum(), np.abs(steps[-8:]).sum()
-    if late >= 0.95 * early > 0:
-        return float(np.copysign(np.inf, steps[-1]))
-    if late > 0.3 * early:
-        raise ValueError(f"f({end:g}) is not a number and f tends to its limit too slowly: make it return its limit there")
-    return float(approach[-1])
+    near, far = (_Tail.of(function, approach) for approach in _APPROACHES[end])
+    if near.runs_off == far.runs_off:
+        if not far.runs_off and not np.isnan(at_end):
+            return at_end
+        if far.settles:
+            return far.last
+        if far.runs_off or far.like_a_logarithm:
+            return np.inf if end else -np.inf
+    raise ValueError(f"f's limit as q nears {end:g} cannot be told: make f accurate there, or say its limit in Psi(…)")
+
+
+def require_limits(function: Function, at_zero: float, at_one: float) -> None:
+    """Refuse a limit that is claimed against the evidence: infinite where the function settles, finite where it runs off."""
+    for name, end, claimed in (("at_zero", 0.0, at_zero), ("at_one", 1.0, at_one)):
+        near, far = (_Tail.of(function, approach) for approach in _APPROACHES[end])
+        slack = 4 * far.late + 1e-9 * np.abs(far.last)
+        if near.settles and far.settles and not np.abs(claimed - far.last) <= slack:
+            raise ValueError(f"{name} = {claimed:g}, but the function settles at {far.last:g} as q nears {end:g}")
+        if near.runs_off and far.runs_off and np.isfinite(claimed):
+            raise ValueError(f"{name} = {claimed:g}, but the function runs off as q nears {end:g}")
 
 
 def require_non_decreasing(argument: str, function: Function, at_zero: float, at_one: float) -> None:
@@ -77,8 +132,11 @@ def require_non_decreasing(argument: str, function: Function, at_zero: float, at
 
 
 def is_odd(function: Function, at_zero: float, at_one: float) -> bool:
-    """Whether Ψ(q) + Ψ(1−q) is constant on the grid and at the ends."""
-    inside = on_grid("function", function)
+    """Whether Ψ(q) + Ψ(1−q) is constant inside the grid and at the ends.
+
+    Not on the grid's tails: a formula in q, such as cot(πq), may lose all its digits as q nears 1.
+    """
+    inside = on_grid("function", function)[_AWAY_FROM_ENDS]
     values = np.concatenate([[at_zero], inside, [at_one]])
     if np.isinf(at_zero) or np.isinf(at_one):
         if at_zero != -at_one:

@@ -7,6 +7,8 @@ or repaired in silence; what is returned is a new float64 array, ready for the m
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import index
+from typing import SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +22,9 @@ POLICY_TOLERANCE = 1e-6  # what float32 probabilities may be off
 PAIR_TOLERANCE = 1e-9
 
 
-def entry(name: str, index: Sequence[np.intp] | tuple[int, ...]) -> str:
+def entry(name: str, at: Sequence[np.intp] | tuple[int, ...]) -> str:
     """Write an entry as the reader would: p[2, 0], or just p for a scalar."""
-    return f"{name}[{', '.join(str(i) for i in index)}]" if len(index) else name
+    return f"{name}[{', '.join(str(i) for i in at)}]" if len(at) else name
 
 
 def actions(count: int) -> str:
@@ -43,6 +45,8 @@ def refuse_where(bad: Mask, name: str, values: Array | Indices, expected: str, b
 
 def real(name: str, values: ArrayLike) -> Array:
     """Float64 array of the values, ±inf and NaN included."""
+    if np.ma.is_masked(values):
+        raise ValueError(f"{name} has masked entries, must be given in full")
     try:
         array = np.asarray(values)
     except ValueError:
@@ -56,6 +60,24 @@ def finite(name: str, values: ArrayLike) -> Array:
     array = real(name, values)
     refuse_where(~np.isfinite(array), name, array, "must be finite")
     return array
+
+
+def scalar(name: str, value: ArrayLike) -> float:
+    array = finite(name, value)
+    if array.ndim:
+        raise ValueError(f"{name} has shape {array.shape}, must be a single number")
+    return float(array)
+
+
+def count(name: str, value: SupportsIndex) -> int:
+    """A whole number, at least 1."""
+    try:
+        number = index(value)
+    except TypeError:
+        raise TypeError(f"{name} = {value!r}, must be a whole number") from None
+    if number < 1:
+        raise ValueError(f"{name} = {number}, must be at least 1")
+    return number
 
 
 def positive(name: str, values: ArrayLike) -> Array:

@@ -16,7 +16,7 @@ from scipy.special import expit
 from psipo_explore._checks import Array, Indices
 
 _DEGREE = 16
-_CERTAIN = 40.0
+_CERTAIN = 41.0  # bins: rewards in bins that far apart differ by more than 40
 _PARTS = 256  # bincount adds one by one; many short sums of equal numbers round far better than one long one
 _BLOCK = 1 << 18  # kernel entries held at once: 2 MB
 _BLOCK_ROWS = 1024
@@ -27,24 +27,24 @@ _TO_COEFFICIENTS[:, 0] /= 2
 
 
 def win_rates(r: Array, mu: Array) -> Array:
-    """E_{j∼μ}[σ(r_i − r_j)] of each i, for rewards r and opponents μ of shape (K,); error below 1e-14."""
-    r = r - np.median(r)
-    _, bin_of, crowd = np.unique(np.floor(r), return_inverse=True, return_counts=True)
-    crowded = crowd > _DEGREE
-    in_crowd = crowded[bin_of]
+    """E_{j∼μ}[σ(r_i − r_j)] of each i, for rewards r and opponents μ of shape (K,); error below 2e-14."""
+    bin_floor = np.floor(r)
+    within = r - bin_floor  # kept apart: their sum has lost these digits where rewards are large
+    floors, bin_of, crowd = np.unique(bin_floor, return_inverse=True, return_counts=True)
+    in_crowd = (crowd > _DEGREE)[bin_of]
     lone = np.flatnonzero(~in_crowd)
-    crowd_r, crowd_mu = r[in_crowd], mu[in_crowd]
-    floors, crowd_bin = np.unique(np.floor(crowd_r), return_inverse=True)
+    floors, crowd_bin = np.unique(bin_floor[in_crowd], return_inverse=True)
 
-    nodes = (floors[:, np.newaxis] + (_NODES + 1) / 2).ravel()
-    x = 2 * (crowd_r - floors[crowd_bin]) - 1
-    points = np.concatenate([nodes, r[lone]])
-    weights = np.concatenate([_spread_over_nodes(x, crowd_mu, crowd_bin, len(floors)), mu[lone]])
-    at_points = _sums_at_points(points, weights)
-
+    x = 2 * within[in_crowd] - 1
+    weights = np.concatenate([_spread_over_nodes(x, mu[in_crowd], crowd_bin, floors.size), mu[lone]])
+    at_points = _sums_at_points(
+        np.concatenate([np.repeat(floors, _DEGREE), bin_floor[lone]]),
+        np.concatenate([np.tile((_NODES + 1) / 2, floors.size), within[lone]]),
+        weights,
+    )
     rates = np.empty_like(r)
-    rates[lone] = at_points[nodes.size :]
-    rates[in_crowd] = _interpolate(x, at_points[: nodes.size], crowd_bin)
+    rates[in_crowd] = _interpolate(x, at_points[: floors.size * _DEGREE], crowd_bin)
+    rates[lone] = at_points[floors.size * _DEGREE :]
     return rates
 
 
@@ -73,28 +73,23 @@ def _chebyshev_polynomials(x: Array) -> Iterator[Array]:
         previous, current = current, 2 * x * current - previous
 
 
-def _sums_at_points(points: Array, weights: Array) -> Array:
-    """The sum at each point, over points within 40 by the kernel and over those further below by their total weight."""
-    order = np.argsort(points)
-    z, w = points[order], weights[order]
+def _sums_at_points(floors: Array, within: Array, weights: Array) -> Array:
+    """The sum at each point floor + within: near points by the kernel, those further below by their total weight."""
+    order = np.lexsort((within, floors))
+    f, t, w = floors[order], within[order], weights[order]
     total_below = np.concatenate([[0.0], np.cumsum(w, dtype=np.longdouble)]).astype(np.float64)
-    first = np.searchsorted(z, z - _CERTAIN, side="left")
-    last = np.searchsorted(z, z + _CERTAIN, side="right")
+    first = np.searchsorted(f, f - _CERTAIN, side="left")
+    last = np.searchsorted(f, f + _CERTAIN, side="right")
 
-    sums = np.empty_like(z)
+    sums = np.empty_like(weights)
     start = 0
-    while start < z.size:
+    while start < f.size:
         low = first[start]
         widths = last[start : start + _BLOCK_ROWS] - low
         entries = widths * np.arange(1, widths.size + 1)
         stop = start + max(1, int(np.searchsorted(entries, _BLOCK)))
-        high = last[stop - 1]
-        sums[start:stop] = total_below[low] + expit(z[start:stop, np.newaxis] - z[low:high]) @ w[low:high]
+        rows, near = slice(start, stop), slice(low, last[stop - 1])
+        gaps = (f[rows, np.newaxis] - f[near]) + (t[rows, np.newaxis] - t[near])
+        sums[order[rows]] = total_below[low] + expit(gaps) @ w[near]
         start = stop
-    return _unsort(sums, order)
-
-
-def _unsort(values: Array, order: Indices) -> Array:
-    unsorted = np.empty_like(values)
-    unsorted[order] = values
-    return unsorted
+    return sums

@@ -62,6 +62,9 @@ class Comparisons:
         for name in ("winners", "losers"):
             set_field(self, name, _indices(name, getattr(self, name)))
         set_field(self, "weights", checks.positive("weights", self.weights))
+        with np.errstate(over="ignore"):
+            if np.isinf(np.sum(self.weights)):
+                raise ValueError("weights sum to more than float64 holds")
         self._check_lengths()
         self._check_pairs()
 
@@ -126,6 +129,8 @@ class Comparisons:
         if counts.shape != (len(rows),):
             raise ValueError(f"weights has shape {counts.shape}, must be ({len(rows)},), one for each pair")
         checks.refuse_where(~((counts >= 0) & np.isfinite(counts)), "weights", counts, "must be finite and at least 0")
+        if not counts.any():
+            raise ValueError("weights are all 0, must leave at least one comparison")
         labels = list(actions) if actions is not None else list(dict.fromkeys(label for pair in rows for label in pair))
         index = {label: i for i, label in enumerate(labels)}
         for k, pair in enumerate(rows):
@@ -190,7 +195,7 @@ class Comparisons:
         Parameters
         ----------
         path : path
-            A UTF-8 file, with or without byte-order mark, with any line ends.
+            A UTF-8 file, with or without byte-order mark, with any line ends; blanks around cells are dropped.
         winner, loser : str
             Names of the columns that hold the labels.
         context : str, optional
@@ -268,7 +273,7 @@ class Comparisons:
         Raises
         ------
         ValueError
-            If prior is negative, or 0 while some pair was never compared.
+            If prior is negative, or 0 while some pair was never compared, or the actions have several contexts.
 
         Examples
         --------
@@ -276,7 +281,11 @@ class Comparisons:
         array([[0.5       , 0.66666667],
                [0.33333333, 0.5       ]])
         """
-        prior = float(checks.finite("prior", prior))
+        if len(set(self.contexts.tolist())) > 1:
+            raise ValueError(
+                f"contexts are {len(set(self.contexts.tolist()))}, must be one: answers to two prompts have no preference"
+            )
+        prior = checks.scalar("prior", prior)
         if prior < 0:
             raise ValueError(f"prior = {prior:g}, must be at least 0")
         wins = self.win_table() + prior
@@ -316,7 +325,7 @@ def _indices(name: str, values: ArrayLike) -> Indices:
 
 
 def _pair(k: int, pair: Any) -> tuple[Hashable, Hashable]:
-    if isinstance(pair, str) or len(pair) != 2:
+    if not isinstance(pair, Sequence | np.ndarray) or isinstance(pair, str) or len(pair) != 2:
         raise ValueError(f"pairs[{k}] = {pair!r}, must be (winner, loser)")
     winner, loser = pair
     if winner == loser:

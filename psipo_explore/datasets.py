@@ -1,9 +1,9 @@
 """Data that the lessons use, as `Comparisons`.
 
-Citations between four statistics journals: Table 4 of S. M. Stigler (1994), "Citation patterns in the journals of
-statistics and probability", Statistical Science 9(1), 94–108; the example of a Bradley–Terry fit in Agresti's
-"Categorical Data Analysis" and in the R package BradleyTerry2. The journal that is cited wins; citations of a journal
-by itself are left out.
+Citations between four statistics journals, from S. M. Stigler (1994), "Citation patterns in the journals of statistics
+and probability", Statistical Science 9(1), 94–108; the example of a Bradley–Terry fit in Agresti's "Categorical Data
+Analysis" (2002) and in the R package BradleyTerry2. The journal that is cited wins; citations of a journal by itself
+are left out.
 """
 
 from __future__ import annotations

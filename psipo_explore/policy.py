@@ -7,12 +7,15 @@ g a reward. Beside them the objective of Eq. 6, its KL term, and the share of pr
 from __future__ import annotations
 
 import numpy as np
+from numpy.polynomial import polynomial
 from scipy import special
 
 from psipo_explore import _checks as checks
 from psipo_explore._checks import Array, ArrayLike, Mask
 from psipo_explore.psi import Psi
-from psipo_explore.scores import ExpectedPsi, expected_psi
+from psipo_explore.scores import ExpectedPsi, expected_psi, require_psi
+
+_SERIES = [0, 0, *((-1) ** k / (k * (k - 1)) for k in range(2, 16))]  # of (1 + d) log(1 + d) − d
 
 
 def gibbs_policy(g: ExpectedPsi | ArrayLike, beta: ArrayLike, *, pi_ref: ArrayLike | None = None) -> Array:
@@ -87,7 +90,7 @@ def optimal_policy(
     """The ΨPO optimum π*(y) ∝ π_ref(y) exp(E_{y'∼μ}[Ψ(p*(y ≻ y'))]/β), for any preferences.
 
     Eq. 7 and 9 of arXiv:2310.12036; Bradley–Terry is not assumed. Certain preferences under an unbounded Ψ have the
-    value of the limit in which every p is clipped to [ε, 1−ε] and ε → 0; then some actions get exactly 0 at every β.
+    value of the limit in which every p is clipped to [ε, 1−ε] and ε → 0; actions of smaller rate get exactly 0 at every β.
 
     Parameters
     ----------
@@ -173,7 +176,9 @@ def objective(
         expected = np.where(pi > 0, pi * g, 0.0).sum(-1)
         value = np.asarray(expected - beta * kl_divergence(pi, pi_ref))
     if np.isnan(value).any():
-        raise ValueError("policy has the value ∞ − ∞: it gives mass to both sides of a certain preference, or outside pi_ref")
+        raise ValueError(
+            "policy has the value ∞ − ∞: a certain preference makes it infinitely good, another one, or KL, infinitely bad"
+        )
     return value[()]
 
 
@@ -205,8 +210,12 @@ def kl_divergence(policy: ArrayLike, pi_ref: ArrayLike) -> Array:
     policy = checks.distribution("policy", policy)
     pi_ref = checks.policy("pi_ref", pi_ref, policy.shape[-1], of="policy")
     checks.broadcast(policy=policy.shape[:-1], pi_ref=pi_ref.shape[:-1])
-    divergence: Array = special.rel_entr(policy, pi_ref).sum(-1)
-    return np.maximum(divergence, 0.0)[()]  # rounding can fall an ulp below Gibbs' 0
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        d = np.where(pi_ref > 0, (policy - pi_ref) / pi_ref, np.inf)
+    close = np.abs(d) < 0.05  # there π log(π/π_ref) − (π − π_ref), whose sum is the same, would cancel
+    near = pi_ref * polynomial.polyval(np.where(close, d, 0.0), _SERIES)
+    far = special.rel_entr(policy, pi_ref) - (policy - pi_ref)
+    return np.asarray(np.where(close, near, np.maximum(far, 0.0)).sum(-1))[()]
 
 
 def cyclic_share(p: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None) -> Array:
@@ -241,6 +250,7 @@ def cyclic_share(p: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None) -> Arra
     >>> float(cyclic_share(rock_paper_scissors, LOGIT))
     1.0
     """
+    require_psi(psi)
     if not psi.odd:
         raise ValueError(f"psi '{psi.name}' is not odd, so its flow is not antisymmetric; must be odd")
     p = checks.preference_table(p)

@@ -18,7 +18,8 @@ from psipo_explore._checks import Array, ArrayLike
 def bradley_terry(rewards: ArrayLike) -> Array:
     """Preferences that rewards explain: p(y ≻ y') = σ(r(y) − r(y')).
 
-    The Bradley–Terry model, Eq. 1 of arXiv:2310.12036.
+    The Bradley–Terry model, Eq. 1 of arXiv:2310.12036. Rewards that differ by more than 745 round to a certain
+    preference; `gibbs_policy` and `expected_psi_bradley_terry` take rewards as they are.
 
     Parameters
     ----------
@@ -75,8 +76,7 @@ def tournament(pairs: Sequence[tuple[int, int]] | ArrayLike, n_actions: int, q: 
     array([[0.5, 0.9],
            [0.1, 0.5]])
     """
-    if n_actions < 1:
-        raise ValueError(f"n_actions = {n_actions}, must be at least 1")
+    n_actions = checks.count("n_actions", n_actions)
     winners, losers = _winners_and_losers(pairs, n_actions)
     q = checks.probabilities("q", q)[..., np.newaxis]
     table = np.full((*q.shape[:-1], n_actions, n_actions), 0.5)
@@ -86,7 +86,10 @@ def tournament(pairs: Sequence[tuple[int, int]] | ArrayLike, n_actions: int, q: 
 
 
 def _winners_and_losers(pairs: Sequence[tuple[int, int]] | ArrayLike, n_actions: int) -> tuple[checks.Indices, checks.Indices]:
-    array = np.asarray(pairs)
+    try:
+        array = np.asarray(pairs)
+    except ValueError:
+        raise ValueError("pairs is ragged, must be (N, 2): a winner and a loser each") from None
     if array.size == 0:
         array = np.empty((0, 2), dtype=np.intp)
     if array.ndim != 2 or array.shape[1] != 2:

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import special
 
 from psipo_explore import _checks as checks
-from psipo_explore._callables import Function, is_odd, limit, on_grid, require_non_decreasing, vectorised
+from psipo_explore._callables import Function, is_odd, limit, on_grid, require_limits, require_non_decreasing, vectorised
 from psipo_explore._checks import Array, ArrayLike
 
 
@@ -75,6 +75,7 @@ class Psi:
         self._derivative = derivative
         self._of_log_odds = of_log_odds
         require_non_decreasing("function", function, self.at_zero, self.at_one)
+        require_limits(function, self.at_zero, self.at_one)
         if odd and not is_odd(function, self.at_zero, self.at_one):
             raise ValueError(f"odd = True, but {name}(q) + {name}(1 - q) is not constant")
 
@@ -97,7 +98,7 @@ class Psi:
         Raises
         ------
         ValueError
-            If f decreases, is not finite inside (0, 1), or tends to its limit too slowly to be followed.
+            If f decreases, is not finite inside (0, 1), or gives no number at an end where its limit cannot be told.
 
         Examples
         --------
@@ -161,7 +162,7 @@ class Psi:
         return values[()]
 
     def derivative(self, q: ArrayLike) -> Array:
-        """Slope Ψ'(q) for probabilities q of any shape; inf where Ψ runs off or its slope does not settle.
+        """Slope Ψ'(q) for probabilities q of any shape; inf at an end where Ψ runs off or its slope does not settle.
 
         Examples
         --------
@@ -177,16 +178,16 @@ class Psi:
     def _numerical_slope(self, q: Array) -> Array:
         from scipy.differentiate import derivative
 
-        at_end = (q == 0) | (q == 1)
+        one_sided = (q < 1e-290) | (q > 1 - 1e-8)  # where steps to both sides would leave [0, 1] or drown in rounding
         with np.errstate(invalid="ignore"):
             found = derivative(
                 self,
                 q,
-                initial_step=np.where(at_end, 0.25, np.minimum(q, 1 - q) / 2),
-                step_direction=np.where(q == 0, 1, np.where(q == 1, -1, 0)),
+                initial_step=np.where(one_sided, 0.25, np.minimum(q, 1 - q) / 2),
+                step_direction=np.where(one_sided, np.where(q < 0.5, 1, -1), 0),
             )
         settled = found.error <= 1e-6 * (1 + np.abs(found.df))
-        return np.where(at_end & ~settled, np.inf, found.df)[()]
+        return np.where(one_sided & ~settled, np.inf, np.maximum(found.df, 0.0))[()]
 
     @property
     def centre(self) -> float:
@@ -233,7 +234,7 @@ def folded_power(lam: float) -> Psi:
     Raises
     ------
     ValueError
-        If lam is negative or not finite.
+        If lam is negative, not finite, or so small that 1/λ is not.
 
     Examples
     --------
@@ -242,9 +243,9 @@ def folded_power(lam: float) -> Psi:
     >>> folded_power(0.25).spread
     8.0
     """
-    lam = float(checks.finite("lam", lam))
-    if lam < 0:
-        raise ValueError(f"lam = {lam:g}, must be at least 0 (0 is logit, 2 is identity)")
+    lam = checks.scalar("lam", lam)
+    if lam < 0 or 0 < lam < 1e-300:
+        raise ValueError(f"lam = {lam:g}, must be 0 (logit) or at least 1e-300 (2 is identity)")
     if lam == 0:
         return LOGIT
     return Psi(
@@ -259,17 +260,21 @@ def folded_power(lam: float) -> Psi:
     )
 
 
-def _power(log_q: Array, lam: float) -> Array:
-    """(q^λ − 1)/λ, which keeps its digits as λ → 0, where it is log q."""
-    return np.asarray(log_q * special.exprel(lam * log_q))
-
-
 def _folded_power(q: Array, lam: float) -> Array:
-    return _power(np.log(q), lam) - _power(np.log1p(-q), lam)
+    if lam < 1:
+        return _power(np.log(q), lam) - _power(np.log1p(-q), lam)
+    return (q**lam - (1 - q) ** lam) / lam
 
 
 def _folded_power_of_log_odds(x: Array, lam: float) -> Array:
-    return _power(special.log_expit(x), lam) - _power(special.log_expit(-x), lam)
+    if lam < 1:
+        return _power(special.log_expit(x), lam) - _power(special.log_expit(-x), lam)
+    return np.asarray((special.expit(x) ** lam - special.expit(-x) ** lam) / lam)
+
+
+def _power(log_q: Array, lam: float) -> Array:
+    """(q^λ − 1)/λ, which keeps its digits as λ → 0, where it is log q."""
+    return np.asarray(log_q * special.exprel(lam * log_q))
 
 
 def _folded_power_slope(q: Array, lam: float) -> Array:

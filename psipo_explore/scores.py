@@ -23,7 +23,8 @@ _SMALL = 512  # actions below which the table's rows are quicker than Chebyshev 
 class ExpectedPsi:
     """E_μ[Ψ(p*(y ≻ y'))] of each action, kept in three parts so that infinities can be compared.
 
-    Eq. 9 of arXiv:2310.12036. As every p is clipped to [ε, 1−ε] and ε → 0, g = rate · (Ψ(1−ε) − Ψ(½)) + rest.
+    Eq. 9 of arXiv:2310.12036. With every p clipped to [ε, 1−ε] and ε → 0,
+    g = won · (Ψ(1−ε) − Ψ(½)) − lost · (Ψ(½) − Ψ(ε)) + rest.
 
     Parameters
     ----------
@@ -56,6 +57,10 @@ class ExpectedPsi:
         if not self.won.shape == self.lost.shape == self.rest.shape:
             raise ValueError(f"won, lost, rest have shapes {self.won.shape}, {self.lost.shape}, {self.rest.shape}, must be equal")
 
+        for name in ("won", "lost"):
+            share = getattr(self, name)
+            checks.refuse_where((share < 0) | (share > 1 + checks.POLICY_TOLERANCE), name, share, "must be a share of μ")
+
     @property
     def rate(self) -> Array:
         """How fast g runs off to ±∞, shape (..., K)."""
@@ -69,7 +74,10 @@ class ExpectedPsi:
 
     @property
     def determined(self) -> Mask:
-        """Whether the optimal policy is the same however the certain preferences become certain, shape (...)."""
+        """Whether the optimal policy is the same however the certain preferences become certain, shape (...).
+
+        For a π_ref that supports every action; where it does not, ask this of the actions that it supports.
+        """
         wins, loses = self.won > 0, self.lost > 0
         nothing_certain = ~(wins | loses).any(-1)
         one_clean_winner = (wins.sum(-1) == 1) & ~(wins & loses).any(-1)
@@ -108,6 +116,7 @@ def expected_psi(p: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None) -> Expe
     >>> expected_psi(tournament([(0, 1)], 2, q=0.9), IDENTITY).value
     array([0.7, 0.3])
     """
+    require_psi(psi)
     p = checks.preference_table(p)
     mu = checks.policy("mu", mu, p.shape[-1], of="p")
     checks.broadcast(p=p.shape[:-2], mu=mu.shape[:-1])
@@ -117,12 +126,19 @@ def expected_psi(p: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None) -> Expe
     finite = np.where(certain, psi.centre, psi.of_table(p))
     finite = np.where(opponent > 0, finite, 0.0)
     if not np.isfinite(finite).all():
-        raise ValueError(f"psi '{psi.name}' is infinite at a p so close to 0 or 1 that it rounds to certainty; give an odd Psi")
+        remedy = "be accurate there" if psi.odd else "be odd, so that the smaller of p and pᵀ serves"
+        raise ValueError(f"psi '{psi.name}' is infinite at a p so close to 0 or 1 that it rounds to certainty, must {remedy}")
     return ExpectedPsi(
         won=np.sum(opponent * surely_beats, -1),
         lost=np.sum(opponent * surely_loses, -1),
         rest=np.matmul(finite, mu[..., np.newaxis])[..., 0],
     )
+
+
+def require_psi(psi: Psi) -> None:
+    """Refuse what is no Psi, such as a bare function or a name."""
+    if not isinstance(psi, Psi):
+        raise TypeError(f"psi = {psi!r}, must be a Psi: LOGIT, IDENTITY, folded_power(…), Psi.from_callable(…)")
 
 
 def _certain_pairs(p: Array, psi: Psi, counts: Mask) -> tuple[Mask, Mask]:
@@ -167,15 +183,16 @@ def expected_psi_bradley_terry(rewards: ArrayLike, psi: Psi, *, mu: ArrayLike | 
     >>> expected_psi_bradley_terry([2.0, 0.0, 1.0], LOGIT).value
     array([ 1., -1.,  0.])
     """
+    require_psi(psi)
     r = checks.rewards(rewards)
     mu = checks.policy("mu", mu, r.shape[-1], of="rewards")
     shape = (*checks.broadcast(rewards=r.shape[:-1], mu=mu.shape[:-1]), r.shape[-1])
     r, mu = np.broadcast_to(r, shape), np.broadcast_to(mu, shape)
     if psi is LOGIT:
-        centred = r - r.mean(-1, keepdims=True)
-        g = centred - np.sum(mu * centred, -1, keepdims=True)
+        usual = np.take_along_axis(r, mu.argmax(-1, keepdims=True), -1)  # opponents that count keep their digits
+        g = (r - usual) - np.sum(mu * (r - usual), -1, keepdims=True)
     elif psi is IDENTITY and shape[-1] > _SMALL:
-        g = np.vectorize(win_rates, signature="(k),(k)->(k)")(r, mu)
+        g = np.vectorize(win_rates, otypes=[np.float64], signature="(k),(k)->(k)")(r, mu)
     else:
         g = _in_blocks_of_rows(r, psi, mu)
     nothing = np.zeros(shape)
@@ -184,8 +201,12 @@ def expected_psi_bradley_terry(rewards: ArrayLike, psi: Psi, *, mu: ArrayLike | 
 
 def _in_blocks_of_rows(r: Array, psi: Psi, mu: Array) -> Array:
     g = np.empty(r.shape)
-    rows = max(1, _BLOCK // r.size)
+    rows = max(1, _BLOCK // max(1, r.size))
     for start in range(0, r.shape[-1], rows):
         gaps = r[..., start : start + rows, np.newaxis] - r[..., np.newaxis, :]
-        g[..., start : start + rows] = np.matmul(psi.of_log_odds(gaps), mu[..., np.newaxis])[..., 0]
+        try:
+            flow = psi.of_log_odds(gaps)
+        except ValueError as error:
+            raise ValueError(f"rewards differ by up to {np.abs(gaps).max():g}; {error}") from None
+        g[..., start : start + rows] = np.matmul(flow, mu[..., np.newaxis])[..., 0]
     return g

@@ -55,6 +55,8 @@ def test_preferences_are_shares_of_wins() -> None:
     assert optimal_policy(p, LOGIT, 1.0).shape == (3,)
     with pytest.raises(ValueError, match=r"^prior = -1, must be at least 0"):
         data.preferences(prior=-1)
+    with pytest.raises(ValueError, match=r"^prior has shape"):
+        data.preferences(prior=[1, 2])  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"0 and 1 \(and 2 more\)"):
         Comparisons.from_table(np.zeros((3, 3))).preferences()
 
@@ -70,6 +72,7 @@ def test_a_preference_keeps_its_smaller_side() -> None:
         "winner,loser\na,b\nb,c\n",
         "winner,loser\r\na,b\r\nb,c\r\n",
         "\ufeffwinner,loser\na,b\nb,c",
+        "winner,loser\ra,b\rb,c\r",
         "extra,loser,winner\nx,b,a\n,c,b\n",
         '"winner"," loser "\n"a",b\n\n b ,c\n',
     ],
@@ -88,6 +91,13 @@ def test_contexts_keep_equal_labels_apart(tmp_path: Path) -> None:
     assert data.actions == ("yes", "no", "no", "yes")
     assert data.contexts.tolist() == [0, 0, 1, 1]
     assert data.win_table().sum() == 3
+    with pytest.raises(ValueError, match=r"^contexts are 2, must be one"):
+        data.preferences(prior=1.0)
+
+
+def test_prompts_may_be_long(tmp_path: Path) -> None:
+    long = "x" * 200_000
+    assert read(write(tmp_path, f"prompt,winner,loser\n{long},a,b\n"), context="prompt").n_actions == 2
 
 
 @pytest.mark.parametrize(
@@ -128,6 +138,10 @@ def test_a_missing_file_is_a_missing_file(tmp_path: Path) -> None:
     [
         ([], {}, r"^pairs is empty"),
         ([("a", "b"), ("c", "c")], {}, r"^pairs\[1\] = \('c', 'c'\), an action cannot beat itself"),
+        ([1, 2], {}, r"^pairs\[0\] = 1, must be \(winner, loser\)"),
+        ([{"z", "a"}], {}, r"^pairs\[0\] = .*must be \(winner, loser\)"),
+        ([("a", "b")], {"weights": [0.0]}, r"^weights are all 0"),
+        ([("a", "b"), ("b", "a")], {"weights": [1e308, 1e308]}, r"^weights sum to more than"),
         (["ab"], {}, r"^pairs\[0\] = 'ab', must be \(winner, loser\)"),
         ([("a", "b", "c")], {}, r"^pairs\[0\] = .*must be \(winner, loser\)"),
         ([("a", "d")], {"actions": ("a", "b")}, r"^pairs\[0\] names d, which is not among the actions a, b"),

@@ -69,6 +69,7 @@ def test_tournament_sets_both_sides_and_leaves_the_rest_even() -> None:
         ([(0, -1)], r"^pairs\[0\] = \(0, -1\), must be from 0 to 2"),
         ([(0, 1, 2)], r"^pairs has shape \(1, 3\), must be \(N, 2\)"),
         ((0, 1), r"^pairs has shape \(2,\)"),
+        ([(0, 1), (1,)], r"^pairs is ragged"),
     ],
 )
 def test_tournament_refuses_pairs(pairs: object, message: str) -> None:
@@ -81,5 +82,8 @@ def test_tournament_refuses_the_rest() -> None:
         tournament([(0.0, 1.0)], 2)
     with pytest.raises(ValueError, match=r"^n_actions = 0"):
         tournament([], 0)
+    for wrong in ("2", 2.5):
+        with pytest.raises(TypeError, match=r"^n_actions = .*, must be a whole number"):
+            tournament([], wrong)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"^q\[1\] = 1.5, must lie in \[0, 1\]"):
         tournament([(0, 1)], 2, [0.5, 1.5])

@@ -74,24 +74,40 @@ def test_of_log_odds_beyond_what_a_probability_can_hold() -> None:
         bare.of_log_odds(800.0)
 
 
-@given(st.floats(0, 4), st.floats(1e-9, 1 - 1e-9))
+@given(st.just(0.0) | st.floats(1e-300, 300), st.floats(1e-9, 1 - 1e-9))
 def test_folded_power_lies_between_its_bounds_and_rises(lam: float, q: float) -> None:
     psi = folded_power(lam)
     assert psi.odd
     assert_allclose(psi(q) + psi(1 - q), 0, atol=1e-6)
-    assert psi.derivative(q) > 0
-    if lam > 1e-300:
+    assert psi.derivative(q) >= 0
+    if lam > 0:
         assert psi.spread == 2 / lam
         assert abs(psi(q)) <= 1 / lam
 
 
-@pytest.mark.parametrize("lam", [5e-324, 1e-300, 1e-20, 1e-9])
+@pytest.mark.parametrize("lam", [1e-300, 1e-20, 1e-9])
 def test_folded_power_tends_to_logit(lam: float) -> None:
     assert_allclose(folded_power(lam)(INSIDE), LOGIT(INSIDE), rtol=1e-7)
 
 
-def test_folded_power_of_zero_is_logit() -> None:
+def test_folded_power_of_zero_is_logit_and_of_two_identity() -> None:
     assert folded_power(0) is LOGIT
+    assert_allclose(folded_power(2)(INSIDE), INSIDE - 0.5, atol=1e-16)
+    assert IDENTITY.spread == folded_power(2).spread == 1
+
+
+@pytest.mark.parametrize("lam", [1.0, 30.0, 60.0, 1e3, 1e5])
+def test_folded_powers_in_50_digits(lam: float) -> None:
+    for q in (0.01, 0.45, 0.49, 0.75, 0.999):
+        exact = (mpf(q) ** lam - (1 - mpf(q)) ** lam) / mpf(lam)
+        assert_allclose(folded_power(lam)(q), float(exact), rtol=1e-11, atol=1e-300)
+    assert_allclose(folded_power(lam).of_log_odds([-1e308, 0.0, 1e308]), [-1 / lam, 0, 1 / lam])
+
+
+@pytest.mark.parametrize("lam", [-1.0, 1e-310, np.inf, np.nan, [1.0, 2.0]])
+def test_folded_powers_that_are_refused_by_name(lam: float) -> None:
+    with pytest.raises(ValueError, match=r"^lam\b"):
+        folded_power(lam)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +121,8 @@ def test_folded_power_of_zero_is_logit() -> None:
         (lambda q: (q - 1) / math.log(q) if q > 0 else 0.0, 0, 1, False),
         (lambda q: math.sqrt(q) if 0 < q < 1 else math.nan, 0, 1, False),
         (lambda q: np.clip(np.log(q / (1 - q)), -3, 3), -3, 3, True),
-        (lambda q: np.tan(np.pi * (q - 0.5)) if 0 < q < 1 else math.nan, -np.inf, np.inf, True),
+        (lambda q: -1 / np.tan(np.pi * q), -np.inf, np.inf, True),
+        (lambda q: -1 / math.tan(math.pi * q), -np.inf, np.inf, True),
         (lambda q: 1.0, 1, 1, True),
         (lambda q: np.where(q < 0.5, 0.0, 1.0), 0, 1, False),
     ],
@@ -128,7 +145,9 @@ def test_functions_that_are_no_psi_are_refused_with_the_place() -> None:
     refused(r"^f decreases .* to 0 at q = 1, ", lambda q: np.where(q < 1, q, 0.0))
     refused(r"^f gives nan at q = 0.6", lambda q: np.where(q < 0.6, q, np.nan))
     refused(r"^f gives inf at q = 0.75", lambda q: np.where(q < 0.75, q, np.inf))
-    refused(r"^f\(0\) is not a number .* too slowly", lambda q: -1 / math.log(q / 2) if q > 0 else math.nan)
+    refused(r"^f's limit as q nears 0 cannot be told", lambda q: -1 / math.log(q / 2) if q > 0 else math.nan)
+    refused(r"^f's limit as q nears 0 cannot be told", lambda q: np.tan(np.pi * (q - 0.5)))
+    refused(r"^f's limit as q nears 0 cannot be told", lambda q: math.exp(0.005 * math.log(q)))
 
 
 def test_false_claims_about_a_psi_are_refused() -> None:
@@ -138,6 +157,10 @@ def test_false_claims_about_a_psi_are_refused() -> None:
         Psi("log", np.log, latex="", at_zero=-np.inf, at_one=0, odd=True)
     with pytest.raises(ValueError, match=r"^function decreases from 0.5 at q = 0"):
         Psi("q", np.positive, latex="q", at_zero=0.5, at_one=1)
+    with pytest.raises(ValueError, match=r"^at_zero = -inf, but the function settles at .* as q nears 0"):
+        Psi("q", np.positive, latex="q", at_zero=-np.inf, at_one=np.inf, odd=True)
+    with pytest.raises(ValueError, match=r"^at_one = 1e\+18, but the function runs off as q nears 1"):
+        Psi("odds", lambda q: q / (1 - q), latex="", at_zero=0, at_one=1e18)
     with pytest.raises(ValueError, match=r"at_one = nan"):
         Psi("q", np.positive, latex="q", at_zero=0, at_one=np.nan)
 
@@ -160,3 +183,31 @@ def test_a_table_keeps_odd_psi_exact_on_both_sides() -> None:
     p: Table = np.array([[0.5, 1.0], [1e-30, 0.5]])
     assert_allclose(LOGIT.of_table(p), [[0, 69.07755278982137], [-69.07755278982137, 0]], rtol=1e-15)
     assert_array_equal(LOG.of_table(p), LOG(p))
+
+
+def test_functions_of_every_kind_are_taken_or_refused_by_name() -> None:
+    by_comprehension = Psi.from_callable(lambda q: np.array([x**2 for x in q]) if np.ndim(q) else q**2, name="comprehension")
+    assert_allclose(by_comprehension([0.5, 0.25]), [0.25, 0.0625])
+    assert Psi.from_callable(np.frompyfunc(lambda q: q**2, 1, 1), name="objects")(0.5) == 0.25
+    with pytest.raises(TypeError, match=r"^f = 3, must be a function"):
+        Psi.from_callable(3, name="three")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^function does not take arrays"):
+        Psi("log", math.log, latex="", at_zero=-np.inf, at_one=0)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        Psi.from_callable(lambda q: q + 1j * q, name="complex")
+
+
+def test_a_function_that_changes_its_argument_changes_nothing_here() -> None:
+    def doubled(q: Table) -> Table:
+        q *= 2
+        return q
+
+    assert_allclose(Psi.from_callable(doubled, name="doubled")([0.25, 1.0]), [0.5, 2])
+    assert folded_power(0.5).spread == 4
+
+
+@pytest.mark.parametrize("q", [5e-324, 1e-300, 1e-7, 0.3, 1 - 1e-15])
+def test_numerical_slopes_next_to_the_ends(q: float) -> None:
+    slope = Psi.from_callable(np.sqrt, name="root").derivative([0.25, q])
+    assert_allclose(slope[0], 1)
+    assert slope[1] == np.inf or slope[1] == pytest.approx(0.5 / np.sqrt(q), rel=1e-6)

@@ -32,6 +32,27 @@ def test_win_rates_where_a_crowd_stands_far_from_single_actions() -> None:
     assert_allclose(got, [win_rate(r, mu, i) for i in range(r.size)], rtol=0, atol=1e-14)
 
 
+@pytest.mark.parametrize("distance", [1e3, 1e6, 1e9, 1e12, 1e15])
+def test_win_rates_of_crowds_far_apart(distance: float) -> None:
+    r = np.concatenate([np.linspace(0, 1, 600), distance + np.linspace(0, 1, 400), 2 * distance + np.arange(9.0)])
+    got = expected_psi_bradley_terry(r, IDENTITY).value
+    assert_allclose(got, [win_rate(r, np.full(r.size, 1 / r.size), i) for i in range(r.size)], rtol=0, atol=2e-14)
+
+
+def test_opponents_that_count_keep_their_digits_beside_a_huge_reward() -> None:
+    g = expected_psi_bradley_terry([-1e17, 0.0, 1.0], LOGIT, mu=[0.0, 0.5, 0.5]).value
+    assert_array_equal(g, [-1e17, -0.5, 0.5])
+    assert_array_equal(expected_psi_bradley_terry([1.7e308, 1.7e308], LOGIT).value, [0, 0])
+    assert_allclose(expected_psi_bradley_terry(np.full(600, 1.7e308), IDENTITY).value, 0.5)
+
+
+@pytest.mark.parametrize("psi", [LOGIT, IDENTITY, PROBIT], ids=lambda psi: psi.name)
+@pytest.mark.parametrize("k", [3, 600])
+def test_an_empty_batch_has_an_empty_answer(psi: Psi, k: int) -> None:
+    assert expected_psi_bradley_terry(np.zeros((0, k)), psi).value.shape == (0, k)
+    assert expected_psi(np.full((0, 3, 3), 0.5), psi).value.shape == (0, 3)
+
+
 def test_win_rates_at_spreads_beyond_what_float64_resolves() -> None:
     r = np.linspace(0, 1e18, 600)
     assert_allclose(expected_psi_bradley_terry(r, IDENTITY).value, (np.arange(600) + 0.5) / 600, rtol=1e-13)
@@ -49,7 +70,7 @@ def test_expected_psi_bradley_terry_broadcasts() -> None:
 
 def test_rewards_too_far_apart_for_a_psi_known_only_by_probabilities() -> None:
     bare = Psi.from_callable(lambda q: np.log(q / (1 - q)), name="bare")
-    with pytest.raises(ValueError, match="too far out"):
+    with pytest.raises(ValueError, match=r"^rewards differ by up to 800; .* too far out"):
         expected_psi_bradley_terry([0.0, 800.0], bare)
     assert_allclose(expected_psi_bradley_terry([0.0, 800.0], LOGIT).value, [-400, 400])
 
@@ -97,6 +118,18 @@ def test_the_parts_must_fit_together() -> None:
         ExpectedPsi(np.zeros(2), np.zeros(2), np.zeros(3))
     with pytest.raises(ValueError, match=r"^rest\[1\] = nan"):
         ExpectedPsi(np.zeros(2), np.zeros(2), np.array([0, np.nan]))
+    with pytest.raises(ValueError, match=r"^won\[0\] = -1, must be a share"):
+        ExpectedPsi(np.array([-1.0, 0]), np.zeros(2), np.zeros(2))
+    with pytest.raises(ValueError, match=r"^lost\[0\] = 5, must be a share"):
+        ExpectedPsi(np.zeros(1), np.array([5.0]), np.zeros(1))
+
+
+def test_what_is_no_psi_is_refused_by_name() -> None:
+    for wrong in ("logit", np.log):
+        with pytest.raises(TypeError, match=r"^psi = .*, must be a Psi"):
+            expected_psi([[0.5]], wrong)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=r"^psi = .*, must be a Psi"):
+            expected_psi_bradley_terry([0.5], wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -113,6 +146,7 @@ def test_the_parts_must_fit_together() -> None:
         (np.full((2, 2), 0.5), [0.5, 0.6], r"^mu sums to 1\.1, must sum to 1"),
         (np.full((2, 2), 0.5), [[0.5, 0.5], [0.7, 0.4]], r"^mu\[1\] sums to 1\.1"),
         (np.full((2, 2), 0.5), 1.0, r"^mu has shape \(\)"),
+        (np.full((2, 2), 0.5), np.ma.array([0.5, 0.5], mask=[True, False]), r"^mu has masked entries"),
     ],
 )
 def test_bad_tables_and_opponents_are_refused_with_the_worst_entry(p: object, mu: object, message: str) -> None:

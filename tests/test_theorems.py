@@ -154,8 +154,9 @@ def test_identity_maximises_total_preference_and_may_pass_over_a_condorcet_winne
     p[1, 2], p[2, 1] = 0.99, 0.01
     assert (p[0, 1:] > 0.5).all()
     assert psipo.optimal_policy(p, IDENTITY, 0.1).argmax() == 1
-    total_preference = p @ np.full(3, 1 / 3)
-    assert_allclose(psipo.expected_psi(p, IDENTITY).value, total_preference)
+    best = psipo.optimal_policy(p, IDENTITY, 1e-3)
+    for other in np.random.default_rng(0).dirichlet(np.ones(3), size=50):
+        assert other @ p.mean(1) <= best @ p.mean(1)
 
 
 # Certain preferences are limits: §4.2
@@ -167,6 +168,30 @@ def test_certain_preferences_have_the_equal_rate_limit(data: st.DataObject, psi:
     p, pi_ref, mu = data.draw(tables(k, certain=True)), data.draw(counts(k)), data.draw(counts(k))
     got = psipo.optimal_policy(p, psi, beta, pi_ref=share(pi_ref), mu=share(mu))
     assert_meets(got, policy(p, psi.name, beta, pi_ref, mu, huge), k * largest_psi(p, psi) / beta)
+
+
+@given(st.data(), PSIS, BETAS)
+def test_the_optimum_is_worth_at_least_as_much_as_pi_ref_at_every_beta(data: st.DataObject, psi: Psi, beta: float) -> None:
+    k = data.draw(n_actions())
+    p, pi_ref, mu = data.draw(tables(k, easy=True)), share(data.draw(counts(k, zeros=False))), share(data.draw(counts(k)))
+    best = psipo.optimal_policy(p, psi, beta, pi_ref=pi_ref, mu=mu)
+    gain = psipo.objective(best, p, psi, beta, pi_ref=pi_ref, mu=mu) - psipo.objective(pi_ref, p, psi, beta, pi_ref=pi_ref, mu=mu)
+    assert gain >= -1e-14 * k * largest_psi(p, psi)
+
+
+@given(st.data(), st.floats(-12, 0).map(lambda exponent: 10.0**exponent))
+def test_kl_divergence_in_50_digits_however_close_the_policies(data: st.DataObject, distance: float) -> None:
+    k = data.draw(n_actions(at_least=2))
+    pi_ref = share(data.draw(counts(k, zeros=False)))
+    policy = pi_ref * (1 + distance * np.array(data.draw(st.lists(st.floats(-0.9, 0.9), min_size=k, max_size=k))))
+    policy /= policy.sum()
+    total, total_ref = (mp.fsum(map(mpf, part.tolist())) for part in (policy, pi_ref))
+    exact = mp.fsum(
+        mpf(a) / total * mp.log(mpf(a) / total / (mpf(b) / total_ref))
+        for a, b in zip(policy.tolist(), pi_ref.tolist(), strict=True)
+    )
+    noise = 8 * EPS * float(np.abs(policy - pi_ref).max() + EPS)
+    assert_allclose(psipo.kl_divergence(policy, pi_ref), float(exact), rtol=1e-13, atol=noise)
 
 
 @given(st.data(), st.sampled_from([LOGIT, LOG]))
@@ -232,8 +257,8 @@ def test_worked_examples_of_the_equal_rate_limit() -> None:
     assert_allclose(psipo.optimal_policy(cycle, LOGIT, 0.1), 1 / 3)
     both_beat_c = np.array([[0.5, 0.6, 1.0], [0.4, 0.5, 1.0], [0.0, 0.0, 0.5]])
     assert_allclose(psipo.optimal_policy(both_beat_c, LOGIT, 1.0), [0.567, 0.433, 0], atol=5e-4)
-    almost = psipo.gibbs_policy([np.log(0.6), np.log(0.4), -1e6], 1.0)
-    assert_allclose(almost, [0.6, 0.4, 0], atol=1e-15)
+    rewards = np.array([np.log(0.6), np.log(0.4), -700.0])  # another road to the same table, with another limit
+    assert_allclose(psipo.optimal_policy(psipo.bradley_terry(rewards), LOGIT, 1.0), [0.6, 0.4, 0], atol=1e-14)
 
 
 @given(BETAS, st.floats(0.001, 0.999))
@@ -262,10 +287,11 @@ def test_the_bound_of_identity_is_sharp(data: st.DataObject, beta: float) -> Non
     assert_allclose(moved[0] - moved[1], (1 - (mu[0] + mu[1]) / 2) / beta, rtol=1e-12)
 
 
-@given(st.floats(1e-3, 1e12))
-def test_section_5_3_1_two_actions_at_certainty(beta: float) -> None:
+@given(st.floats(-3, 12).map(lambda exponent: 10.0**exponent), st.floats(0.01, 0.99))
+def test_section_5_3_1_two_actions_at_certainty(beta: float, mu: float) -> None:
     sure = psipo.tournament([(0, 1)], 2)
-    assert_allclose(psipo.optimal_policy(sure, IDENTITY, beta)[0], expit(1 / (2 * beta)), rtol=1e-14)
+    policy = psipo.optimal_policy(sure, IDENTITY, beta, mu=[mu, 1 - mu])
+    assert_allclose(policy, expit([0.5 / beta, -0.5 / beta]), rtol=1e-12)
 
 
 # What ΨPO cannot see

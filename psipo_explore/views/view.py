@@ -39,12 +39,12 @@ class Slider:
         """Return the value, if the slider could stand there."""
         low, high = self.stops[0], self.stops[-1]
         try:
-            inside = low <= value <= high
-        except TypeError:
+            number = float(value)
+        except (TypeError, ValueError):
             raise TypeError(f"{self.name} = {value!r}, must be a number") from None
-        if not inside:
-            raise ValueError(f"{self.name} = {value:g}, must be from {self.write(low)} to {self.write(high)}")
-        return float(value)
+        if not low <= number <= high:
+            raise ValueError(f"{self.name} = {number:g}, must be from {self.write(low)} to {self.write(high)}")
+        return number
 
 
 class StillFigure(Figure):

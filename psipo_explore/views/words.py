@@ -12,7 +12,7 @@ def number(x: float) -> str:
     if x == 0 or math.isinf(x):
         return {0.0: "0", math.inf: "∞", -math.inf: "−∞"}[x]
     if 1e-3 <= abs(x) < 1e6:
-        return f"{x:.3g}".replace("-", "−") if abs(x) < 1000 else f"{x:.0f}".replace("-", "−")
+        return (f"{x:.3g}" if abs(x) < 999.5 else f"{x:.0f}").replace("-", "−")
     mantissa, exponent = f"{x:.2e}".split("e")
     digits = mantissa.rstrip("0").rstrip(".").replace("-", "−")
     power = _power_of_ten(int(exponent))

@@ -12,6 +12,7 @@ from psipo_explore.views.words import number, probability, probability_from_log
         (1.0, "1"),
         (0.12345, "0.123"),
         (-2.5, "−2.5"),
+        (999.7, "1000"),
         (1234.5, "1234"),
         (0.000209, "2.09·10⁻⁴"),
         (1e-12, "10⁻¹²"),
