@@ -12,7 +12,7 @@ test: .venv/ready-test
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -rs -n 2 --dist worksteal --ignore=tests/browser
-	$(BIN)/python -m pytest -q -rs tests/browser
+	$(BIN)/python -m pytest -q tests/browser
 
 figures: .venv/ready-lab
 	$(BIN)/psipo figures

@@ -38,9 +38,21 @@ KERNEL_IS_IDLE = """() => {
 }"""
 
 
+NO_BROWSER = "no Chromium, so the lessons were not walked in a browser: `apt-get install chromium` and run this again"
+
+
+def browser_is_missing() -> bool:
+    return CHROMIUM is None and os.environ.get("PSIPO_BROWSER") != "required"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if browser_is_missing():
+        terminalreporter.write_line(NO_BROWSER)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if CHROMIUM is None and os.environ.get("PSIPO_BROWSER") != "required":
-        skip = pytest.mark.skip(reason="no Chromium: `apt-get install chromium` to walk the lessons in a browser")
+    if browser_is_missing():
+        skip = pytest.mark.skip(reason=NO_BROWSER)
         for item in items:
             if "browser" in getattr(item, "fixturenames", ()):
                 item.add_marker(skip)

@@ -103,7 +103,7 @@ def _selection(slider: Slider, start: float) -> widgets.SelectionSlider:
         description=slider.label,
         tooltip=slider.label,
         layout=widgets.Layout(width="100%"),
-        style={"description_width": "17em"},
+        style={"description_width": "min(17em, 40%)"},
     )
 
 
