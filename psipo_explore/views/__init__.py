@@ -4,8 +4,8 @@
 """
 
 from psipo_explore.views import collapse
-from psipo_explore.views.view import Slider, View
+from psipo_explore.views.view import Choice, Slider, View
 
 VIEWS: dict[str, View] = {view.name: view for view in (collapse.VIEW,)}
 
-__all__ = ["VIEWS", "Slider", "View", "collapse"]
+__all__ = ["VIEWS", "Choice", "Slider", "View", "collapse"]

@@ -148,7 +148,7 @@ _BETAS = tuple(float(f"{beta:.2g}") for beta in np.geomspace(0.01, 100, 41))
 VIEW = View(
     name="collapse",
     title="The collapse of π*(y_l) as a preference becomes certain",
-    sliders=(
+    controls=(
         Slider("beta", "β, strength of the KL term", _BETAS, start=1.0),
         Slider("p", "p, how often y_w beats y_l", (*_TWENTIETHS[9:], *_NINES, 1.0), start=0.9, write=probability),
         Slider("pi_ref_loser", "π_ref(y_l), where y_l starts", (0.01, *_TWENTIETHS, 0.99), start=0.5),

@@ -1,4 +1,4 @@
-"""A view: sliders, and one drawing that is built once and then moved.
+"""A view: controls, and one drawing that is built once and then moved.
 
 `build(figure)` makes the artists, `update(artists, **values)` moves them and says in a sentence what is seen. The still
 figure, the live panel and whatever else shows the view all come from these two, so they are equal at equal values.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 from matplotlib.artist import Artist
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from psipo_explore.views.panel import Panel
 
 Artists = Mapping[str, Artist]
+Values = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -35,16 +36,35 @@ class Slider:
     start: float
     write: Callable[[float], str] = number
 
-    def check(self, value: float) -> float:
+    def check(self, value: Any) -> float:
         """Return the value, if the slider could stand there."""
         low, high = self.stops[0], self.stops[-1]
         try:
-            number = float(value)
+            given = float(value)
         except (TypeError, ValueError):
             raise TypeError(f"{self.name} = {value!r}, must be a number") from None
-        if not low <= number <= high:
-            raise ValueError(f"{self.name} = {number:g}, must be from {self.write(low)} to {self.write(high)}")
-        return number
+        if not low <= given <= high:
+            raise ValueError(f"{self.name} = {given:g}, must be from {self.write(low)} to {self.write(high)}")
+        return given
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several things with names: its keyword, the words beside it, the names."""
+
+    name: str
+    label: str
+    stops: tuple[str, ...]
+    start: str
+
+    def check(self, value: Any) -> str:
+        """Return the value, if it is one of the names."""
+        if value not in self.stops:
+            raise ValueError(f"{self.name} = {value!r}, must be one of {', '.join(map(repr, self.stops))}")
+        return str(value)
+
+
+Control = Slider | Choice
 
 
 class StillFigure(Figure):
@@ -64,7 +84,7 @@ class StillFigure(Figure):
 
 @dataclass(frozen=True)
 class View:
-    """What to draw and which sliders move it.
+    """What to draw and which controls move it.
 
     Parameters
     ----------
@@ -72,56 +92,68 @@ class View:
         Of the module, the figure's file and the test.
     title : str
         One line, for lists of views.
-    sliders : tuple of Slider
+    controls : tuple of Slider or Choice
         In the order shown.
     build : callable
         `build(figure)` draws what stands still and returns the artists that move, by name.
     update : callable
         `update(artists, **values)` moves them and returns the sentence that says what is seen.
+    rebuild_on : tuple of str
+        Controls that change what stands still, or how many artists there are; build gets their values as keywords.
     size : (float, float)
         Width and height in inches.
     """
 
     name: str
     title: str
-    sliders: tuple[Slider, ...]
-    build: Callable[[Figure], Artists]
+    controls: tuple[Control, ...]
+    build: Callable[..., Artists]
     update: Callable[..., str]
+    rebuild_on: tuple[str, ...] = ()
     size: tuple[float, float] = (9.0, 4.4)
 
-    def values(self, given: Mapping[str, float]) -> dict[str, float]:
-        """A value for each slider: the one given, if it is in range, or the slider's own start.
+    @property
+    def sliders(self) -> tuple[Slider, ...]:
+        """The controls that are numbers."""
+        return tuple(control for control in self.controls if isinstance(control, Slider))
+
+    def values(self, given: Mapping[str, Any]) -> Values:
+        """A value for each control: the one given, if it is in range, or the control's own start.
 
         Raises
         ------
         TypeError, ValueError
-            If no slider has that name, or the value is out of its range.
+            If no control has that name, or the value is out of its range.
         """
-        names = [slider.name for slider in self.sliders]
+        names = [control.name for control in self.controls]
         for name in given:
             if name not in names:
                 raise TypeError(f"{name} is not a control of {self.name}, must be one of {', '.join(names)}")
-        return {slider.name: slider.check(given.get(slider.name, slider.start)) for slider in self.sliders}
+        return {control.name: control.check(given.get(control.name, control.start)) for control in self.controls}
 
-    def drawn(self, values: Mapping[str, float]) -> tuple[StillFigure, Artists]:
+    def built_for(self, values: Values) -> Values:
+        """Those of the values on which the building depends."""
+        return {name: values[name] for name in self.rebuild_on}
+
+    def drawn(self, values: Values) -> tuple[StillFigure, Artists]:
         """The figure at the given values, and its moving artists."""
         with mpl.rc_context(STYLE):
             figure = StillFigure(figsize=self.size, dpi=svg.DPI)
-            artists = self.build(figure)
+            artists = self.build(figure, **self.built_for(values))
         self.move(figure, artists, values)
         return figure, artists
 
-    def move(self, figure: StillFigure, artists: Artists, values: Mapping[str, float]) -> None:
+    def move(self, figure: StillFigure, artists: Artists, values: Values) -> None:
         """Move the artists to the given values, which have been checked."""
         with mpl.rc_context(STYLE):
             figure.sentence = self.update(artists, **values)
 
-    def figure(self, **values: float) -> StillFigure:
+    def figure(self, **values: Any) -> StillFigure:
         """The picture at the given values, as a Matplotlib figure."""
         return self.drawn(self.values(values))[0]
 
-    def panel(self, **start: float) -> Panel:
-        """The picture with its sliders, which begin at the given values."""
+    def panel(self, **start: Any) -> Panel:
+        """The picture with its controls, which begin at the given values."""
         from psipo_explore.views.panel import Panel
 
         return Panel(self, self.values(start))

@@ -1,25 +1,27 @@
 """What holds of every view: one drawing, equal at equal values, however the reader got there."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 from matplotlib.text import Text
 
-from psipo_explore.views import VIEWS, View, svg
+from psipo_explore.views import VIEWS, Choice, View, svg
 
 FIGURES = Path(__file__).parents[2] / "figures"
 every_view = pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
 
 
-def places(view: View) -> Iterator[dict[str, float]]:
-    """Each slider at both ends and in the middle, the others at their start."""
+def places(view: View) -> Iterator[Mapping[str, Any]]:
+    """Each control at both ends and in the middle, a choice at each of its names; the others at their start."""
     start = view.values({})
-    for slider in view.sliders:
-        for stop in (slider.stops[0], slider.stops[len(slider.stops) // 2], slider.stops[-1]):
-            yield {**start, slider.name: stop}
+    for control in view.controls:
+        few = (control.stops[0], control.stops[len(control.stops) // 2], control.stops[-1])
+        for stop in control.stops if isinstance(control, Choice) else few:
+            yield {**start, control.name: stop}
 
 
 def paths(text: str) -> set[str]:
@@ -54,12 +56,12 @@ def test_panel_and_figure_are_equal_at_equal_values(view: View) -> None:
 
 
 @every_view
-def test_every_slider_changes_the_picture(view: View) -> None:
+def test_every_control_changes_the_picture(view: View) -> None:
     panel = view.panel()
-    for slider in view.sliders:
+    for control in view.controls:
         seen = set()
-        for stop in (slider.stops[0], slider.stops[-1]):
-            panel.move(**{slider.name: stop})
+        for stop in (control.stops[0], control.stops[-1]):
+            panel.move(**{control.name: stop})
             seen.add(panel.foreground)
         assert len(seen) == 2
         panel.reset()
@@ -79,10 +81,10 @@ def test_no_text_leaves_the_picture(view: View) -> None:
 
 
 @every_view
-def test_reset_puts_every_slider_back(view: View) -> None:
+def test_reset_puts_every_control_back(view: View) -> None:
     panel = view.panel()
     before = panel.foreground
-    panel.move(**{slider.name: slider.stops[-1] for slider in view.sliders})
+    panel.move(**{control.name: control.stops[0] for control in view.controls})
     assert panel.foreground != before
     panel.reset()
     assert panel.foreground == before
@@ -99,7 +101,7 @@ def test_a_panel_may_begin_between_two_stops(view: View) -> None:
 @every_view
 def test_controls_that_do_not_exist_or_run_too_far_are_refused(view: View) -> None:
     slider = view.sliders[0]
-    with pytest.raises(TypeError, match=rf"^betta is not a control of {view.name}, must be one of {slider.name}"):
+    with pytest.raises(TypeError, match=rf"^betta is not a control of {view.name}, must be one of {view.controls[0].name}"):
         view.figure(betta=1.0)
     for wrong in (slider.stops[-1] * 2, slider.stops[0] - 1, float("nan")):
         with pytest.raises(ValueError, match=rf"^{slider.name} = .*, must be from .* to "):
@@ -119,7 +121,7 @@ def test_what_cannot_be_shown_is_said_in_the_sentence(view: View) -> None:
         panel.move(**{view.sliders[0].name: view.sliders[0].stops[0]})
     finally:
         object.__setattr__(view, "update", works)
-    assert panel.sentence == "This cannot be shown: <two> pairs were never compared"
+    assert panel.sentence == "This cannot be shown: <two> pairs were never compared."
     assert "&lt;two&gt;" in panel.foreground
     panel.reset()
     assert "cannot" not in panel.sentence
