@@ -3,9 +3,9 @@
 `VIEWS` lists them by name, in the order of the course.
 """
 
-from psipo_explore.views import collapse
+from psipo_explore.views import collapse, explorer, psi_curve, regularisation
 from psipo_explore.views.view import Choice, Slider, View
 
-VIEWS: dict[str, View] = {view.name: view for view in (collapse.VIEW,)}
+VIEWS: dict[str, View] = {view.name: view for view in (psi_curve.VIEW, collapse.VIEW, regularisation.VIEW, explorer.VIEW)}
 
-__all__ = ["VIEWS", "Choice", "Slider", "View", "collapse"]
+__all__ = ["VIEWS", "Choice", "Slider", "View", "collapse", "explorer", "psi_curve", "regularisation"]

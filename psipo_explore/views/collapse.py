@@ -16,17 +16,14 @@ from scipy.special import expit, log_expit, logit
 from psipo_explore import IDENTITY, LOGIT, Psi, expected_psi, optimal_policy, tournament
 from psipo_explore._checks import Array
 from psipo_explore.views import palette
+from psipo_explore.views.certainty import CERTAIN, DECADES, decade, set_certainty_axis
 from psipo_explore.views.legend import line_entry, patch_entry
+from psipo_explore.views.stops import BETAS, TWENTIETHS, WINNING
 from psipo_explore.views.view import Artists, Slider, View
 from psipo_explore.views.words import number, probability, probability_from_log
 
 _PSIS = {"logit": LOGIT, "identity": IDENTITY}
-_LOOKS = {
-    "logit": {"color": palette.LOGIT, "linestyle": "-", "marker": "o", "markersize": 7},
-    "identity": {"color": palette.IDENTITY, "linestyle": (0, (5, 1.5)), "marker": "s", "markersize": 9},
-}
-_REFERENCE_LOOK = {"color": palette.REFERENCE, "linestyle": ":", "linewidth": 1.6}
-_CERTAIN = 17.5  # where certainty stands on the axis of decades
+_LOOKS = {"logit": palette.LOGIT_LINE, "identity": palette.IDENTITY_LINE}
 
 
 def _linear(loss: Array | float) -> Array:
@@ -34,14 +31,8 @@ def _linear(loss: Array | float) -> Array:
     return np.subtract(1.0, loss)
 
 
-def _decade(loss: Array | float) -> Array:
-    """Position of 1 − p on the axis of decades."""
-    with np.errstate(divide="ignore"):
-        return np.where(np.equal(loss, 0), _CERTAIN, -np.log10(loss))
-
-
 # Each axis with its position of 1 − p and the 1 − p at which its curves are drawn.
-_CURVES = {"linear": (_linear, np.linspace(0.5, 0.0, 201)), "decades": (_decade, np.geomspace(0.5, 1e-16, 160))}
+_CURVES = {"linear": (_linear, np.linspace(0.5, 0.0, 201)), "decades": (decade, DECADES)}
 _GRIDS = [grid for _, grid in _CURVES.values()]
 _ENDS = np.cumsum([grid.size for grid in _GRIDS])
 _BEYOND = r"beyond identity's reach in log-ratio,  $1/\beta$ ="
@@ -61,7 +52,7 @@ def build(figure: Figure) -> Artists:
         artists[f"{side} bound"] = ax.add_patch(
             Rectangle((0, 0), 1, 0, transform=ax.get_yaxis_transform(), facecolor=palette.BOUND, linewidth=0)
         )
-        artists[f"{side} pi_ref"] = ax.axhline(0, **_REFERENCE_LOOK)
+        artists[f"{side} pi_ref"] = ax.axhline(0, **palette.REFERENCE_LINE)
         artists[f"{side} p"] = ax.axvline(0, color="#222222", linewidth=1)
         for name, look in _LOOKS.items():
             artists[f"{side} {name}"] = ax.plot([], [], color=look["color"], linestyle=look["linestyle"])[0]
@@ -77,10 +68,7 @@ def _axes(figure: Figure) -> tuple[Axes, Axes]:
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.5], sharey=True)
     figure.subplots_adjust(left=0.08, right=0.985, bottom=0.155, top=0.8, wspace=0.08)
     left.set(xlim=(0.5, 1), ylim=(0, 1), xlabel=r"$p = p^*(y_w \succ y_l)$", ylabel=r"$\pi^*(y_l)$")
-    right.set(xlim=(_decade(0.5), _CERTAIN + 0.4), xlabel=r"$1 - p$, decade by decade, then certainty")
-    exponents = [1, *range(4, 17, 4)]
-    right.set_xticks([*exponents, _CERTAIN], [*(rf"$10^{{-{k}}}$" for k in exponents), "$0$"])
-    right.axvspan(16.6, _CERTAIN + 0.4, color="#f0f0f0", linewidth=0)
+    set_certainty_axis(right)
     return left, right
 
 
@@ -90,7 +78,7 @@ def _legend(figure: Figure) -> Artists:
     return {
         "logit number": line_entry(figure, left, upper, r"$\Psi$ = logit:  $\pi^*(y_l)$ =", _LOOKS["logit"]),
         "identity number": line_entry(figure, right, upper, r"$\Psi$ = identity:  $\pi^*(y_l)$ =", _LOOKS["identity"]),
-        "pi_ref number": line_entry(figure, left, lower, r"$\pi_{ref}(y_l)$ =", _REFERENCE_LOOK),
+        "pi_ref number": line_entry(figure, left, lower, r"$\pi_{ref}(y_l)$ =", palette.REFERENCE_LINE),
         "bound number": patch_entry(figure, right, lower, r"beyond identity's reach in log-ratio,  $1/\beta$ =", palette.BOUND),
     }
 
@@ -112,7 +100,7 @@ def update(artists: Artists, *, beta: float, p: float, pi_ref_loser: float) -> s
             x, grid = _CURVES[side]
             artists[f"{side} {name}"].set_data(x(grid), curve)
             artists[f"{side} {name} here"].set_data([x(loss)], [here])
-        artists[f"certain {name}"].set_data([_CERTAIN], [certain])
+        artists[f"certain {name}"].set_data([CERTAIN], [certain])
         artists[f"{name} number"].set_text(left[name])
     artists["pi_ref number"].set_text(number(pi_ref_loser))
     artists["bound number"].set_text(number(1 / beta))
@@ -142,16 +130,13 @@ def _sentence(beta: float, p: float, pi_ref_loser: float, left: dict[str, str], 
     )
 
 
-_TWENTIETHS = tuple(np.linspace(0.05, 0.95, 19).round(2).tolist())
-_NINES = tuple(1 - 10.0**-k for k in range(2, 16))
-_BETAS = tuple(float(f"{beta:.2g}") for beta in np.geomspace(0.01, 100, 41))
 VIEW = View(
     name="collapse",
     title="The collapse of π*(y_l) as a preference becomes certain",
     controls=(
-        Slider("beta", "β, strength of the KL term", _BETAS, start=1.0),
-        Slider("p", "p, how often y_w beats y_l", (*_TWENTIETHS[9:], *_NINES, 1.0), start=0.9, write=probability),
-        Slider("pi_ref_loser", "π_ref(y_l), where y_l starts", (0.01, *_TWENTIETHS, 0.99), start=0.5),
+        Slider("beta", "β, strength of the KL term", BETAS, start=1.0),
+        Slider("p", "p, how often y_w beats y_l", WINNING, start=0.9, write=probability),
+        Slider("pi_ref_loser", "π_ref(y_l), where y_l starts", (0.01, *TWENTIETHS, 0.99), start=0.5),
     ),
     build=build,
     update=update,

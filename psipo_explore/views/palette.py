@@ -13,7 +13,14 @@ IDENTITY = "#0072B2"
 REFERENCE = "#555555"
 WINNER = "#009E73"
 LOSER = "#CC79A7"
-BOUND = "#d9e8f2"  # what identity cannot reach: identity's colour, pale
+CHOSEN = "#000000"  # the Ψ that a slider chooses, between logit and identity
+BOUND = "#d9e8f2"  # identity's colour, pale
+LOGIT_PALE = "#fbe3d2"
+
+LOGIT_LINE: dict[str, Any] = {"color": LOGIT, "linestyle": "-", "marker": "o", "markersize": 7}
+IDENTITY_LINE: dict[str, Any] = {"color": IDENTITY, "linestyle": (0, (5, 1.5)), "marker": "s", "markersize": 9}
+REFERENCE_LINE: dict[str, Any] = {"color": REFERENCE, "linestyle": ":", "linewidth": 1.6}
+CHOSEN_LINE: dict[str, Any] = {"color": CHOSEN, "linestyle": "-", "marker": "D", "markersize": 7}
 
 STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",

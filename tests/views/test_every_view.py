@@ -32,8 +32,7 @@ def paths(text: str) -> set[str]:
 def test_module_view_and_figure_share_a_name(view: View) -> None:
     module = import_module(f"psipo_explore.views.{view.name}")
     assert view is module.VIEW
-    assert module.figure == view.figure
-    assert module.panel == view.panel
+    assert module.figure().sentence == view.figure().sentence == module.panel().sentence
     assert (FIGURES / f"{view.name}.svg").is_file()
 
 
@@ -49,6 +48,11 @@ def test_panel_and_figure_are_equal_at_equal_values(view: View) -> None:
     panel = view.panel()
     for values in places(view):
         panel.move(**values)
+        if "cannot be shown" in panel.sentence:
+            with pytest.raises(ValueError) as impossible:
+                view.drawn(values)
+            assert panel.sentence == f"This cannot be shown: {impossible.value}."
+            continue
         figure, artists = view.drawn(values)
         assert panel.sentence == figure.sentence
         assert panel.foreground.startswith(svg.foreground(figure, artists.values(), figure.sentence))
@@ -70,7 +74,10 @@ def test_every_control_changes_the_picture(view: View) -> None:
 @every_view
 def test_no_text_leaves_the_picture(view: View) -> None:
     for values in places(view):
-        figure, _ = view.drawn(values)
+        try:
+            figure, _ = view.drawn(values)
+        except ValueError:
+            continue
         figure.draw_without_rendering()
         width, height = figure.bbox.size
         for text in figure.findobj(Text):

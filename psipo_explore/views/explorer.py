@@ -1,0 +1,235 @@
+"""The closed form laid open: choose preferences, Ψ, β, μ and π_ref, and see π* (Eq. 7 and 9 of arXiv:2310.12036).
+
+`panel(data=…)` takes your own `Comparisons` beside the examples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from psipo_explore import (
+    Comparisons,
+    ExpectedPsi,
+    Psi,
+    citations,
+    cyclic_share,
+    expected_psi,
+    folded_power,
+    gibbs_policy,
+    kl_divergence,
+    tournament,
+)
+from psipo_explore._checks import Array
+from psipo_explore.views import palette
+from psipo_explore.views.legend import patch_entry
+from psipo_explore.views.stops import BETAS, LAMBDAS
+from psipo_explore.views.view import Artists, Choice, Slider, StillFigure, View
+from psipo_explore.views.words import number
+
+if TYPE_CHECKING:
+    from psipo_explore.views.panel import Panel
+
+MOST_ACTIONS = 30
+_YOURS = "your data"
+_BARS = {"pi_ref": "#bbbbbb", "pi_star": palette.CHOSEN}
+
+
+class Preferences(NamedTuple):
+    """Actions and their table p*."""
+
+    actions: tuple[str, ...]
+    p: Array
+
+
+def _listed(pairs: list[tuple[int, int]], n_actions: int, q: float) -> Preferences:
+    return Preferences(tuple("abc"[:n_actions]), tournament(pairs, n_actions, q))
+
+
+@cache
+def _journals() -> Preferences:
+    return _of(citations(), 0.0)
+
+
+def _of(data: Comparisons, prior: float) -> Preferences:
+    if data.n_actions < 2:
+        raise ValueError(f"data holds {data.n_actions} action, must hold at least two to choose between")
+    if data.n_actions > MOST_ACTIONS:
+        raise ValueError(
+            f"data holds {data.n_actions} actions, must be at most {MOST_ACTIONS} to be drawn (optimal_policy takes any)"
+        )
+    return Preferences(data.actions, data.preferences(prior=prior))
+
+
+_CYCLE = [(0, 1), (1, 2), (2, 0)]
+_EXAMPLES: dict[str, Callable[[], Preferences]] = {
+    "two actions, a preferred by 9 in 10": partial(_listed, [(0, 1)], 2, 0.9),
+    "two actions, a preferred by all": partial(_listed, [(0, 1)], 2, 1.0),
+    "three in order, all certain": partial(_listed, [(0, 1), (1, 2), (0, 2)], 3, 1.0),
+    "a sure cycle: a over b over c over a": partial(_listed, _CYCLE, 3, 1.0),
+    "a noisy cycle, each by 8 in 10": partial(_listed, _CYCLE, 3, 0.8),
+    "citations between four journals": _journals,
+}
+_POLICIES: dict[str, Callable[[int], Array]] = {
+    "uniform": lambda k: np.full(k, 1 / k),
+    "half on the first action": lambda k: np.array([0.5, *[0.5 / (k - 1)] * (k - 1)]),
+    "half on the last action": lambda k: np.array([*[0.5 / (k - 1)] * (k - 1), 0.5]),
+    "never the first action": lambda k: np.array([0.0, *[1 / (k - 1)] * (k - 1)]),
+}
+
+
+def build(examples: Mapping[str, Callable[[], Preferences]], figure: Figure, *, preferences: str) -> Artists:
+    """Draw the table of preferences, which stands still, and two bars for each action."""
+    actions, p = examples[preferences]()
+    bars, table = figure.subplots(1, 2, width_ratios=[1.9, 1])
+    fits = sum(map(len, _short(actions))) < 50
+    figure.subplots_adjust(left=0.075, right=0.98, bottom=0.1 if fits else 0.26, top=0.76, wspace=0.32)
+    _draw_table(table, actions, p)
+    bars.set(xlim=(-0.6, len(actions) - 0.4), ylim=(0, 1.08), ylabel="probability")
+    bars.set_xticks(range(len(actions)), _short(actions), rotation=0 if fits else 50, ha="center" if fits else "right")
+    bars.grid(axis="x", visible=False)
+    artists: dict[str, Artist] = {}
+    for shift, (policy, colour) in zip((-0.2, 0.2), _BARS.items(), strict=True):
+        for y, bar in enumerate(bars.bar(np.arange(len(actions)) + shift, np.zeros(len(actions)), 0.38, color=colour)):
+            artists[f"{policy} {y}"] = bar
+    for y in range(len(actions) if len(actions) <= 8 else 0):
+        artists[f"number {y}"] = bars.text(y + 0.2, 0, "", ha="center", va="bottom", fontsize=10)
+    return {**artists, **_legend(figure)}
+
+
+def _short(actions: tuple[str, ...]) -> list[str]:
+    return [action if len(action) <= 14 else f"{action[:13]}…" for action in actions]
+
+
+def _draw_table(ax: Axes, actions: tuple[str, ...], p: Array) -> None:
+    ax.imshow(p, cmap="PuOr", vmin=0, vmax=1, aspect="auto")
+    ax.set_title("$p^*$: how often row beats column")
+    ax.grid(visible=False)
+    few = len(actions) <= 6
+    names = [action[:4] for action in actions] if few else []
+    ax.set_xticks(range(len(names)), names)
+    ax.set_yticks(range(len(names)), names)
+    for (row, column), q in np.ndenumerate(p if few else np.empty((0, 0))):
+        ax.text(
+            column,
+            row,
+            number(q) if row != column else "–",
+            ha="center",
+            va="center",
+            color="black" if 0.2 < q < 0.8 else "white",
+        )
+
+
+def _legend(figure: Figure) -> Artists:
+    left, right, upper, lower = 0.03, 0.5, 0.95, 0.88
+    patch_entry(figure, left, upper, r"$\pi_{ref}$, the policy before", _BARS["pi_ref"])
+    return {
+        "kl": patch_entry(figure, left, lower, r"$\pi^*$, the optimal policy;  KL$(\pi^*\,\|\,\pi_{ref})$ =", _BARS["pi_star"]),
+        "share": figure.text(right + 0.06, upper - 0.012, ""),
+        "limit": figure.text(right + 0.06, lower - 0.012, ""),
+    }
+
+
+def update(
+    examples: Mapping[str, Callable[[], Preferences]],
+    artists: Artists,
+    *,
+    preferences: str,
+    lam: float,
+    beta: float,
+    mu: str,
+    pi_ref: str,
+) -> str:
+    """Move the bars to the policies, and say what the numbers are."""
+    actions, p = examples[preferences]()
+    psi = folded_power(lam)
+    opponent, before = (_POLICIES[name](len(actions)) for name in (mu, pi_ref))
+    score = expected_psi(p, psi, mu=opponent)
+    after = gibbs_policy(score, beta, pi_ref=before)
+    for name, policy in (("pi_ref", before), ("pi_star", after)):
+        for y, probability in enumerate(policy):
+            artists[f"{name} {y}"].set_height(probability)
+    for y, probability in enumerate(after if "number 0" in artists else []):
+        artists[f"number {y}"].set(
+            text=f"{probability:.3f}" if probability >= 5e-4 else number(probability), y=probability + 0.01
+        )
+    kl = number(kl_divergence(after, before))
+    share = _share(p, psi, opponent)
+    limit = _limit(score, before)
+    artists["kl"].set_text(kl)
+    artists["share"].set_text(f"cyclic share: {share}")
+    artists["limit"].set_text(limit)
+    return (
+        f"Under {_name(lam)} and β = {number(beta)} the optimal policy is {_listed_policy(actions, after)}; KL from π_ref {kl}. "
+        f"Share of the preferences that no score explains: {share}. {limit[0].upper()}{limit[1:]}."
+    )
+
+
+def _listed_policy(actions: tuple[str, ...], policy: Array) -> str:
+    most = np.argsort(-policy, kind="stable")[:4]
+    words = ", ".join(f"{actions[y]} {number(policy[y])}" for y in most)
+    return words if len(actions) <= 4 else f"{words}, …"
+
+
+def _name(lam: float) -> str:
+    return {0.0: "logit (λ = 0)", 2.0: "identity (λ = 2)"}.get(lam, f"the folded power λ = {number(lam)}")
+
+
+def _share(p: Array, psi: Psi, mu: Array) -> str:
+    try:
+        return number(round(float(cyclic_share(p, psi, mu=mu)), 12))
+    except ValueError:
+        return "undefined, Ψ is infinite"
+
+
+def _limit(score: ExpectedPsi, pi_ref: Array) -> str:
+    seen = pi_ref > 0
+    among = ExpectedPsi(score.won[seen], score.lost[seen], score.rest[seen])
+    if not (among.won.any() or among.lost.any()):
+        return "all scores are finite, no limit is needed"
+    if among.determined:
+        return "infinite scores, whose limit is determined"
+    return "infinite scores, whose limit is a convention"
+
+
+def view_of(data: Comparisons | None = None, *, prior: float = 0.0) -> View:
+    """The explorer with its examples, and with your data first if there are any."""
+    examples = dict(_EXAMPLES)
+    if data is not None:
+        if not isinstance(data, Comparisons):
+            raise TypeError(f"data = {data!r}, must be Comparisons, such as Comparisons.from_csv(…)")
+        examples = {_YOURS: cache(partial(_of, data, prior)), **examples}
+    names = tuple(examples)
+    return View(
+        name="explorer",
+        title="The closed form, laid open",
+        controls=(
+            Choice("preferences", "p*, the preferences", names, start=names[-1] if data is None else _YOURS),
+            Slider("lam", "Ψ, from logit (λ = 0) to identity (2)", LAMBDAS, start=0.0),
+            Slider("beta", "β, strength of the KL term", BETAS, start=1.0),
+            Choice("mu", "μ, who the opponent is", tuple(_POLICIES), start="uniform"),
+            Choice("pi_ref", "π_ref, the policy before", tuple(_POLICIES), start="uniform"),
+        ),
+        build=partial(build, examples),
+        update=partial(update, examples),
+        rebuild_on=("preferences",),
+    )
+
+
+VIEW = view_of()
+
+
+def figure(data: Comparisons | None = None, *, prior: float = 0.0, **values: Any) -> StillFigure:
+    """The picture at the given values, of your data if there are any."""
+    return (VIEW if data is None else view_of(data, prior=prior)).figure(**values)
+
+
+def panel(data: Comparisons | None = None, *, prior: float = 0.0, **start: Any) -> Panel:
+    """The picture with its controls, of your data if there are any; prior is that of `Comparisons.preferences`."""
+    return (VIEW if data is None else view_of(data, prior=prior)).panel(**start)

@@ -1,0 +1,191 @@
+"""What β still does: KL(π* ‖ π_ref) and the log-ratio of winner to loser, against β and against p, logit beside identity.
+
+One winner, n losers that are even among each other, uniform μ (§4.2, §5.3.1 of arXiv:2310.12036). β no longer holds the
+policy where KL is within one per cent of its value at collapse, −log π_ref(y_w).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from psipo_explore import IDENTITY, LOGIT, Psi, expected_psi, gibbs_policy, kl_divergence, tournament
+from psipo_explore._checks import Array
+from psipo_explore.views import palette
+from psipo_explore.views.certainty import CERTAIN, DECADES, STRIP, decade, set_certainty_axis
+from psipo_explore.views.legend import line_entry, patch_entry
+from psipo_explore.views.stops import BETAS, TWENTIETHS, WINNING
+from psipo_explore.views.view import Artists, Slider, View
+from psipo_explore.views.words import number, probability
+
+_PSIS = {"logit": LOGIT, "identity": IDENTITY}
+_LOOKS = {"logit": palette.LOGIT_LINE, "identity": palette.IDENTITY_LINE}
+_PALE = {"logit": palette.LOGIT_PALE, "identity": palette.BOUND}
+_BETA_GRID = np.geomspace(0.01, 1000, 151)
+_LOSS_GRID = np.concatenate([DECADES, [0.0]])  # and certainty
+_LOWEST, _HIGHEST = 1e-3, 1e5  # of the axis of log-ratios
+_INFINITE = 3e4  # where an infinite log-ratio is drawn
+_HELD = 0.99  # share of the KL at collapse above which β no longer holds the policy
+_BOUND_LINE = {"color": palette.IDENTITY, "linestyle": "-.", "linewidth": 1.2}
+
+
+def build(figure: Figure) -> Artists:
+    """Draw four axes: KL above, log-ratio below; against β on the left, against p on the right."""
+    axes = _axes(figure)
+    artists: dict[str, Artist] = {}
+    for place, ax in axes.items():
+        for name, colour in _PALE.items():
+            band = Rectangle((0, 0), 0, 1, transform=ax.get_xaxis_transform(), facecolor=colour, linewidth=0)
+            artists[f"{place} {name} band"] = ax.add_patch(band)
+        artists[f"{place} here"] = ax.axvline(1, color="#222222", linewidth=1)
+    for quantity in ("ratio beta", "ratio p"):
+        artists[f"{quantity} bound"] = axes[quantity].plot([], [], **_BOUND_LINE)[0]
+    for place, ax in axes.items():
+        for name, look in reversed(_LOOKS.items()):  # the smaller mark on top
+            artists[f"{place} {name}"] = ax.plot([], [], color=look["color"], linestyle=look["linestyle"])[0]
+            artists[f"{place} {name} mark"] = ax.plot([], [], clip_on=False, zorder=5, **look)[0]
+            hollow = {**look, "linestyle": "none", "markerfacecolor": "white"}
+            artists[f"{place} {name} hollow"] = ax.plot([], [], clip_on=False, zorder=4, **hollow)[0]
+    return {**artists, **_legend(figure)}
+
+
+def _axes(figure: Figure) -> dict[str, Axes]:
+    grid = figure.subplots(2, 2, sharex="col", sharey="row", height_ratios=[1, 1.15])
+    figure.subplots_adjust(left=0.105, right=0.985, bottom=0.115, top=0.815, wspace=0.06, hspace=0.12)
+    axes = dict(zip(("kl beta", "kl p", "ratio beta", "ratio p"), grid.flat, strict=True))
+    axes["kl beta"].set(ylim=(0, 1.06), ylabel="KL, as a share\nof that at collapse", xscale="log")
+    moved = "log-ratio of $y_w$ to $y_l$,\nmoved from $\\pi_{ref}$'s by"
+    axes["ratio beta"].set(yscale="log", ylim=(_LOWEST, _HIGHEST), ylabel=moved)
+    powers = {10.0**k: rf"$10^{{{k}}}$" for k in range(-3, 4, 2)}
+    axes["ratio beta"].set_yticks([*powers, _INFINITE], [*powers.values(), r"$\infty$"])
+    axes["ratio beta"].set(xlim=(_BETA_GRID[0], _BETA_GRID[-1]), xlabel=r"$\beta$")
+    set_certainty_axis(axes["ratio p"])
+    axes["kl p"].set_xlabel("")
+    return axes
+
+
+def _legend(figure: Figure) -> Artists:
+    left, right, rows = 0.02, 0.5, (0.96, 0.91, 0.86)
+    hollow = {**palette.LOGIT_LINE, "linestyle": "none", "markerfacecolor": "white"}
+    return {
+        "logit number": line_entry(figure, left, rows[0], r"$\Psi$ = logit:  KL =", palette.LOGIT_LINE),
+        "identity number": line_entry(figure, right, rows[0], r"$\Psi$ = identity:  KL =", palette.IDENTITY_LINE),
+        "bound number": line_entry(figure, left, rows[1], r"identity's bound  $1/\beta$ =", _BOUND_LINE),
+        "collapse number": line_entry(figure, right, rows[1], r"hollow: at $10\beta$, or $p = 1$.  KL at collapse =", hollow),
+        "logit held": patch_entry(figure, left, rows[2], r"$\beta$ no longer holds logit:", palette.LOGIT_PALE),
+        "identity held": patch_entry(figure, right, rows[2], r"$\beta$ no longer holds identity:", palette.BOUND),
+    }
+
+
+def _optimum(loss: Array, psi: Psi, beta: Array, pi_ref: Array) -> tuple[Array, Array]:
+    """KL(π* ‖ π_ref) as a share of that at collapse, and how far the log-ratio of y_w to y_l has moved."""
+    losers = range(1, pi_ref.size)
+    g = expected_psi(tournament([(y, 0) for y in losers], pi_ref.size, loss), psi)
+    kl = kl_divergence(gibbs_policy(g, beta, pi_ref=pi_ref), pi_ref)
+    return kl / -np.log(pi_ref[0]), (g.value[..., 0] - g.value[..., 1]) / beta
+
+
+def update(artists: Artists, *, beta: float, p: float, pi_ref_loser: float, n_losers: float) -> str:
+    """Move every curve, mark and band to the given values, and say who still moves when β grows tenfold."""
+    n = int(n_losers)
+    if n * pi_ref_loser >= 1:
+        raise ValueError(
+            f"pi_ref_loser = {number(pi_ref_loser)} for each of {n} losing actions leaves y_w nothing, must be below 1/{n}"
+        )
+    pi_ref = np.array([1 - n * pi_ref_loser, *[pi_ref_loser] * n])
+    at_collapse = float(-np.log(pi_ref[0]))
+    loss = np.array(1 - p)
+    for place in ("kl beta", "kl p", "ratio beta", "ratio p"):
+        artists[f"{place} here"].set_xdata([beta if place.endswith("beta") else decade(loss)] * 2)
+    artists["ratio beta bound"].set_data(_BETA_GRID, 1 / _BETA_GRID)
+    artists["ratio p bound"].set_data([0, CERTAIN + 1], [1 / beta, 1 / beta])
+    said = {}
+    for name, psi in _PSIS.items():
+        by_beta = _optimum(loss, psi, _BETA_GRID, pi_ref)
+        by_p = _optimum(_LOSS_GRID, psi, np.array(beta), pi_ref)
+        here = _optimum(loss, psi, np.array([beta, 10 * beta]), pi_ref)
+        for quantity, on_beta, on_p, (now, tenfold) in zip(("kl", "ratio"), by_beta, by_p, here, strict=True):
+            mark = _on_axis if quantity == "ratio" else np.asarray
+            artists[f"{quantity} beta {name}"].set_data(_BETA_GRID, np.minimum(on_beta, _INFINITE))
+            artists[f"{quantity} p {name}"].set_data(decade(DECADES), on_p[:-1])
+            artists[f"{quantity} beta {name} mark"].set_data([beta], [mark(now)])
+            artists[f"{quantity} p {name} mark"].set_data([decade(loss)], [mark(now)])
+            artists[f"{quantity} beta {name} hollow"].set_data([10 * beta], [mark(tenfold)])
+            artists[f"{quantity} p {name} hollow"].set_data([CERTAIN], [mark(on_p[-1])])
+        lost_below = _lost_below(by_beta[0])
+        for quantity in ("kl", "ratio"):
+            _set_band(artists[f"{quantity} beta {name} band"], _BETA_GRID[0], lost_below)
+            _set_band(artists[f"{quantity} p {name} band"], _lost_from(by_p[0]), CERTAIN + 1)
+        artists[f"{name} number"].set_text(number(here[0][0] * at_collapse))
+        artists[f"{name} held"].set_text(_range_of_beta(lost_below))
+        said[name] = here
+    artists["bound number"].set_text(number(1 / beta))
+    artists["collapse number"].set_text(number(at_collapse))
+    return _sentence(beta, p, at_collapse, said)
+
+
+def _on_axis(moved: Array) -> Array:
+    """Where the logarithmic axis can show a log-ratio: ∞ has its own tick, what is too small stands on the lower edge."""
+    return np.clip(moved, _LOWEST, _INFINITE)
+
+
+def _lost_below(share: Array) -> float:
+    """β up to which the policy is within one per cent of collapse; share falls along the grid of β."""
+    if share[-1] >= _HELD:
+        return float(_BETA_GRID[-1])
+    return float(np.exp(np.interp(-_HELD, -share, np.log(_BETA_GRID))))
+
+
+def _lost_from(share: Array) -> float:
+    """Position of p from which the policy is within one per cent of collapse; share rises along the grid of p."""
+    *_, before, certain = share
+    if before >= _HELD:
+        return float(np.interp(_HELD, share[:-1], decade(DECADES)))
+    return STRIP if certain >= _HELD else CERTAIN + 1
+
+
+def _set_band(band: Rectangle, start: float, end: float) -> None:
+    band.set_x(start)
+    band.set_width(max(end - start, 0.0))
+
+
+def _range_of_beta(lost_below: float) -> str:
+    if lost_below <= _BETA_GRID[0] * (1 + 1e-9):
+        return "nowhere here"
+    return "at every β" if lost_below == _BETA_GRID[-1] else f"up to β = {number(lost_below)}"
+
+
+def _sentence(beta: float, p: float, at_collapse: float, said: dict[str, tuple[Array, Array]]) -> str:
+    (kl_logit, logit), (kl_identity, identity) = said["logit"], said["identity"]
+    turned = f"turn β up tenfold, from {number(beta)} to {number(10 * beta)}"
+    moves = f"identity's log-ratio, {number(identity[0])} away from π_ref's, falls to {number(identity[1])}"
+    kl = (
+        f"KL is {number(kl_logit[0] * at_collapse)} under logit and {number(kl_identity[0] * at_collapse)} under identity; "
+        f"{number(at_collapse)} would be collapse."
+    )
+    if p == 1:
+        return f"At certainty, {turned}: {moves}; logit's stays infinite. Only identity still moves. {kl}"
+    if p == 0.5:
+        return f"At p = 0.5 nobody prefers anything: {turned}, and neither moves, since π* is π_ref at every β. {kl}"
+    moves = f"{moves}, logit's from {number(logit[0])} to {number(logit[1])}"
+    return f"At p = {probability(p)}, {turned}: {moves}. Both still move. {kl}"
+
+
+VIEW = View(
+    name="regularisation",
+    title="What β still does, under logit and under identity",
+    controls=(
+        Slider("beta", "β, strength of the KL term", BETAS, start=1.0),
+        Slider("p", "p, how often y_w beats each y_l", WINNING, start=0.99, write=probability),
+        Slider("pi_ref_loser", "π_ref(y_l), where each y_l starts", (0.01, 0.02, *TWENTIETHS), start=0.05),
+        Slider("n_losers", "number of losing actions", tuple(range(1, 20)), start=4),
+    ),
+    build=build,
+    update=update,
+    size=(9.0, 5.0),
+)
+figure = VIEW.figure
+panel = VIEW.panel

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from psipo_explore.views import psi_curve
+
+
+def drawn(**values: float) -> tuple[object, dict[str, object]]:
+    return psi_curve.VIEW.drawn(psi_curve.VIEW.values(values))  # type: ignore[return-value]
+
+
+def test_lambda_zero_is_the_articles_curve() -> None:
+    _, artists = drawn(lam=0.0)
+    q, psi = artists["value curve"].get_data()
+    assert_allclose(psi, np.log(q / (1 - q)), rtol=1e-9, atol=1e-12)
+    q, slope = artists["slope curve"].get_data()
+    assert_allclose(slope, 1 / (q * (1 - q)))
+
+
+def test_lambda_two_is_identity() -> None:
+    _, artists = drawn(lam=2.0)
+    q, psi = artists["value curve"].get_data()
+    assert_allclose(psi, q - 0.5, atol=1e-15)
+
+
+@pytest.mark.parametrize(("lam", "q"), [(0.0, 0.9), (0.5, 0.2), (2.0, 0.99)])
+def test_the_tangent_touches_with_the_curves_slope(lam: float, q: float) -> None:
+    _, artists = drawn(lam=lam, q=q)
+    (x0, x1), (y0, y1) = artists["tangent"].get_data()
+    (at,), (value,) = artists["value here"].get_data()
+    (_,), (slope,) = artists["slope here"].get_data()
+    assert at == q
+    assert_allclose((y1 - y0) / (x1 - x0), slope)
+    assert_allclose(y0 + slope * (q - x0), value, atol=1e-12)
+
+
+def test_ends_are_drawn_where_they_are() -> None:
+    _, artists = drawn(lam=0.5)
+    assert artists["ends"].get_ydata() == [-2, 2]
+    assert artists["runs off above"].get_ydata() == []
+    _, artists = drawn(lam=0.0)
+    assert artists["ends"].get_ydata() == []
+    assert artists["ends words"].get_text() == "runs off to ±∞"
+
+
+def test_sentences_say_what_is_steep_where() -> None:
+    assert "slope is 11.1, 2.78 times its slope at ½" in psi_curve.figure(lam=0, q=0.9).sentence
+    assert "slope is 1, exactly its slope at ½" in psi_curve.figure(lam=2, q=0.9).sentence
+    assert "no log-ratio moves further than 4/β" in psi_curve.figure(lam=0.5).sentence

@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.special import expit, logit, rel_entr
+
+from psipo_explore.views import regularisation
+
+
+def drawn(**values: float) -> tuple[object, dict[str, object]]:
+    return regularisation.VIEW.drawn(regularisation.VIEW.values(values))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(("p", "n", "loser"), [(0.9, 1, 0.5), (0.6, 4, 0.05), (0.999, 19, 0.02)])
+def test_curves_against_beta_by_hand(p: float, n: int, loser: float) -> None:
+    _, artists = drawn(p=p, n_losers=n, pi_ref_loser=loser)
+    winner = 1 - n * loser
+    for name, psi_of_p in (("logit", logit(p)), ("identity", p - 0.5)):
+        beta, moved = artists[f"ratio beta {name}"].get_data()
+        assert_allclose(moved, psi_of_p / beta, rtol=1e-9)
+        beta, share = artists[f"kl beta {name}"].get_data()
+        after = expit(logit(winner) + psi_of_p / beta)
+        kl = rel_entr(after, winner) + rel_entr(1 - after, 1 - winner)
+        assert_allclose(share, kl / -np.log(winner), rtol=1e-6, atol=1e-9)
+
+
+def test_only_identity_moves_at_certainty() -> None:
+    figure, artists = drawn(p=1.0, beta=10.0)
+    assert "Only identity still moves" in figure.sentence
+    assert_allclose([artists[f"kl beta logit {mark}"].get_ydata()[0] for mark in ("mark", "hollow")], 1)
+    now, tenfold = (artists[f"ratio beta identity {mark}"].get_ydata()[0] for mark in ("mark", "hollow"))
+    assert_allclose(now / tenfold, 10)
+    assert artists["logit held"].get_text() == "at every β"
+
+
+def test_both_move_where_there_is_doubt_and_neither_where_there_is_nothing_but() -> None:
+    assert "Both still move" in regularisation.figure(p=0.99).sentence
+    assert "neither moves" in regularisation.figure(p=0.5).sentence
+
+
+def test_the_band_ends_where_kl_is_within_one_per_cent_of_collapse() -> None:
+    _, artists = drawn(p=0.99)
+    band = artists["kl beta logit band"]
+    end = band.get_x() + band.get_width()
+    beta, share = artists["kl beta logit"].get_data()
+    assert_allclose(np.interp(np.log(end), np.log(beta), share), 0.99, atol=1e-3)
+    assert artists["kl p identity band"].get_width() == 0
+
+
+def test_losers_that_leave_the_winner_nothing_are_explained() -> None:
+    with pytest.raises(ValueError, match=r"^pi_ref_loser = 0.3 for each of 5 losing actions leaves y_w nothing"):
+        regularisation.figure(n_losers=5, pi_ref_loser=0.3)
+    assert "leaves y_w nothing" in regularisation.panel(n_losers=5, pi_ref_loser=0.3).sentence
