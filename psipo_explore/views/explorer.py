@@ -104,7 +104,7 @@ def build(examples: Mapping[str, Callable[[], Preferences]], figure: Figure, *, 
 
 
 def _short(actions: tuple[str, ...]) -> list[str]:
-    return [action if len(action) <= 14 else f"{action[:13]}…" for action in actions]
+    return [action if len(action) <= 14 else f"{action[:8]}…{action[-5:]}" for action in actions]
 
 
 def _draw_table(ax: Axes, actions: tuple[str, ...], p: Array) -> None:
@@ -119,7 +119,7 @@ def _draw_table(ax: Axes, actions: tuple[str, ...], p: Array) -> None:
         ax.text(
             column,
             row,
-            number(q) if row != column else "–",
+            f"{q:.2g}" if row != column else "–",
             ha="center",
             va="center",
             color="black" if 0.2 < q < 0.8 else "white",
