@@ -40,20 +40,21 @@ def build(figure: Figure) -> Artists:
         artists[f"{name} here"] = ax.plot([], [], clip_on=False, zorder=5, **palette.CHOSEN_LINE)[0]
     for end, marker in (("ends", "o"), ("runs off below", "v"), ("runs off above", "^")):
         artists[end] = values.plot([], [], linestyle="none", marker=marker, markersize=9, color=palette.CHOSEN, clip_on=False)[0]
-    artists["ends words"] = values.text(0.04, 0.92, "", transform=values.transAxes)
+    artists["ends words"] = values.text(0.03, 0.87, "", transform=values.transAxes)
     return {**artists, **_legend(figure)}
 
 
 def _axes(figure: Figure) -> tuple[Axes, Axes]:
-    left, right = figure.subplots(1, 2)
-    figure.subplots_adjust(left=0.075, right=0.975, bottom=0.155, top=0.8, wspace=0.24)
-    left.set(xlim=(0, 1), ylim=(-_TOP, _TOP), xlabel="$q$, probability of being preferred", ylabel=r"$\Psi(q) - \Psi(½)$")
-    right.set(xlim=(0, 1), yscale="log", ylim=(0.5, _STEEPEST), xlabel="$q$", ylabel=r"slope $\Psi^\prime(q)$")
-    return left, right
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[1.6, 1])
+    figure.subplots_adjust(left=0.09, right=0.975, bottom=0.125, top=0.84, hspace=0.13)
+    above.set(xlim=(0, 1), ylim=(-_TOP, _TOP), ylabel=r"$\Psi(q) - \Psi(½)$")
+    below.set(yscale="log", ylim=(0.5, _STEEPEST), xlabel="$q$, probability of being preferred", ylabel=r"slope $\Psi^\prime(q)$")
+    below.set_yticks([1, 10, 100, 1000])
+    return above, below
 
 
 def _legend(figure: Figure) -> Artists:
-    left, right, upper, lower = 0.075, 0.5, 0.94, 0.87
+    left, right, upper, lower = 0.09, 0.5, 0.955, 0.89
     only_line = {name: {key: look[key] for key in _LINE_ONLY} for name, (_, look) in _FIXED.items()}
     line_entry(figure, left, upper, r"logit  $\log\frac{q}{1-q}$", only_line["logit"])
     line_entry(figure, left, lower, "identity  $q$", only_line["identity"])
@@ -109,6 +110,7 @@ VIEW = View(
     ),
     build=build,
     update=update,
+    size=(9.0, 4.7),
 )
 figure = VIEW.figure
 panel = VIEW.panel

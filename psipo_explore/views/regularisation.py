@@ -54,7 +54,7 @@ def build(figure: Figure) -> Artists:
 
 def _axes(figure: Figure) -> dict[str, Axes]:
     grid = figure.subplots(2, 2, sharex="col", sharey="row", height_ratios=[1, 1.15])
-    figure.subplots_adjust(left=0.105, right=0.985, bottom=0.115, top=0.815, wspace=0.06, hspace=0.12)
+    figure.subplots_adjust(left=0.105, right=0.985, bottom=0.125, top=0.805, wspace=0.06, hspace=0.12)
     axes = dict(zip(("kl beta", "kl p", "ratio beta", "ratio p"), grid.flat, strict=True))
     axes["kl beta"].set(ylim=(0, 1.06), ylabel="KL, as a share\nof that at collapse", xscale="log")
     moved = "log-ratio of $y_w$ to $y_l$,\nmoved from $\\pi_{ref}$'s by"
@@ -68,7 +68,7 @@ def _axes(figure: Figure) -> dict[str, Axes]:
 
 
 def _legend(figure: Figure) -> Artists:
-    left, right, rows = 0.02, 0.5, (0.96, 0.91, 0.86)
+    left, right, rows = 0.02, 0.5, (0.965, 0.91, 0.855)
     hollow = {**palette.LOGIT_LINE, "linestyle": "none", "markerfacecolor": "white"}
     return {
         "logit number": line_entry(figure, left, rows[0], r"$\Psi$ = logit:  KL =", palette.LOGIT_LINE),
@@ -185,7 +185,7 @@ VIEW = View(
     ),
     build=build,
     update=update,
-    size=(9.0, 5.0),
+    size=(9.0, 4.7),
 )
 figure = VIEW.figure
 panel = VIEW.panel
