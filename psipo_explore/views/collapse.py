@@ -23,6 +23,7 @@ from psipo_explore.views.view import Artists, Slider, View
 from psipo_explore.views.words import number, probability, probability_from_log
 
 _PSIS = {"logit": LOGIT, "identity": IDENTITY}
+_OUT_OF_REACH = {"facecolor": palette.IDENTITY_PALE, "linewidth": 0}
 _LOOKS = {"logit": palette.LOGIT_LINE, "identity": palette.IDENTITY_LINE}
 
 
@@ -49,9 +50,7 @@ def build(figure: Figure) -> Artists:
     linear, decades = _axes(figure)
     artists: dict[str, Artist] = {}
     for side, ax in zip(_CURVES, (linear, decades), strict=True):
-        artists[f"{side} bound"] = ax.add_patch(
-            Rectangle((0, 0), 1, 0, transform=ax.get_yaxis_transform(), facecolor=palette.BOUND, linewidth=0)
-        )
+        artists[f"{side} bound"] = ax.add_patch(Rectangle((0, 0), 1, 0, transform=ax.get_yaxis_transform(), **_OUT_OF_REACH))
         artists[f"{side} pi_ref"] = ax.axhline(0, **palette.REFERENCE_LINE)
         artists[f"{side} p"] = ax.axvline(0, color="#222222", linewidth=1)
         for name, look in _LOOKS.items():
@@ -79,7 +78,7 @@ def _legend(figure: Figure) -> Artists:
         "logit number": line_entry(figure, left, upper, r"$\Psi$ = logit:  $\pi^*(y_l)$ =", _LOOKS["logit"]),
         "identity number": line_entry(figure, right, upper, r"$\Psi$ = identity:  $\pi^*(y_l)$ =", _LOOKS["identity"]),
         "pi_ref number": line_entry(figure, left, lower, r"$\pi_{ref}(y_l)$ =", palette.REFERENCE_LINE),
-        "bound number": patch_entry(figure, right, lower, r"beyond identity's reach in log-ratio,  $1/\beta$ =", palette.BOUND),
+        "bound number": patch_entry(figure, right, lower, _BEYOND, _OUT_OF_REACH),
     }
 
 
@@ -116,9 +115,16 @@ def _moved(loss: float, psi: Psi, beta: float) -> float:
 
 def _sentence(beta: float, p: float, pi_ref_loser: float, left: dict[str, str], moved: dict[str, float]) -> str:
     identity = (
-        f"Identity leaves it {left['identity']}: its log-ratio has moved by {number(moved['identity'])}, and even p = 1 moves it "
-        f"by no more than 1/(2β) = {number(0.5 / beta)} (among many answers 1/β = {number(1 / beta)})."
+        f"Identity leaves it {left['identity']}: its log-ratio has moved by {number(moved['identity'])}, "
+        f"{'which is' if p == 1 else 'and even p = 1 moves it by no more than'} 1/(2β) = {number(0.5 / beta)} "
+        f"(among many answers at most 1/β = {number(1 / beta)})."
     )
+    if p == 0.5:
+        return (
+            f"At p = 0.5 nobody prefers anything, and both leave y_l what π_ref gave it, {number(pi_ref_loser)}, at every β. "
+            f"As p grows, identity can move the log-ratio by up to 1/(2β) = {number(0.5 / beta)} (among many answers "
+            f"1/β = {number(1 / beta)}), logit by any amount."
+        )
     if p == 1:
         return (
             f"The preference is certain: logit's optimum gives y_l probability {left['logit']}, at β = {number(beta)} and at "

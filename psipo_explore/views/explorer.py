@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.special import log_softmax
 
 from psipo_explore import (
     Comparisons,
@@ -31,14 +32,14 @@ from psipo_explore.views import palette
 from psipo_explore.views.legend import patch_entry
 from psipo_explore.views.stops import BETAS, LAMBDAS
 from psipo_explore.views.view import Artists, Choice, Slider, StillFigure, View
-from psipo_explore.views.words import number
+from psipo_explore.views.words import number, probability_from_log
 
 if TYPE_CHECKING:
     from psipo_explore.views.panel import Panel
 
 MOST_ACTIONS = 30
 _YOURS = "your data"
-_BARS = {"pi_ref": "#bbbbbb", "pi_star": palette.CHOSEN}
+_BARS = {"pi_ref": {"facecolor": "#bbbbbb"}, "pi_star": {"facecolor": palette.CHOSEN}}
 
 
 class Preferences(NamedTuple):
@@ -95,8 +96,8 @@ def build(examples: Mapping[str, Callable[[], Preferences]], figure: Figure, *, 
     bars.set_xticks(range(len(actions)), _short(actions), rotation=0 if fits else 50, ha="center" if fits else "right")
     bars.grid(axis="x", visible=False)
     artists: dict[str, Artist] = {}
-    for shift, (policy, colour) in zip((-0.2, 0.2), _BARS.items(), strict=True):
-        for y, bar in enumerate(bars.bar(np.arange(len(actions)) + shift, np.zeros(len(actions)), 0.38, color=colour)):
+    for shift, (policy, look) in zip((-0.2, 0.2), _BARS.items(), strict=True):
+        for y, bar in enumerate(bars.bar(np.arange(len(actions)) + shift, np.zeros(len(actions)), 0.38, **look)):
             artists[f"{policy} {y}"] = bar
     for y in range(len(actions) if len(actions) <= 8 else 0):
         artists[f"number {y}"] = bars.text(y + 0.2, 0, "", ha="center", va="bottom", fontsize=10)
@@ -156,24 +157,35 @@ def update(
         for y, probability in enumerate(policy):
             artists[f"{name} {y}"].set_height(probability)
     for y, probability in enumerate(after if "number 0" in artists else []):
-        artists[f"number {y}"].set(
-            text=f"{probability:.3f}" if probability >= 5e-4 else number(probability), y=probability + 0.01
-        )
-    kl = number(kl_divergence(after, before))
+        words = "0" if probability == 0 else f"{probability:.3f}" if probability >= 5e-4 else "<0.001"
+        artists[f"number {y}"].set(text=words, y=probability + 0.01)
+    kl = number(round(float(kl_divergence(after, before)), 14))
     share = _share(p, psi, opponent)
     limit = _limit(score, before)
     artists["kl"].set_text(kl)
     artists["share"].set_text(f"cyclic share: {share}")
     artists["limit"].set_text(limit)
+    setting = f"{preferences[0].upper()}{preferences[1:]}; μ {mu}; π_ref {pi_ref}"
     return (
-        f"Under {_name(lam)} and β = {number(beta)} the optimal policy is {_listed_policy(actions, after)}; KL from π_ref {kl}. "
-        f"Share of the preferences that no score explains: {share}. {limit[0].upper()}{limit[1:]}."
+        f"{setting}. Under {_name(lam)} and β = {number(beta)} the optimal policy is "
+        f"{_listed_policy(actions, _log_policy(score, beta, before, after))}; KL from π_ref {kl}. "
+        f"Cyclic share, the part of the preferences that no score explains: {share}. {limit[0].upper()}{limit[1:]}."
     )
 
 
-def _listed_policy(actions: tuple[str, ...], policy: Array) -> str:
-    most = np.argsort(-policy, kind="stable")[:4]
-    words = ", ".join(f"{actions[y]} {number(policy[y])}" for y in most)
+def _log_policy(score: ExpectedPsi, beta: float, pi_ref: Array, policy: Array) -> Array:
+    """Log-probabilities, also of those that float64 rounds to 0 though no score is infinite."""
+    with np.errstate(divide="ignore"):
+        if np.any(score.won) or np.any(score.lost):
+            return np.log(policy)
+        return np.asarray(log_softmax(np.log(pi_ref) + score.rest / beta))
+
+
+def _listed_policy(actions: tuple[str, ...], log_policy: Array) -> str:
+    most = np.argsort(-np.round(log_policy, 9), kind="stable")[:4]
+    alone = np.isfinite(log_policy).sum() == 1
+    said = {y: probability_from_log(log_policy[y]) for y in most}
+    words = ", ".join(f"{actions[y]} {'almost 1' if said[y] == 'exactly 1' and not alone else said[y]}" for y in most)
     return words if len(actions) <= 4 else f"{words}, …"
 
 

@@ -22,9 +22,9 @@ def line_entry(figure: Figure, x: float, y: float, words: str, look: Mapping[str
     return _words(figure, x, y, words)
 
 
-def patch_entry(figure: Figure, x: float, y: float, words: str, colour: str) -> Text:
+def patch_entry(figure: Figure, x: float, y: float, words: str, look: Mapping[str, Any]) -> Text:
     """A region's mark and its words at (x, y) in figure coordinates; returns the text behind them, still empty."""
-    figure.add_artist(Rectangle((x, y - 0.02), _MARK_WIDTH, 0.04, facecolor=colour, linewidth=0))
+    figure.add_artist(Rectangle((x, y - 0.02), _MARK_WIDTH, 0.04, **look))
     return _words(figure, x, y, words)
 
 

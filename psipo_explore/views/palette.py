@@ -14,8 +14,8 @@ REFERENCE = "#555555"
 WINNER = "#009E73"
 LOSER = "#CC79A7"
 CHOSEN = "#000000"  # the Ψ that a slider chooses, between logit and identity
-BOUND = "#d9e8f2"  # identity's colour, pale
-LOGIT_PALE = "#fbe3d2"
+IDENTITY_PALE = "#c3dcec"
+LOGIT_PALE = "#f6cdb0"
 
 LOGIT_LINE: dict[str, Any] = {"color": LOGIT, "linestyle": "-", "marker": "o", "markersize": 7}
 IDENTITY_LINE: dict[str, Any] = {"color": IDENTITY, "linestyle": (0, (5, 1.5)), "marker": "s", "markersize": 9}

@@ -23,7 +23,7 @@ _TOP = 7.0  # of the axis of Ψ
 _STEEPEST = 2000.0  # of the axis of slopes
 _FIXED = {"logit": (LOGIT, palette.LOGIT_LINE), "identity": (IDENTITY, palette.IDENTITY_LINE)}
 _LINE_ONLY = ("color", "linestyle")
-_TANGENT = {"color": "#56B4E9", "linewidth": 3.2}
+_TANGENT = {"color": "#56B4E9", "linewidth": 2.4, "zorder": 3}
 _REACH = 0.25  # of the tangent, to either side
 
 
@@ -31,12 +31,12 @@ def build(figure: Figure) -> Artists:
     """Draw logit and identity, which stand still, and what moves between them."""
     values, slopes = _axes(figure)
     for psi, look in _FIXED.values():
-        only_line = {key: look[key] for key in _LINE_ONLY}
+        only_line = {"linewidth": 4.5, **{key: look[key] for key in _LINE_ONLY}}
         values.plot(_Q, psi(_Q) - psi.centre, **only_line)
         slopes.plot(_Q, psi.derivative(_Q), **only_line)
     artists: dict[str, Artist] = {"tangent": values.plot([], [], **_TANGENT)[0]}
     for name, ax in (("value", values), ("slope", slopes)):
-        artists[f"{name} curve"] = ax.plot([], [], color=palette.CHOSEN, linewidth=1.8)[0]
+        artists[f"{name} curve"] = ax.plot([], [], color=palette.CHOSEN, linewidth=1.6)[0]
         artists[f"{name} here"] = ax.plot([], [], clip_on=False, zorder=5, **palette.CHOSEN_LINE)[0]
     for end, marker in (("ends", "o"), ("runs off below", "v"), ("runs off above", "^")):
         artists[end] = values.plot([], [], linestyle="none", marker=marker, markersize=9, color=palette.CHOSEN, clip_on=False)[0]
@@ -69,7 +69,8 @@ def update(artists: Artists, *, lam: float, q: float) -> str:
     """Move the folded power, its tangent and its ends, and say what is steep where."""
     psi = folded_power(lam)
     value, slope = float(psi(q)), float(psi.derivative(q))
-    artists["value curve"].set_data(_Q, psi(_Q))
+    drawn = np.concatenate([[0.0], _Q, [1.0]]) if psi.bounded else _Q
+    artists["value curve"].set_data(drawn, psi(drawn))
     artists["slope curve"].set_data(_Q, psi.derivative(_Q))
     artists["value here"].set_data([q], [value])
     artists["slope here"].set_data([q], [slope])
@@ -79,7 +80,7 @@ def update(artists: Artists, *, lam: float, q: float) -> str:
     artists["runs off below"].set_data(*([], []) if inside else ([0], [-_TOP]))
     artists["runs off above"].set_data(*([], []) if inside else ([1], [_TOP]))
     artists["ends words"].set_text(f"ends at ±{number(psi.at_one)}" if psi.bounded else "runs off to ±∞")
-    artists["lam number"].set_text(number(lam))
+    artists["lam number"].set_text("0, in the limit: logit" if lam == 0 else number(lam))
     artists["slope number"].set_text(number(slope))
     return _sentence(psi, lam, q, slope)
 
@@ -97,7 +98,7 @@ def _sentence(psi: Psi, lam: float, q: float, slope: float) -> str:
         ends = f"It runs off to ±∞: from 0.999 to 0.9999 it still gains {last}, and every further nine is worth as much."
     return (
         f"{name}. At q = {number(q)} its slope is {number(slope)}, {steeper} its slope at ½: "
-        f"a preference stronger by 0.001 is worth {number(slope / 1000)}. {ends}"
+        f"a preference stronger by 0.001 is worth {number(psi(min(q + 0.001, 1.0)) - psi(q))} more. {ends}"
     )
 
 

@@ -17,13 +17,18 @@ from psipo_explore._checks import Array
 from psipo_explore.views import palette
 from psipo_explore.views.certainty import CERTAIN, DECADES, STRIP, decade, set_certainty_axis
 from psipo_explore.views.legend import line_entry, patch_entry
-from psipo_explore.views.stops import BETAS, TWENTIETHS, WINNING
+from psipo_explore.views.stops import BETAS, WINNING
 from psipo_explore.views.view import Artists, Slider, View
 from psipo_explore.views.words import number, probability
 
 _PSIS = {"logit": LOGIT, "identity": IDENTITY}
 _LOOKS = {"logit": palette.LOGIT_LINE, "identity": palette.IDENTITY_LINE}
-_PALE = {"logit": palette.LOGIT_PALE, "identity": palette.BOUND}
+_LOST = {
+    "logit": {"facecolor": palette.LOGIT_PALE, "linewidth": 0},
+    "identity": {"facecolor": palette.IDENTITY_PALE, "linewidth": 0, "hatch": "//", "edgecolor": palette.IDENTITY},
+}
+_SMALL_SHARES = (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 0.9)
+_HALF = {"logit": 0.5, "identity": 0.0}  # of each axis in which its band lies
 _BETA_GRID = np.geomspace(0.01, 1000, 151)
 _LOSS_GRID = np.concatenate([DECADES, [0.0]])  # and certainty
 _LOWEST, _HIGHEST = 1e-3, 1e5  # of the axis of log-ratios
@@ -37,8 +42,8 @@ def build(figure: Figure) -> Artists:
     axes = _axes(figure)
     artists: dict[str, Artist] = {}
     for place, ax in axes.items():
-        for name, colour in _PALE.items():
-            band = Rectangle((0, 0), 0, 1, transform=ax.get_xaxis_transform(), facecolor=colour, linewidth=0)
+        for name, look in _LOST.items():
+            band = Rectangle((0, _HALF[name]), 0, 0.5, transform=ax.get_xaxis_transform(), **look)
             artists[f"{place} {name} band"] = ax.add_patch(band)
         artists[f"{place} here"] = ax.axvline(1, color="#222222", linewidth=1)
     for quantity in ("ratio beta", "ratio p"):
@@ -54,13 +59,13 @@ def build(figure: Figure) -> Artists:
 
 def _axes(figure: Figure) -> dict[str, Axes]:
     grid = figure.subplots(2, 2, sharex="col", sharey="row", height_ratios=[1, 1.15])
-    figure.subplots_adjust(left=0.105, right=0.985, bottom=0.125, top=0.805, wspace=0.06, hspace=0.12)
+    figure.subplots_adjust(left=0.125, right=0.985, bottom=0.125, top=0.805, wspace=0.06, hspace=0.12)
     axes = dict(zip(("kl beta", "kl p", "ratio beta", "ratio p"), grid.flat, strict=True))
     axes["kl beta"].set(ylim=(0, 1.06), ylabel="KL, as a share\nof that at collapse", xscale="log")
     moved = "log-ratio of $y_w$ to $y_l$,\nmoved from $\\pi_{ref}$'s by"
     axes["ratio beta"].set(yscale="log", ylim=(_LOWEST, _HIGHEST), ylabel=moved)
     powers = {10.0**k: rf"$10^{{{k}}}$" for k in range(-3, 4, 2)}
-    axes["ratio beta"].set_yticks([*powers, _INFINITE], [*powers.values(), r"$\infty$"])
+    axes["ratio beta"].set_yticks([*powers, _INFINITE], [r"$\leq 10^{-3}$", *list(powers.values())[1:], r"$\infty$"])
     axes["ratio beta"].set(xlim=(_BETA_GRID[0], _BETA_GRID[-1]), xlabel=r"$\beta$")
     set_certainty_axis(axes["ratio p"])
     axes["kl p"].set_xlabel("")
@@ -75,8 +80,8 @@ def _legend(figure: Figure) -> Artists:
         "identity number": line_entry(figure, right, rows[0], r"$\Psi$ = identity:  KL =", palette.IDENTITY_LINE),
         "bound number": line_entry(figure, left, rows[1], r"identity's bound  $1/\beta$ =", _BOUND_LINE),
         "collapse number": line_entry(figure, right, rows[1], r"hollow: at $10\beta$, or $p = 1$.  KL at collapse =", hollow),
-        "logit held": patch_entry(figure, left, rows[2], r"$\beta$ no longer holds logit:", palette.LOGIT_PALE),
-        "identity held": patch_entry(figure, right, rows[2], r"$\beta$ no longer holds identity:", palette.BOUND),
+        "logit held": patch_entry(figure, left, rows[2], r"$\beta$ no longer holds logit:", _LOST["logit"]),
+        "identity held": patch_entry(figure, right, rows[2], r"$\beta$ no longer holds identity:", _LOST["identity"]),
     }
 
 
@@ -124,7 +129,7 @@ def update(artists: Artists, *, beta: float, p: float, pi_ref_loser: float, n_lo
         said[name] = here
     artists["bound number"].set_text(number(1 / beta))
     artists["collapse number"].set_text(number(at_collapse))
-    return _sentence(beta, p, at_collapse, said)
+    return _sentence(beta, p, pi_ref_loser, n, at_collapse, said)
 
 
 def _on_axis(moved: Array) -> Array:
@@ -158,30 +163,34 @@ def _range_of_beta(lost_below: float) -> str:
     return "at every β" if lost_below == _BETA_GRID[-1] else f"up to β = {number(lost_below)}"
 
 
-def _sentence(beta: float, p: float, at_collapse: float, said: dict[str, tuple[Array, Array]]) -> str:
-    (kl_logit, logit), (kl_identity, identity) = said["logit"], said["identity"]
-    turned = f"turn β up tenfold, from {number(beta)} to {number(10 * beta)}"
-    moves = f"identity's log-ratio, {number(identity[0])} away from π_ref's, falls to {number(identity[1])}"
-    kl = (
-        f"KL is {number(kl_logit[0] * at_collapse)} under logit and {number(kl_identity[0] * at_collapse)} under identity; "
-        f"{number(at_collapse)} would be collapse."
+def _sentence(
+    beta: float, p: float, pi_ref_loser: float, n: int, at_collapse: float, said: dict[str, tuple[Array, Array]]
+) -> str:
+    losers = "One loser" if n == 1 else f"{n} losers"
+    before = (
+        f"{losers} at π_ref = {number(pi_ref_loser)}{'' if n == 1 else ' each'}, p = {probability(p).removeprefix('exactly ')}"
     )
-    if p == 1:
-        return f"At certainty, {turned}: {moves}; logit's stays infinite. Only identity still moves. {kl}"
+    turned = f"Turn β up tenfold, from {number(beta)} to {number(10 * beta)}"
     if p == 0.5:
-        return f"At p = 0.5 nobody prefers anything: {turned}, and neither moves, since π* is π_ref at every β. {kl}"
-    moves = f"{moves}, logit's from {number(logit[0])} to {number(logit[1])}"
-    return f"At p = {probability(p)}, {turned}: {moves}. Both still move. {kl}"
+        return f"{before}: nobody prefers anything. {turned}, and neither moves, since π* is π_ref at every β."
+    moves = {
+        name: f"{name}'s KL goes from {number(share[0] * at_collapse)} to {number(share[1] * at_collapse)} "
+        f"and its log-ratio from {number(ratio[0])} to {number(ratio[1])}"
+        for name, (share, ratio) in said.items()
+    }
+    held = [name for name, (share, _) in said.items() if share[1] < _HELD]
+    who = {0: "Neither is held yet", 1: f"Only {held[0] if held else ''} comes back", 2: "Both come back"}[len(held)]
+    return f"{before}. {turned}: {moves['identity']}; {moves['logit']}. {who}; at collapse KL is {number(at_collapse)}."
 
 
 VIEW = View(
     name="regularisation",
     title="What β still does, under logit and under identity",
     controls=(
-        Slider("beta", "β, strength of the KL term", BETAS, start=1.0),
+        Slider("beta", "β, strength of the KL term", BETAS, start=0.25),
         Slider("p", "p, how often y_w beats each y_l", WINNING, start=0.99, write=probability),
-        Slider("pi_ref_loser", "π_ref(y_l), where each y_l starts", (0.01, 0.02, *TWENTIETHS), start=0.05),
-        Slider("n_losers", "number of losing actions", tuple(range(1, 20)), start=4),
+        Slider("pi_ref_loser", "π_ref(y_l), where each y_l starts", _SMALL_SHARES, start=0.05),
+        Slider("n_losers", "number of losing actions", tuple(range(1, 10)), start=4),
     ),
     build=build,
     update=update,

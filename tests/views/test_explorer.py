@@ -58,7 +58,7 @@ def test_your_own_data_comes_first_and_the_examples_stay() -> None:
     assert "tea 0.667, coffee 0.333" in panel.sentence
     panel.move(preferences=SURE_CYCLE)
     assert "a 0.333" in panel.sentence
-    assert explorer.figure(data=data).sentence.startswith("Under logit")
+    assert explorer.figure(data=data).sentence.startswith("Your data; μ uniform; π_ref uniform. Under logit")
 
 
 def test_data_that_cannot_be_drawn_says_what_is_missing() -> None:
@@ -88,3 +88,15 @@ def test_more_actions_than_fit_numbers_are_still_drawn() -> None:
 def test_a_choice_that_does_not_exist_is_refused_with_those_that_do(wrong: object) -> None:
     with pytest.raises(ValueError, match=r"^mu = .*, must be one of 'uniform', "):
         explorer.figure(mu=wrong)
+
+
+def test_zero_and_one_are_said_of_zero_and_one_alone() -> None:
+    bounded = explorer.figure(preferences="two actions, a preferred by all", lam=0.05, beta=0.01).sentence
+    assert "a almost 1, b about 10⁻⁸⁶⁹;" in bounded
+    infinite = explorer.figure(preferences="two actions, a preferred by all", lam=0.0, beta=0.01).sentence
+    assert "a exactly 1, b exactly 0;" in infinite
+
+
+def test_rounding_is_not_shown_as_a_difference() -> None:
+    sentence = explorer.figure(preferences="a noisy cycle, each by 8 in 10", beta=0.01).sentence
+    assert "a 0.333, b 0.333, c 0.333; KL from π_ref 0." in sentence

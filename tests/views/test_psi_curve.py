@@ -45,5 +45,6 @@ def test_ends_are_drawn_where_they_are() -> None:
 
 def test_sentences_say_what_is_steep_where() -> None:
     assert "slope is 11.1, 2.78 times its slope at ½" in psi_curve.figure(lam=0, q=0.9).sentence
+    assert "stronger by 0.001 is worth ∞ more" in psi_curve.figure(lam=0, q=0.999).sentence
     assert "slope is 1, exactly its slope at ½" in psi_curve.figure(lam=2, q=0.9).sentence
     assert "no log-ratio moves further than 4/β" in psi_curve.figure(lam=0.5).sentence

@@ -10,7 +10,7 @@ def drawn(**values: float) -> tuple[object, dict[str, object]]:
     return regularisation.VIEW.drawn(regularisation.VIEW.values(values))  # type: ignore[return-value]
 
 
-@pytest.mark.parametrize(("p", "n", "loser"), [(0.9, 1, 0.5), (0.6, 4, 0.05), (0.999, 19, 0.02)])
+@pytest.mark.parametrize(("p", "n", "loser"), [(0.9, 1, 0.5), (0.6, 4, 0.05), (0.999, 9, 0.02)])
 def test_curves_against_beta_by_hand(p: float, n: int, loser: float) -> None:
     _, artists = drawn(p=p, n_losers=n, pi_ref_loser=loser)
     winner = 1 - n * loser
@@ -25,16 +25,32 @@ def test_curves_against_beta_by_hand(p: float, n: int, loser: float) -> None:
 
 def test_only_identity_moves_at_certainty() -> None:
     figure, artists = drawn(p=1.0, beta=10.0)
-    assert "Only identity still moves" in figure.sentence
+    assert "Only identity comes back" in figure.sentence
     assert_allclose([artists[f"kl beta logit {mark}"].get_ydata()[0] for mark in ("mark", "hollow")], 1)
     now, tenfold = (artists[f"ratio beta identity {mark}"].get_ydata()[0] for mark in ("mark", "hollow"))
     assert_allclose(now / tenfold, 10)
     assert artists["logit held"].get_text() == "at every β"
 
 
-def test_both_move_where_there_is_doubt_and_neither_where_there_is_nothing_but() -> None:
-    assert "Both still move" in regularisation.figure(p=0.99).sentence
-    assert "neither moves" in regularisation.figure(p=0.5).sentence
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"p": 0.99, "beta": 1.0}, "Both come back"),
+        ({"p": 0.99, "beta": 0.01}, "Only identity comes back"),
+        ({"p": 1 - 1e-15, "beta": 0.01, "pi_ref_loser": 0.5, "n_losers": 1}, "Only identity comes back"),
+        ({"p": 0.5}, "neither moves"),
+        ({"p": 1.0}, "Only identity comes back"),
+    ],
+)
+def test_sentence_says_who_comes_back(values: dict[str, float], words: str) -> None:
+    assert words in regularisation.figure(**values).sentence
+
+
+def test_sentence_says_the_numbers() -> None:
+    sentence = regularisation.figure(p=0.99, beta=1.0).sentence
+    assert sentence.startswith("4 losers at π_ref = 0.05 each, p = 0.99. Turn β up tenfold, from 1 to 10")
+    assert "identity's KL goes from 0.0156 to 1.88·10⁻⁴ and its log-ratio from 0.49 to 0.049" in sentence
+    assert "logit's KL goes from 0.209 to 0.0139 and its log-ratio from 4.6 to 0.46" in sentence
 
 
 def test_the_band_ends_where_kl_is_within_one_per_cent_of_collapse() -> None:
