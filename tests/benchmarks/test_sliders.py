@@ -29,7 +29,8 @@ options = [(slider.write(stop), stop) for stop in sorted({*slider.stops, slider.
 def draw(stop):
     with plt.rc_context(STYLE):
         figure = plt.figure(figsize=view.size)
-        view.update(view.build(figure), **view.values({slider.name: stop}))
+        values = view.values({slider.name: stop})
+        view.update(view.build(figure, **view.built_for(values)), **values)
         plt.show()""",
     "panel": "view.panel()",
 }
