@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from psipo_explore import cli
+from psipo_explore.views import VIEWS
 
 ROOT = Path(__file__).parents[1]
 
@@ -18,7 +19,7 @@ def test_figures_are_drawn_where_asked(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_an_unknown_view_is_named_with_those_there_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["figures", "colapse", "--out", str(tmp_path)]) == 2
-    assert "no view is named colapse; the views are collapse" in capsys.readouterr().err
+    assert f"no view is named colapse; the views are {', '.join(VIEWS)}" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
