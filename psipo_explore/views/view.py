@@ -28,7 +28,7 @@ Values = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Slider:
-    """A number the reader moves: its keyword, the words beside it, its stops, and how a stop is written."""
+    """A number the reader moves: its keyword, the words beside it, its stops (all whole, or none), how a stop is written."""
 
     name: str
     label: str
@@ -45,6 +45,8 @@ class Slider:
             raise TypeError(f"{self.name} = {value!r}, must be a number") from None
         if not low <= given <= high:
             raise ValueError(f"{self.name} = {given:g}, must be from {self.write(low)} to {self.write(high)}")
+        if isinstance(low, int) and not given.is_integer():
+            raise ValueError(f"{self.name} = {given:g}, must be a whole number")
         return given
 
 

@@ -66,3 +66,9 @@ def test_losers_that_leave_the_winner_nothing_are_explained() -> None:
     with pytest.raises(ValueError, match=r"^pi_ref_loser = 0.3 for each of 5 losing actions leaves y_w nothing"):
         regularisation.figure(n_losers=5, pi_ref_loser=0.3)
     assert "leaves y_w nothing" in regularisation.panel(n_losers=5, pi_ref_loser=0.3).sentence
+
+
+def test_losers_are_counted_in_whole_numbers() -> None:
+    with pytest.raises(ValueError, match=r"^n_losers = 2.5, must be a whole number"):
+        regularisation.figure(n_losers=2.5)
+    assert regularisation.figure(n_losers=3.0).sentence.startswith("3 losers")
