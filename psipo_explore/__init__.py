@@ -2,6 +2,7 @@
 
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.datasets import citations
+from psipo_explore.losses import DPO, IPO, MarginLoss
 from psipo_explore.policy import cyclic_share, gibbs_policy, kl_divergence, objective, optimal_policy
 from psipo_explore.preferences import bradley_terry, tournament
 from psipo_explore.psi import IDENTITY, LOGIT, Psi, folded_power
@@ -10,10 +11,13 @@ from psipo_explore.scores import ExpectedPsi, expected_psi, expected_psi_bradley
 __version__ = "0.1.0"
 
 __all__ = [
+    "DPO",
     "IDENTITY",
+    "IPO",
     "LOGIT",
     "Comparisons",
     "ExpectedPsi",
+    "MarginLoss",
     "Psi",
     "bradley_terry",
     "citations",

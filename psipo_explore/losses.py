@@ -1,0 +1,380 @@
+"""Losses of the margin h(y_w, y_l) = log π(y_w)π_ref(y_l) / (π(y_l)π_ref(y_w)): DPO, IPO and their kin.
+
+Each is a function φ of x = βh, IPO's divided by β². Only `value`, `slope` and `curvature` touch h and β; what follows
+from φ alone, such as where its minimum lies, serves every β.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from scipy.special import expit, log_expit
+
+from psipo_explore import _checks as checks
+from psipo_explore._checks import Array, ArrayLike
+
+Phi = Callable[[Array], Array]
+
+
+@dataclass(frozen=True, eq=False)
+class MarginLoss:
+    """A loss of the margin, ℓ(h; β) = φ(βh) or, for IPO, φ(βh)/β².
+
+    Parameters
+    ----------
+    name : str
+        A word for legends and messages.
+    latex : str
+        ℓ as LaTeX, without dollar signs.
+    phi, phi_slope, phi_curvature : callable
+        φ, φ' and φ'' as functions of x = βh, elementwise on arrays.
+    best_x : float
+        Where φ has its minimum; inf if it falls for ever.
+    per_beta_squared : bool
+        Whether ℓ is φ(βh)/β².
+    no_minimiser : str
+        Why the loss of a data set has no well-defined minimiser; empty if it has.
+
+    Examples
+    --------
+    >>> float(DPO.value(0.0, beta=1.0).round(6)), float(IPO.value(0.0, beta=1.0))
+    (0.693147, 0.25)
+    """
+
+    name: str
+    latex: str
+    phi: Phi
+    phi_slope: Phi
+    phi_curvature: Phi
+    best_x: float
+    per_beta_squared: bool = False
+    no_minimiser: str = ""
+
+    def value(self, h: ArrayLike, beta: ArrayLike) -> Array:
+        """ℓ(h; β); h and beta broadcast, inf where the value overflows."""
+        return self._of(self.phi, h, beta, 0)
+
+    def slope(self, h: ArrayLike, beta: ArrayLike) -> Array:
+        """∂ℓ/∂h; negative where descent raises the winner."""
+        return self._of(self.phi_slope, h, beta, 1)
+
+    def curvature(self, h: ArrayLike, beta: ArrayLike) -> Array:
+        """∂²ℓ/∂h²."""
+        return self._of(self.phi_curvature, h, beta, 2)
+
+    def best_margin(self, beta: ArrayLike) -> Array:
+        """The h that a winner who always wins is driven to: 1/(2β) for IPO, inf for DPO."""
+        return np.asarray(self.best_x / checks.positive("beta", beta))[()]
+
+    def _of(self, function: Phi, h: ArrayLike, beta: ArrayLike, order: int) -> Array:
+        h, beta = checks.finite("h", h), checks.positive("beta", beta)
+        power = order - 2 if self.per_beta_squared else order
+        with np.errstate(over="ignore"):
+            return np.asarray(beta**power * function(beta * h))[()]
+
+    def __repr__(self) -> str:
+        return f"MarginLoss({self.name!r})"
+
+    def _repr_latex_(self) -> str:
+        return rf"$\ell(h) = {self.latex}$"
+
+
+def cdpo(smoothing: float) -> MarginLoss:
+    """Conservative DPO: a share of the labels is taken to be the wrong way round.
+
+    −(1−s) log σ(βh) − s log σ(−βh); DPO at s = 0. Eq. 4 of arXiv:2310.12036 with smoothed labels.
+
+    Parameters
+    ----------
+    smoothing : float
+        s, from 0 to below ½.
+
+    Returns
+    -------
+    MarginLoss
+        Its minimum is at βh = log((1−s)/s).
+
+    Examples
+    --------
+    >>> float(cdpo(0.1).best_margin(beta=1.0).round(4))
+    2.1972
+    """
+    s = _smoothing(smoothing, zero=True)
+    return MarginLoss(
+        f"cDPO {s:g}",
+        rf"-{1 - s:g}\log\sigma(\beta h) - {s:g}\log\sigma(-\beta h)",
+        partial(_cdpo, s=s),
+        partial(_cdpo_slope, s=s),
+        _logistic_curvature,
+        best_x=_smoothed_logit(s),
+    )
+
+
+def robust_dpo(smoothing: float) -> MarginLoss:
+    """Robust DPO: DPO made unbiased when a known share of the labels is the wrong way round.
+
+    [−(1−s) log σ(βh) + s log σ(−βh)]/(1−2s); DPO at s = 0.
+
+    Parameters
+    ----------
+    smoothing : float
+        s, from 0 to below ½.
+
+    Returns
+    -------
+    MarginLoss
+        Unbounded below on one-sided data, so it can be trained but has no minimiser.
+
+    Examples
+    --------
+    >>> float(robust_dpo(0.1).slope(0.0, beta=1.0))
+    -0.625
+    """
+    s = _smoothing(smoothing, zero=True)
+    return MarginLoss(
+        f"robust DPO {s:g}",
+        rf"\frac{{-{1 - s:g}\log\sigma(\beta h) + {s:g}\log\sigma(-\beta h)}}{{{1 - 2 * s:g}}}",
+        partial(_robust, s=s),
+        partial(_robust_slope, s=s),
+        _logistic_curvature,
+        best_x=np.inf,
+        no_minimiser="it is not bounded below on one-sided data",
+    )
+
+
+def exo(smoothing: float) -> MarginLoss:
+    """EXO for pairs: the reverse KL from the policy's preference to the smoothed label.
+
+    σ(βh)[log σ(βh) − log(1−s)] + σ(−βh)[log σ(−βh) − log s].
+
+    Parameters
+    ----------
+    smoothing : float
+        s, above 0 and below ½.
+
+    Returns
+    -------
+    MarginLoss
+        Its minimum is at βh = log((1−s)/s); it is not convex.
+
+    Examples
+    --------
+    >>> float(abs(exo(0.1).value(np.log(9.0), beta=1.0)).round(9))
+    0.0
+    """
+    s = _smoothing(smoothing, zero=False)
+    return MarginLoss(
+        f"EXO {s:g}",
+        rf"\mathrm{{KL}}\big(\sigma(\pm\beta h)\,\|\,({1 - s:g}, {s:g})\big)",
+        partial(_exo, s=s),
+        partial(_exo_slope, best=_smoothed_logit(s)),
+        partial(_exo_curvature, best=_smoothed_logit(s)),
+        best_x=_smoothed_logit(s),
+        no_minimiser="it is not convex",
+    )
+
+
+def discopop(temperature: float) -> MarginLoss:
+    """DiscoPOP: DPO and the exponential loss, blended by m = σ(βh/τ) (Lu et al. 2024, "Discovering preference optimization").
+
+    −(1−m) log σ(βh) + m e^{−βh}. At h = 0 and small τ its slope is positive: descent lowers the winner.
+
+    Parameters
+    ----------
+    temperature : float
+        τ > 0.
+
+    Returns
+    -------
+    MarginLoss
+        Not convex.
+
+    Examples
+    --------
+    >>> float(discopop(0.05).slope(0.0, beta=1.0).round(2))
+    0.78
+    """
+    tau = checks.scalar("temperature", temperature)
+    if tau <= 0:
+        raise ValueError(f"temperature = {tau:g}, must be positive")
+    return MarginLoss(
+        f"DiscoPOP {tau:g}",
+        rf"-(1-m)\log\sigma(\beta h) + m e^{{-\beta h}},\; m = \sigma(\beta h/{tau:g})",
+        partial(_discopop, tau=tau),
+        partial(_discopop_slope, tau=tau),
+        partial(_discopop_curvature, tau=tau),
+        best_x=np.inf,
+        no_minimiser="it is not convex",
+    )
+
+
+def _smoothing(smoothing: float, *, zero: bool) -> float:
+    s = checks.scalar("smoothing", smoothing)
+    if not (0 <= s < 0.5) or (s == 0 and not zero):
+        raise ValueError(f"smoothing = {s:g}, must be {'at least' if zero else 'above'} 0 and below ½")
+    return s
+
+
+def _smoothed_logit(s: float) -> float:
+    return float(np.log1p(-s) - np.log(s)) if s > 0 else np.inf
+
+
+def _dpo(x: Array) -> Array:
+    return np.asarray(-log_expit(x))
+
+
+def _dpo_slope(x: Array) -> Array:
+    return np.asarray(-expit(-x))
+
+
+def _logistic_curvature(x: Array) -> Array:
+    return np.asarray(expit(x) * expit(-x))
+
+
+def _cdpo(x: Array, s: float) -> Array:
+    return (1 - s) * _dpo(x) + s * _dpo(-x)
+
+
+def _cdpo_slope(x: Array, s: float) -> Array:
+    return (1 - s) * _dpo_slope(x) - s * _dpo_slope(-x)
+
+
+def _robust(x: Array, s: float) -> Array:
+    return ((1 - s) * _dpo(x) - s * _dpo(-x)) / (1 - 2 * s)
+
+
+def _robust_slope(x: Array, s: float) -> Array:
+    return ((1 - s) * _dpo_slope(x) + s * _dpo_slope(-x)) / (1 - 2 * s)
+
+
+def _square_about(x: Array, target: float) -> Array:
+    return (x - target) ** 2
+
+
+def _square_about_slope(x: Array, target: float) -> Array:
+    return 2 * (x - target)
+
+
+def _square_curvature(x: Array) -> Array:
+    return np.full_like(x, 2.0)
+
+
+def _hinge(x: Array) -> Array:
+    return np.maximum(0.0, 1 - x)
+
+
+def _hinge_slope(x: Array) -> Array:
+    return np.where(x < 1, -1.0, 0.0)
+
+
+def _truncated_square(x: Array) -> Array:
+    return np.asarray(_hinge(x) ** 2)
+
+
+def _truncated_square_slope(x: Array) -> Array:
+    return -2 * _hinge(x)
+
+
+def _truncated_square_curvature(x: Array) -> Array:
+    return np.where(x < 1, 2.0, 0.0)
+
+
+def _exponential(x: Array) -> Array:
+    return np.exp(-x)
+
+
+def _exponential_slope(x: Array) -> Array:
+    return np.asarray(-np.exp(-x))
+
+
+def _savage(x: Array) -> Array:
+    return np.asarray(expit(-x) ** 2)
+
+
+def _savage_slope(x: Array) -> Array:
+    return np.asarray(-2 * expit(x) * expit(-x) ** 2)
+
+
+def _savage_curvature(x: Array) -> Array:
+    return np.asarray(2 * expit(x) * expit(-x) ** 2 * (2 * expit(x) - expit(-x)))
+
+
+def _exo(x: Array, s: float) -> Array:
+    kl = expit(x) * (log_expit(x) - np.log1p(-s)) + expit(-x) * (log_expit(-x) - np.log(s))
+    return np.asarray(kl)
+
+
+def _exo_slope(x: Array, best: float) -> Array:
+    return _logistic_curvature(x) * (x - best)
+
+
+def _exo_curvature(x: Array, best: float) -> Array:
+    return np.asarray(_logistic_curvature(x) * (1 + (expit(-x) - expit(x)) * (x - best)))
+
+
+def _discopop(x: Array, tau: float) -> Array:
+    return np.asarray(expit(-x / tau) * _dpo(x) + np.exp(log_expit(x / tau) - x))
+
+
+def _discopop_slope(x: Array, tau: float) -> Array:
+    m, rest = expit(x / tau), expit(-x / tau)
+    blend = np.exp(log_expit(x / tau) - x)  # m e^{−x}, whose factors may be 0 and ∞
+    return np.asarray(-m * rest / tau * _dpo(x) + rest * _dpo_slope(x) + blend * (rest / tau - 1))
+
+
+def _discopop_curvature(x: Array, tau: float) -> Array:
+    m, rest = expit(x / tau), expit(-x / tau)
+    blend = np.exp(log_expit(x / tau) - x)
+    dpo = -m * rest * (rest - m) / tau**2 * _dpo(x) - 2 * m * rest / tau * _dpo_slope(x) + rest * _logistic_curvature(x)
+    return np.asarray(dpo + blend * ((rest / tau - 1) ** 2 - m * rest / tau**2))
+
+
+DPO = MarginLoss("DPO", r"-\log\sigma(\beta h)", _dpo, _dpo_slope, _logistic_curvature, best_x=np.inf)
+IPO = MarginLoss(
+    "IPO",
+    r"\Big(h - \frac{1}{2\beta}\Big)^2",
+    partial(_square_about, target=0.5),
+    partial(_square_about_slope, target=0.5),
+    _square_curvature,
+    best_x=0.5,
+    per_beta_squared=True,
+)
+SQUARED = MarginLoss(
+    "squared",
+    r"(1 - \beta h)^2",
+    partial(_square_about, target=1.0),
+    partial(_square_about_slope, target=1.0),
+    _square_curvature,
+    best_x=1.0,
+)
+EXPONENTIAL = MarginLoss("exponential", r"e^{-\beta h}", _exponential, _exponential_slope, _exponential, best_x=np.inf)
+HINGE = MarginLoss(
+    "hinge",
+    r"\max(0, 1 - \beta h)",
+    _hinge,
+    _hinge_slope,
+    np.zeros_like,
+    best_x=1.0,
+    no_minimiser="its minimiser is rarely unique",
+)
+TRUNCATED_SQUARED = MarginLoss(
+    "truncated squared",
+    r"\max(0, 1 - \beta h)^2",
+    _truncated_square,
+    _truncated_square_slope,
+    _truncated_square_curvature,
+    best_x=1.0,
+    no_minimiser="its minimiser is rarely unique",
+)
+SAVAGE = MarginLoss(
+    "Savage",
+    r"\frac{1}{(1 + e^{\beta h})^2}",
+    _savage,
+    _savage_slope,
+    _savage_curvature,
+    best_x=np.inf,
+    no_minimiser="it is not convex",
+)

@@ -1,0 +1,145 @@
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from oracles import mp, mpf
+from scipy.optimize import minimize_scalar
+
+from psipo_explore import losses
+from psipo_explore.losses import (
+    DPO,
+    EXPONENTIAL,
+    HINGE,
+    IPO,
+    SAVAGE,
+    SQUARED,
+    TRUNCATED_SQUARED,
+    MarginLoss,
+    cdpo,
+    discopop,
+    exo,
+    robust_dpo,
+)
+
+ELEVEN = [DPO, cdpo(0.1), robust_dpo(0.2), IPO, HINGE, exo(0.1), discopop(0.05), SQUARED, EXPONENTIAL, TRUNCATED_SQUARED, SAVAGE]
+every_loss = pytest.mark.parametrize("loss", ELEVEN, ids=lambda loss: loss.name)
+
+
+def sigma(x: mpf) -> mpf:
+    return 1 / (1 + mp.exp(-x))
+
+
+FORMULAS = {
+    "DPO": lambda x: -mp.log(sigma(x)),
+    "cDPO 0.1": lambda x: -mpf(0.9) * mp.log(sigma(x)) - mpf(0.1) * mp.log(sigma(-x)),
+    "robust DPO 0.2": lambda x: (-mpf(0.8) * mp.log(sigma(x)) + mpf(0.2) * mp.log(sigma(-x))) / mpf(0.6),
+    "hinge": lambda x: max(mpf(0), 1 - x),
+    "EXO 0.1": lambda x: sigma(x) * mp.log(sigma(x) / mpf(0.9)) + sigma(-x) * mp.log(sigma(-x) / mpf(0.1)),
+    "DiscoPOP 0.05": lambda x: -(1 - sigma(x / mpf(0.05))) * mp.log(sigma(x)) + sigma(x / mpf(0.05)) * mp.exp(-x),
+    "squared": lambda x: (1 - x) ** 2,
+    "exponential": lambda x: mp.exp(-x),
+    "truncated squared": lambda x: max(mpf(0), 1 - x) ** 2,
+    "Savage": lambda x: 1 / (1 + mp.exp(x)) ** 2,
+}
+
+
+@every_loss
+@given(h=st.floats(-30, 30), beta=st.floats(0.05, 5))
+def test_values_in_50_digits(loss: MarginLoss, h: float, beta: float) -> None:
+    x = mpf(beta) * mpf(h)
+    exact = (mpf(h) - 1 / (2 * mpf(beta))) ** 2 if loss is IPO else FORMULAS[loss.name](x)
+    assert_allclose(loss.value(h, beta), float(exact), rtol=1e-12, atol=1e-13)
+
+
+@every_loss
+@given(h=st.floats(-20, 20), beta=st.floats(0.05, 5))
+def test_slopes_and_curvatures_are_derivatives_in_50_digits(loss: MarginLoss, h: float, beta: float) -> None:
+    if loss in (HINGE, TRUNCATED_SQUARED) and abs(beta * h - 1) < 1e-3:
+        return  # at the kink there is no derivative
+
+    def exact(margin: mpf) -> mpf:
+        return (margin - 1 / (2 * mpf(beta))) ** 2 if loss is IPO else FORMULAS[loss.name](mpf(beta) * margin)
+
+    step = mpf(10) ** -12
+    slope = (exact(h + step) - exact(h - step)) / (2 * step)
+    curvature = (exact(h + step) - 2 * exact(mpf(h)) + exact(h - step)) / step**2
+    assert_allclose(loss.slope(h, beta), float(slope), rtol=1e-9, atol=1e-11)
+    assert_allclose(loss.curvature(h, beta), float(curvature), rtol=1e-9, atol=1e-9)
+
+
+@every_loss
+def test_huge_margins_neither_warn_nor_become_nan(loss: MarginLoss) -> None:
+    h = np.array([-1e6, -800.0, 800.0, 1e6])
+    for function in (loss.value, loss.slope, loss.curvature):
+        assert not np.isnan(function(h, 1.0)).any()
+
+
+@pytest.mark.parametrize("loss", [IPO, SQUARED, cdpo(0.1), exo(0.2)], ids=lambda loss: loss.name)
+def test_best_margin_is_the_minimum(loss: MarginLoss) -> None:
+    found = minimize_scalar(lambda h: float(loss.value(h, 0.5)), bounds=(-5, 10), method="bounded", options={"xatol": 1e-9})
+    assert_allclose(loss.best_margin(0.5), found.x, atol=1e-5)
+
+
+@given(st.floats(0.02, 0.98), st.floats(0.1, 5))
+def test_best_x_of_one_pair_that_wins_with_probability_p(p: float, beta: float) -> None:
+    best = {
+        "DPO": np.log(p / (1 - p)),
+        "Savage": np.log(p / (1 - p)),
+        "exponential": 0.5 * np.log(p / (1 - p)),
+        "squared": 2 * p - 1,
+        "truncated squared": 2 * p - 1,
+        "IPO": p - 0.5,
+        "cDPO 0.1": np.log((0.9 * p + 0.1 * (1 - p)) / (0.1 * p + 0.9 * (1 - p))),
+        "EXO 0.1": (2 * p - 1) * np.log(9),
+    }
+    for loss in ELEVEN:
+        if loss.name in best:
+            h = best[loss.name] / beta
+            assert_allclose(p * loss.slope(h, beta), (1 - p) * loss.slope(-h, beta), rtol=1e-8, atol=1e-12)
+    if 0.2 < p < 0.8:
+        h = np.log((p - 0.2) / (0.8 - p)) / beta
+        assert_allclose(p * ELEVEN[2].slope(h, beta), (1 - p) * ELEVEN[2].slope(-h, beta), rtol=1e-6)
+
+
+@given(st.floats(-10, 10), st.floats(0.1, 5))
+def test_ipo_is_gpos_squared_loss_at_twice_the_beta(h: float, beta: float) -> None:
+    assert_allclose(IPO.value(h, beta), SQUARED.value(h, 2 * beta) / (4 * beta**2), rtol=1e-12)
+
+
+def test_smoothing_of_zero_is_dpo() -> None:
+    h = np.linspace(-5, 5, 11)
+    for loss in (cdpo(0.0), robust_dpo(0.0)):
+        assert_allclose(loss.value(h, 0.7), DPO.value(h, 0.7))
+    assert cdpo(0.0).best_margin(1.0) == np.inf
+
+
+def test_h_and_beta_broadcast() -> None:
+    assert IPO.value(np.zeros((3, 1)), np.ones(4)).shape == (3, 4)
+
+
+@every_loss
+def test_losses_travel_to_other_processes(loss: MarginLoss) -> None:
+    assert pickle.loads(pickle.dumps(loss)).value(0.3, 1.0) == loss.value(0.3, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: cdpo(0.5), r"^smoothing = 0.5, must be at least 0 and below ½"),
+        (lambda: robust_dpo(-0.1), r"^smoothing = -0.1"),
+        (lambda: exo(0.0), r"^smoothing = 0, must be above 0"),
+        (lambda: discopop(0.0), r"^temperature = 0, must be positive"),
+        (lambda: DPO.value(np.nan, 1.0), r"^h = nan"),
+        (lambda: DPO.slope(0.0, 0.0), r"^beta = 0"),
+    ],
+)
+def test_what_is_refused(call: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()  # type: ignore[operator]
+
+
+def test_shown_in_latex() -> None:
+    assert losses.IPO._repr_latex_() == r"$\ell(h) = \Big(h - \frac{1}{2\beta}\Big)^2$"
