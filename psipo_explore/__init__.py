@@ -1,7 +1,7 @@
 """psipo_explore: ΨPO and IPO (Azar et al. 2023, arXiv:2310.12036), exact on finite action sets and explorable by hand."""
 
 from psipo_explore.comparisons import Comparisons
-from psipo_explore.datasets import citations
+from psipo_explore.datasets import D1, D2, D3, citations
 from psipo_explore.losses import DPO, IPO, MarginLoss
 from psipo_explore.policy import cyclic_share, gibbs_policy, kl_divergence, objective, optimal_policy
 from psipo_explore.preferences import bradley_terry, tournament
@@ -11,6 +11,9 @@ from psipo_explore.scores import ExpectedPsi, expected_psi, expected_psi_bradley
 __version__ = "0.1.0"
 
 __all__ = [
+    "D1",
+    "D2",
+    "D3",
     "DPO",
     "IDENTITY",
     "IPO",

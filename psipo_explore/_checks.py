@@ -86,6 +86,15 @@ def positive(name: str, values: ArrayLike) -> Array:
     return array
 
 
+def weights(values: ArrayLike) -> Array:
+    """Positive weights whose total is finite."""
+    array = positive("weights", values)
+    with np.errstate(over="ignore"):
+        if np.isinf(array.sum()):
+            raise ValueError("weights sum to more than float64 holds")
+    return array
+
+
 def probabilities(name: str, values: ArrayLike) -> Array:
     array = real(name, values)
     refuse_where(~((array >= 0) & (array <= 1)), name, array, "must lie in [0, 1]", np.abs(array - 0.5))
@@ -157,3 +166,12 @@ def broadcast(**batches: tuple[int, ...]) -> tuple[int, ...]:
         except ValueError:
             raise ValueError(f"{name} has leading axes {batch}, which do not broadcast with {shape} before it") from None
     return shape
+
+
+def indices(name: str, values: ArrayLike) -> Indices:
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise ValueError(f"{name} has shape {array.shape}, must have one axis")
+    if array.size and array.dtype.kind not in "iu":
+        raise TypeError(f"{name} holds {array.dtype} values, must be integers")
+    return array.astype(np.intp)

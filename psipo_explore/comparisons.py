@@ -16,8 +16,10 @@ import numpy as np
 
 from psipo_explore import _checks as checks
 from psipo_explore._checks import Array, ArrayLike, Indices
-from psipo_explore._files import csv_rows, weight_of
+from psipo_explore._files import csv_rows, indexed, jsonl_rows
+from psipo_explore._graphs import components
 from psipo_explore._tables import html_table
+from psipo_explore.preferences import meeting_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,17 +60,16 @@ class Comparisons:
     def __post_init__(self) -> None:
         set_field = object.__setattr__
         set_field(self, "actions", tuple(self.actions))
-        set_field(self, "contexts", _indices("contexts", self.contexts))
+        set_field(self, "contexts", checks.indices("contexts", self.contexts))
         for name in ("winners", "losers"):
-            set_field(self, name, _indices(name, getattr(self, name)))
-        set_field(self, "weights", checks.positive("weights", self.weights))
-        with np.errstate(over="ignore"):
-            if np.isinf(np.sum(self.weights)):
-                raise ValueError("weights sum to more than float64 holds")
+            set_field(self, name, checks.indices(name, getattr(self, name)))
+        set_field(self, "weights", checks.weights(self.weights))
         self._check_lengths()
         self._check_pairs()
 
     def _check_lengths(self) -> None:
+        if not self.actions:
+            raise ValueError("actions is empty, must name at least one")
         if len(self.contexts) != self.n_actions:
             raise ValueError(f"contexts has {len(self.contexts)} entries, must have one for each of {self.n_actions} actions")
         identities = list(zip(self.contexts.tolist(), self.actions, strict=True))
@@ -139,7 +140,7 @@ class Comparisons:
                     raise ValueError(f"pairs[{k}] names {label}, which is not among the actions {', '.join(map(str, labels))}")
         ends = np.array([[index[winner], index[loser]] for winner, loser in rows], dtype=np.intp)
         made = counts > 0
-        return cls(ends[made, 0], ends[made, 1], tuple(map(str, labels)), counts[made], np.zeros(len(labels), dtype=np.intp))
+        return cls._in_one_context(*ends[made].T, labels, counts[made])
 
     @classmethod
     def from_table(cls, wins: ArrayLike, *, actions: Sequence[Hashable] | None = None) -> Comparisons:
@@ -178,7 +179,7 @@ class Comparisons:
         if len(labels) != len(counts):
             raise ValueError(f"actions has {len(labels)} labels, must have {len(counts)}, one for each row of wins")
         winners, losers = np.nonzero(counts)
-        return cls(winners, losers, tuple(map(str, labels)), counts[winners, losers], np.zeros(len(labels), dtype=np.intp))
+        return cls._in_one_context(winners, losers, labels, counts[winners, losers])
 
     @classmethod
     def from_csv(
@@ -221,24 +222,91 @@ class Comparisons:
         (4, np.float64(3727.0))
         """
         columns = {"winner": winner, "loser": loser, "context": context, "weight": weight}
-        index: dict[tuple[str, str], int] = {}
-        contexts: dict[str, int] = {}
-        ends, counts = [], []
-        for place, cells in csv_rows(Path(path), {role: name for role, name in columns.items() if name is not None}):
-            where = cells.get("context", "")
-            contexts.setdefault(where, len(contexts))
-            if cells["winner"] == cells["loser"]:
-                raise ValueError(f"{place}: winner and loser are both {cells['winner']!r}, must differ")
-            pair = [index.setdefault((where, cells[role]), len(index)) for role in ("winner", "loser")]
-            count = weight_of(place, cells["weight"]) if "weight" in cells else 1.0
-            if count > 0:
-                ends.append(pair)
-                counts.append(count)
-        if not ends:
-            raise ValueError(f"{Path(path).name} holds no comparison, must have a header and at least one line below it")
-        pairs = np.array(ends, dtype=np.intp)
-        labels = tuple(label for _, label in index)
-        return cls(pairs[:, 0], pairs[:, 1], labels, np.array(counts), np.array([contexts[where] for where, _ in index]))
+        rows = csv_rows(Path(path), {role: name for role, name in columns.items() if name is not None})
+        return cls(*indexed(Path(path).name, rows))
+
+    @classmethod
+    def from_jsonl(cls, path: str | os.PathLike[str]) -> Comparisons:
+        """Read preference data as TRL users have it: a JSON object a line, with prompt, chosen and rejected.
+
+        Parameters
+        ----------
+        path : path
+            A UTF-8 file; each field a string, or a list of chat messages {"role": …, "content": …}.
+
+        Returns
+        -------
+        Comparisons
+            One context for each prompt; an action is an answer to it.
+
+        Raises
+        ------
+        ValueError
+            With file and line: what is not JSON, lacks a field, or has chosen equal to rejected.
+        """
+        rows = jsonl_rows(Path(path), {"context": "prompt", "winner": "chosen", "loser": "rejected"})
+        return cls(*indexed(Path(path).name, rows))
+
+    @classmethod
+    def from_preferences(cls, p: ArrayLike, *, mu: ArrayLike | None = None) -> Comparisons:
+        """The population behind all samples: every pair both ways round, weighted by μ(y) μ(y') p(y ≻ y').
+
+        Parameters
+        ----------
+        p : array_like, shape (K, K)
+            Preferences, p + pᵀ = 1.
+        mu : array_like, shape (K,), optional
+            Distribution that both answers are drawn from; uniform by default.
+
+        Returns
+        -------
+        Comparisons
+            Without pairs of weight 0 or of an action with itself.
+
+        Examples
+        --------
+        >>> Comparisons.from_preferences([[0.5, 0.8], [0.2, 0.5]]).weights
+        array([0.2 , 0.05])
+        """
+        weights = meeting_weights(p, mu)
+        winners, losers = np.nonzero(weights)
+        return cls._in_one_context(winners, losers, range(len(weights)), weights[winners, losers])
+
+    @classmethod
+    def sample(cls, p: ArrayLike, n: int, *, rng: np.random.Generator, mu: ArrayLike | None = None) -> Comparisons:
+        """Draw comparisons of two different answers from μ, each won by y with probability p(y ≻ y').
+
+        Parameters
+        ----------
+        p : array_like, shape (K, K)
+            Preferences, p + pᵀ = 1.
+        n : int
+            How many comparisons, at least 1.
+        rng : numpy.random.Generator
+            Source of the draws.
+        mu : array_like, shape (K,), optional
+            Distribution of the answers; uniform by default.
+
+        Returns
+        -------
+        Comparisons
+            n of them, each of weight 1, in the order drawn.
+
+        Examples
+        --------
+        >>> len(Comparisons.sample([[0.5, 0.8], [0.2, 0.5]], 5, rng=np.random.default_rng(0)).winners)
+        5
+        """
+        weights = meeting_weights(p, mu)
+        if not weights.any():
+            raise ValueError("mu gives all its mass to one action, must allow two different answers")
+        drawn = rng.choice(weights.size, size=checks.count("n", n), p=weights.ravel() / weights.sum())
+        winners, losers = np.unravel_index(drawn, weights.shape)
+        return cls._in_one_context(winners, losers, range(len(weights)), np.ones(winners.size))
+
+    @classmethod
+    def _in_one_context(cls, winners: Indices, losers: Indices, labels: Sequence[Hashable], weights: Array) -> Comparisons:
+        return cls(winners, losers, tuple(map(str, labels)), weights, np.zeros(len(labels), dtype=np.intp))
 
     @property
     def n_actions(self) -> int:
@@ -281,10 +349,8 @@ class Comparisons:
         array([[0.5       , 0.66666667],
                [0.33333333, 0.5       ]])
         """
-        if len(set(self.contexts.tolist())) > 1:
-            raise ValueError(
-                f"contexts are {len(set(self.contexts.tolist()))}, must be one: answers to two prompts have no preference"
-            )
+        if np.ptp(self.contexts) > 0:
+            raise ValueError("contexts are more than one, must be one: between answers to two prompts there is no preference")
         prior = checks.scalar("prior", prior)
         if prior < 0:
             raise ValueError(f"prior = {prior:g}, must be at least 0")
@@ -292,16 +358,30 @@ class Comparisons:
         total = wins + wins.T
         np.fill_diagonal(total, 1.0)
         if (total == 0).any():
-            missing = np.argwhere(np.triu(total == 0))
-            y, other = missing[0]
-            more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-            raise ValueError(
-                f"prior = 0 leaves pairs that were never compared without a preference: "
-                f"{self.actions[y]} and {self.actions[other]}{more}; must be positive"
-            )
+            pairs = [f"{self.actions[y]} and {self.actions[z]}" for y, z in np.argwhere(np.triu(total == 0))]
+            which = pairs[0] if len(pairs) == 1 else f"{pairs[0]} (and {len(pairs) - 1} more)"
+            raise ValueError(f"prior = 0 leaves pairs that were never compared without a preference: {which}; must be positive")
         p = wins / total
         np.fill_diagonal(p, 0.5)
         return p
+
+    @property
+    def strong_components(self) -> Indices:
+        """Number of the strong component of each action, shape (K,), in the graph with an edge from winner to loser."""
+        return components(self.winners, self.losers, self.n_actions, "strong")
+
+    @property
+    def components(self) -> Indices:
+        """Number of the connected component of each action, shape (K,), whoever won."""
+        return components(self.winners, self.losers, self.n_actions, "weak")
+
+    def merged(self) -> Comparisons:
+        """The same data with one entry for each (winner, loser), weights added."""
+        key = self.winners * self.n_actions + self.losers
+        distinct, entry = np.unique(key, return_inverse=True)
+        winners, losers = np.divmod(distinct, self.n_actions)
+        weights = np.bincount(entry, self.weights).astype(np.float64)
+        return Comparisons(winners, losers, self.actions, weights, self.contexts)
 
     def __repr__(self) -> str:
         total = f"{self.weights.sum():g}"
@@ -313,15 +393,6 @@ class Comparisons:
         wins = self.win_table()[shown, shown] if self.n_actions <= 2000 else np.empty((0, 0))
         rows = [[name, *(f"{count:g}" for count in row)] for name, row in zip(names, wins, strict=False)]
         return html_table(["winner ╲ loser", *names], rows, caption=repr(self))
-
-
-def _indices(name: str, values: ArrayLike) -> Indices:
-    array = np.asarray(values)
-    if array.ndim != 1:
-        raise ValueError(f"{name} has shape {array.shape}, must have one axis")
-    if array.size and array.dtype.kind not in "iu":
-        raise TypeError(f"{name} holds {array.dtype} values, must be integers")
-    return array.astype(np.intp)
 
 
 def _pair(k: int, pair: Any) -> tuple[Hashable, Hashable]:

@@ -16,6 +16,13 @@ from psipo_explore.comparisons import Comparisons
 CITATIONS_CSV = Path(str(files("psipo_explore") / "data" / "citations.csv"))
 
 
+# The datasets of §5.4 of arXiv:2310.12036 as printed, pairs (winner, loser): a total order, a cycle, and one in which c
+# is never compared.
+D1 = Comparisons.from_pairs([("a", "b"), ("b", "c"), ("a", "c")])
+D2 = Comparisons.from_pairs([("a", "b"), ("b", "c"), ("c", "a")])
+D3 = Comparisons.from_pairs([("a", "b"), ("b", "a")], actions=("a", "b", "c"))
+
+
 def citations() -> Comparisons:
     """Who cites whom among four statistics journals: 3727 comparisons of 4 actions, won by the journal that is cited.
 

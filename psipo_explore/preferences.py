@@ -110,3 +110,16 @@ def _refuse_pair(bad: checks.Mask, pairs: checks.Indices, why: str) -> None:
     if bad.any():
         k = int(np.argmax(bad))
         raise ValueError(f"pairs[{k}] = ({pairs[k, 0]}, {pairs[k, 1]}), {why}")
+
+
+def meeting_weights(p: ArrayLike, mu: ArrayLike | None) -> Array:
+    """How often y meets y' and beats it: μ(y) μ(y') p(y ≻ y') off the diagonal, shape (K, K)."""
+    table = checks.preference_table(p)
+    if table.ndim != 2:
+        raise ValueError(f"p has shape {table.shape}, must be a single table (K, K)")
+    share = checks.policy("mu", mu, len(table), of="p")
+    if share.ndim != 1:
+        raise ValueError(f"mu has shape {share.shape}, must be ({len(table)},)")
+    weights = share[:, np.newaxis] * share * table
+    np.fill_diagonal(weights, 0.0)
+    return weights

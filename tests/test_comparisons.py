@@ -91,7 +91,7 @@ def test_contexts_keep_equal_labels_apart(tmp_path: Path) -> None:
     assert data.actions == ("yes", "no", "no", "yes")
     assert data.contexts.tolist() == [0, 0, 1, 1]
     assert data.win_table().sum() == 3
-    with pytest.raises(ValueError, match=r"^contexts are 2, must be one"):
+    with pytest.raises(ValueError, match=r"^contexts are more than one"):
         data.preferences(prior=1.0)
 
 
@@ -176,6 +176,7 @@ def test_bad_tables_of_counts_are_refused(wins: object, message: str) -> None:
     ("fields", "message"),
     [
         (([0], [2], ("a", "b"), [1.0], [0, 0]), r"^losers\[0\] = 2, must be the index of one of 2 actions"),
+        (([], [], (), [], []), r"^actions is empty"),
         (([-1], [1], ("a", "b"), [1.0], [0, 0]), r"^winners\[0\] = -1"),
         (([0], [0], ("a", "b"), [1.0], [0, 0]), r"^losers\[0\] = 0, must differ"),
         (([0], [1], ("a", "b"), [0.0], [0, 0]), r"^weights\[0\] = 0, must be positive"),
@@ -200,3 +201,102 @@ def test_shown_as_a_table_with_its_labels_escaped() -> None:
     assert "&lt;a&gt;" in html
     assert "<td>2</td>" in html
     assert "2 actions, 2 pairs, total weight 2" in html
+
+
+def records(folder: Path, *lines: str) -> Path:
+    path = folder / "pairs.jsonl"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_preference_records_have_a_context_for_each_prompt(tmp_path: Path) -> None:
+    data = Comparisons.from_jsonl(
+        records(
+            tmp_path,
+            '{"prompt": "x", "chosen": "a", "rejected": "b"}',
+            "",
+            '{"prompt": "x", "chosen": "b", "rejected": "a", "score": 3}',
+            '{"prompt": "z", "chosen": "a", "rejected": "c"}',
+        )
+    )
+    assert data.actions == ("a", "b", "a", "c")
+    assert data.contexts.tolist() == [0, 0, 1, 1]
+    assert data.win_table()[:2, :2].tolist() == [[0, 1], [1, 0]]
+
+
+def test_chat_messages_are_answers_too(tmp_path: Path) -> None:
+    def answer(text: str) -> str:
+        return f'[{{"role": "assistant", "content": "{text}"}}]'
+
+    prompt = '[{"role": "user", "content": "hello"}]'
+    line = f'{{"prompt": {prompt}, "chosen": {answer("yes")}, "rejected": {answer("no")}}}'
+    assert Comparisons.from_jsonl(records(tmp_path, line)).actions == ("assistant: yes", "assistant: no")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"prompt": "x", "chosen"', r"^pairs.jsonl, line 2: .*must be one JSON object a line"),
+        ("[1, 2]", r"^pairs.jsonl, line 2: is a JSON list, must be an object"),
+        ('{"prompt": "x", "chosen": "a"}', r"^pairs.jsonl, line 2: has no field 'rejected'; its fields are 'prompt', 'chosen'"),
+        ('{"prompt": "x", "chosen": "a", "rejected": "a"}', r"^pairs.jsonl, line 2: winner and loser are both 'a', must differ"),
+        (
+            '{"prompt": "x", "chosen": 3, "rejected": "a"}',
+            r"^pairs.jsonl, line 2: field 'chosen' is '3', must be a string or a list",
+        ),
+        ('{"prompt": "x", "chosen": [{"role": "a"}], "rejected": "a"}', r"^pairs.jsonl, line 2: field 'chosen' is "),
+        ("[" * 100_000, r"^pairs.jsonl, line 2: "),
+    ],
+)
+def test_bad_records_are_refused_with_line_and_field(tmp_path: Path, line: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Comparisons.from_jsonl(records(tmp_path, '{"prompt": "x", "chosen": "a", "rejected": "b"}', line))
+
+
+def test_an_empty_file_of_records_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^pairs.jsonl holds no comparison"):
+        Comparisons.from_jsonl(records(tmp_path, ""))
+
+
+def test_the_population_weighs_every_pair_by_how_often_it_meets_and_wins() -> None:
+    p, mu = np.array([[0.5, 0.8, 1.0], [0.2, 0.5, 0.6], [0.0, 0.4, 0.5]]), np.array([0.5, 0.3, 0.2])
+    data = Comparisons.from_preferences(p, mu=mu)
+    expected = np.outer(mu, mu) * p
+    np.fill_diagonal(expected, 0)
+    assert_allclose(data.win_table(), expected)
+    assert len(data.winners) == 5
+    assert_allclose(data.preferences(), p)
+
+
+def test_samples_come_from_the_population_and_from_the_generator_alone() -> None:
+    p, mu = np.array([[0.5, 0.8, 1.0], [0.2, 0.5, 0.6], [0.0, 0.4, 0.5]]), np.array([0.5, 0.3, 0.2])
+    data = Comparisons.sample(p, 40_000, rng=np.random.default_rng(1), mu=mu)
+    again = Comparisons.sample(p, 40_000, rng=np.random.default_rng(1), mu=mu)
+    assert_array_equal(data.winners, again.winners)
+    expected = Comparisons.from_preferences(p, mu=mu).win_table()
+    assert_allclose(data.win_table() / 40_000, expected / expected.sum(), atol=0.01)
+    with pytest.raises(ValueError, match=r"^n = 0, must be at least 1"):
+        Comparisons.sample(p, 0, rng=np.random.default_rng(1))
+    with pytest.raises(ValueError, match=r"^mu gives all its mass to one action"):
+        Comparisons.sample(p, 5, rng=np.random.default_rng(1), mu=[1, 0, 0])
+    with pytest.raises(ValueError, match=r"^p has shape \(1, 3, 3\), must be a single table"):
+        Comparisons.from_preferences(p[None])
+
+
+def test_components_of_the_comparison_graph() -> None:
+    data = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("b", "c"), ("d", "e")], actions="abcdef")
+    strong, weak = data.strong_components, data.components
+    assert strong[0] == strong[1]
+    assert len(set(strong.tolist())) == 5
+    assert weak[0] == weak[1] == weak[2]
+    assert weak[3] == weak[4]
+    assert len(set(weak.tolist())) == 3
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)).filter(lambda pair: pair[0] != pair[1]), min_size=1))
+def test_merging_keeps_the_counts(pairs: list[tuple[int, int]]) -> None:
+    data = Comparisons.from_pairs(pairs)
+    merged = data.merged()
+    assert_array_equal(merged.win_table(), data.win_table())
+    assert len(merged.winners) == np.count_nonzero(data.win_table())
+    assert merged.actions == data.actions
