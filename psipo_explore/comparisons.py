@@ -60,8 +60,7 @@ class Comparisons:
     def __post_init__(self) -> None:
         set_field = object.__setattr__
         set_field(self, "actions", tuple(self.actions))
-        set_field(self, "contexts", checks.indices("contexts", self.contexts))
-        for name in ("winners", "losers"):
+        for name in ("winners", "losers", "contexts"):
             set_field(self, name, checks.indices(name, getattr(self, name)))
         set_field(self, "weights", checks.weights(self.weights))
         self._check_lengths()
@@ -140,7 +139,7 @@ class Comparisons:
                     raise ValueError(f"pairs[{k}] names {label}, which is not among the actions {', '.join(map(str, labels))}")
         ends = np.array([[index[winner], index[loser]] for winner, loser in rows], dtype=np.intp)
         made = counts > 0
-        return cls._in_one_context(*ends[made].T, labels, counts[made])
+        return cls._in_one_context(ends[made, 0], ends[made, 1], labels, counts[made])
 
     @classmethod
     def from_table(cls, wins: ArrayLike, *, actions: Sequence[Hashable] | None = None) -> Comparisons:
@@ -384,13 +383,11 @@ class Comparisons:
         return Comparisons(winners, losers, self.actions, weights, self.contexts)
 
     def __repr__(self) -> str:
-        total = f"{self.weights.sum():g}"
-        return f"Comparisons({checks.actions(self.n_actions)}, {len(self.winners)} pairs, total weight {total})"
+        return f"Comparisons({checks.actions(self.n_actions)}, {len(self.winners)} pairs, total weight {self.weights.sum():g})"
 
     def _repr_html_(self) -> str:
-        shown = slice(0, 12)
-        names = self.actions[shown]
-        wins = self.win_table()[shown, shown] if self.n_actions <= 2000 else np.empty((0, 0))
+        names = self.actions[:12]
+        wins = self.win_table()[:12, :12] if self.n_actions <= 2000 else []
         rows = [[name, *(f"{count:g}" for count in row)] for name, row in zip(names, wins, strict=False)]
         return html_table(["winner ╲ loser", *names], rows, caption=repr(self))
 
