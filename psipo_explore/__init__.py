@@ -3,9 +3,11 @@
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.datasets import D1, D2, D3, citations
 from psipo_explore.losses import DPO, IPO, MarginLoss
+from psipo_explore.minimisers import Minimum, minimise
 from psipo_explore.policy import cyclic_share, gibbs_policy, kl_divergence, objective, optimal_policy
 from psipo_explore.preferences import bradley_terry, tournament
 from psipo_explore.psi import IDENTITY, LOGIT, Psi, folded_power
+from psipo_explore.rewards import fit_reward
 from psipo_explore.scores import ExpectedPsi, expected_psi, expected_psi_bradley_terry
 
 __version__ = "0.1.0"
@@ -21,15 +23,18 @@ __all__ = [
     "Comparisons",
     "ExpectedPsi",
     "MarginLoss",
+    "Minimum",
     "Psi",
     "bradley_terry",
     "citations",
     "cyclic_share",
     "expected_psi",
     "expected_psi_bradley_terry",
+    "fit_reward",
     "folded_power",
     "gibbs_policy",
     "kl_divergence",
+    "minimise",
     "objective",
     "optimal_policy",
     "tournament",

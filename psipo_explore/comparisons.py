@@ -40,8 +40,7 @@ class Comparisons:
     Raises
     ------
     ValueError
-        If lengths differ, an index is out of range, an action meets itself or one of another context, or a weight is
-        not positive.
+        If lengths differ, an index is out of range, a weight is not positive, or an action meets itself or another context's.
 
     Examples
     --------
@@ -138,8 +137,8 @@ class Comparisons:
                 if label not in index:
                     raise ValueError(f"pairs[{k}] names {label}, which is not among the actions {', '.join(map(str, labels))}")
         ends = np.array([[index[winner], index[loser]] for winner, loser in rows], dtype=np.intp)
-        made = counts > 0
-        return cls._in_one_context(ends[made, 0], ends[made, 1], labels, counts[made])
+        ends, counts = ends[counts > 0], counts[counts > 0]
+        return cls._in_one_context(ends[:, 0], ends[:, 1], labels, counts)
 
     @classmethod
     def from_table(cls, wins: ArrayLike, *, actions: Sequence[Hashable] | None = None) -> Comparisons:
@@ -358,7 +357,7 @@ class Comparisons:
         np.fill_diagonal(total, 1.0)
         if (total == 0).any():
             pairs = [f"{self.actions[y]} and {self.actions[z]}" for y, z in np.argwhere(np.triu(total == 0))]
-            which = pairs[0] if len(pairs) == 1 else f"{pairs[0]} (and {len(pairs) - 1} more)"
+            which = f"{pairs[0]} (and {len(pairs) - 1} more)" if len(pairs) > 1 else pairs[0]
             raise ValueError(f"prior = 0 leaves pairs that were never compared without a preference: {which}; must be positive")
         p = wins / total
         np.fill_diagonal(p, 0.5)
@@ -387,7 +386,7 @@ class Comparisons:
 
     def _repr_html_(self) -> str:
         names = self.actions[:12]
-        wins = self.win_table()[:12, :12] if self.n_actions <= 2000 else []
+        wins = self.win_table()[:12, :12] if self.n_actions <= 2000 else np.empty(0)
         rows = [[name, *(f"{count:g}" for count in row)] for name, row in zip(names, wins, strict=False)]
         return html_table(["winner ╲ loser", *names], rows, caption=repr(self))
 

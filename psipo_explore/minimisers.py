@@ -1,0 +1,175 @@
+"""The exact minimiser of an empirical loss, or, where there is none, the limit that minimising sequences share.
+
+In x = β(log π − log π_ref) every accepted loss is a convex function of differences over the comparisons, so one sparse
+solve serves all β. Whether a minimum exists is read off the comparison graph before anything is solved (Ford 1957).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from psipo_explore import _checks as checks
+from psipo_explore._checks import Array, ArrayLike, Indices, Mask
+from psipo_explore._potentials import convex_potential
+from psipo_explore._segments import Segments
+from psipo_explore._tables import html_table
+from psipo_explore.comparisons import Comparisons
+from psipo_explore.losses import MarginLoss
+
+
+@dataclass(frozen=True, eq=False)
+class Minimum:
+    """Where the loss of a data set is least, and whether it is attained there.
+
+    Parameters
+    ----------
+    policy : ndarray, shape (..., K)
+        The minimiser, or the limit of minimising policies; normalised within each context.
+    log_ratio : ndarray, shape (..., K)
+        log policy − log π_ref; −inf where vanishing.
+    attained : bool
+        Whether a policy has the infimum as its loss.
+    unique : bool
+        Whether the loss leaves no choice; where it does, policy is the choice closest to π_ref in KL(π ‖ π_ref).
+    vanishing : ndarray of bool, shape (K,)
+        Actions whose probability goes to 0 along every minimising sequence, at every β.
+    loss : ndarray, shape (...)
+        Infimum of the weighted mean loss.
+    actions : tuple of str
+        Labels.
+    """
+
+    policy: Array
+    log_ratio: Array
+    attained: bool
+    unique: bool
+    vanishing: Mask
+    loss: Array
+    actions: tuple[str, ...]
+
+    def _repr_html_(self) -> str:
+        status = f"{'attained' if self.attained else 'not attained'}, {'unique' if self.unique else 'not unique'}"
+        if self.policy.ndim > 1:
+            return f"<p>Minimum: {status}; policies of shape {self.policy.shape}</p>"
+        columns = zip(self.actions[:30], self.policy, self.log_ratio, self.vanishing, strict=False)
+        rows = [[name, f"{pi:.6g}", f"{ratio:.6g}", "vanishes" if gone else ""] for name, pi, ratio, gone in columns]
+        caption = f"loss {self.loss:.6g}: {status}"
+        return html_table(["action", "π", "log π − log π_ref", ""], rows, caption=caption)
+
+
+def minimise(data: Comparisons, loss: MarginLoss, beta: ArrayLike, *, pi_ref: ArrayLike | None = None) -> Minimum:
+    """Minimise the weighted mean of a loss over comparisons, exactly.
+
+    The optimum that training on `data` heads for: Eq. 17 of arXiv:2310.12036 for IPO, Eq. 4 for DPO. For DPO it is the
+    Bradley–Terry fit, attained if and only if every connected component of the comparisons is strongly connected.
+
+    Parameters
+    ----------
+    data : Comparisons
+        Who beat whom.
+    loss : MarginLoss
+        IPO, SQUARED, DPO, cdpo(…) or EXPONENTIAL; the others have no well-defined minimiser.
+    beta : array_like, shape (...)
+        Strength of the KL term; larger stays closer to pi_ref.
+    pi_ref : array_like, shape (K,), optional
+        Reference policy, which sums to 1 in each context; uniform by default.
+
+    Returns
+    -------
+    Minimum
+        beta's axes lead policy, log_ratio and loss.
+
+    Raises
+    ------
+    ValueError
+        If there is no comparison, the loss has no well-defined minimiser, or pi_ref excludes an action that was compared.
+    RuntimeError
+        If the solver stops short of the minimum, with the gradient it reached.
+
+    Examples
+    --------
+    >>> from psipo_explore import D1, DPO, IPO
+    >>> minimise(D1, IPO, beta=1.0).policy.round(3)
+    array([0.448, 0.321, 0.23 ])
+    >>> fit = minimise(D1, DPO, beta=1.0)
+    >>> fit.policy, fit.attained, fit.vanishing
+    (array([1., 0., 0.]), False, array([False,  True,  True]))
+    """
+    if not isinstance(loss, MarginLoss):
+        raise TypeError(f"loss = {loss!r}, must be a MarginLoss, such as IPO or DPO")
+    if loss.no_minimiser:
+        raise ValueError(f"loss '{loss.name}' has no well-defined minimiser: {loss.no_minimiser}; it can be trained")
+    if not data.winners.size:
+        raise ValueError("data holds no comparison, must hold at least one: without any there is no loss")
+    beta = checks.positive("beta", beta)
+    reference = context_policy(data, pi_ref)
+
+    blocks, vanishing, inside = blocks_of(data, loss)
+    x = convex_potential(data, loss, inside)
+    log_ratio = _closest_to_reference(x / beta[..., np.newaxis], blocks, vanishing, reference, data.contexts)
+    with np.errstate(divide="ignore"):
+        policy = np.exp(log_ratio + np.log(reference))
+    return Minimum(
+        policy=policy,
+        log_ratio=log_ratio,
+        attained=bool(inside.all()),
+        unique=np.unique(blocks[~vanishing]).size == np.unique(data.contexts).size,
+        vanishing=vanishing,
+        loss=_infimum(data, loss, beta, x, inside),
+        actions=data.actions,
+    )
+
+
+def context_policy(data: Comparisons, pi_ref: ArrayLike | None) -> Array:
+    """The reference policy, shape (K,), which sums to 1 in each context and excludes no action that was compared."""
+    contexts = Segments(data.contexts)
+    if pi_ref is None:
+        return 1 / contexts.sum(np.ones(data.n_actions))
+    given = checks.real("pi_ref", pi_ref)
+    if given.shape != (data.n_actions,):
+        raise ValueError(f"pi_ref has shape {given.shape}, must be ({data.n_actions},), one entry for each action")
+    checks.refuse_where(~((given >= 0) & np.isfinite(given)), "pi_ref", given, "must be a probability", -given)
+    total = contexts.sum(given)
+    off = np.abs(total - 1) > checks.POLICY_TOLERANCE
+    if off.any():
+        y = int(np.argmax(np.abs(total - 1)))
+        raise ValueError(f"pi_ref sums to {total[y]:.12g} in context {data.contexts[y]}, must sum to 1 in each")
+    compared = np.zeros(data.n_actions, dtype=bool)
+    compared[data.winners] = compared[data.losers] = True
+    excluded = compared & (given == 0)
+    if excluded.any():
+        y = int(np.argmax(excluded))
+        raise ValueError(f"pi_ref[{y}] = 0, must be positive: {data.actions[y]!r} was compared")
+    return np.asarray(given / total)
+
+
+def blocks_of(data: Comparisons, loss: MarginLoss) -> tuple[Indices, Mask, Mask]:
+    """Groups inside which ratios are fixed, the actions that vanish, and the comparisons whose margin stays finite."""
+    if np.isfinite(loss.best_x):
+        return data.components, np.zeros(data.n_actions, dtype=bool), np.ones(data.winners.size, dtype=bool)
+    blocks = data.strong_components
+    inside = blocks[data.winners] == blocks[data.losers]
+    return blocks, np.isin(blocks, blocks[data.losers[~inside]]), inside
+
+
+def _closest_to_reference(u: Array, blocks: Indices, vanishing: Mask, reference: Array, contexts: Indices) -> Array:
+    """Log π − log π_ref of the π closest to π_ref among those with u's differences inside each block.
+
+    Block B with inner law q gets weight ∝ π_ref(B) exp(−KL(q ‖ π_ref(·|B))), which is to say that E_q[u] is taken off u.
+    """
+    with np.errstate(divide="ignore"):
+        log_reference = np.where(vanishing, -np.inf, np.log(reference))
+    block = Segments(blocks)
+    q = np.exp(log_reference + u - block.log_total(log_reference + u))
+    settled = u - block.sum(np.where(q > 0, q * u, 0.0))
+    normalised = settled - Segments(contexts).log_total(log_reference + settled)
+    return np.where(vanishing, -np.inf, normalised)
+
+
+def _infimum(data: Comparisons, loss: MarginLoss, beta: Array, x: Array, inside: Mask) -> Array:
+    """Weighted mean loss at x, comparisons that are not inside costing what an infinite margin costs, nothing."""
+    phi = loss.phi(x[data.winners[inside]] - x[data.losers[inside]])
+    mean = data.weights[inside] @ phi / data.weights.sum()
+    return np.asarray(mean / beta**2 if loss.per_beta_squared else np.broadcast_to(mean, beta.shape))[()]

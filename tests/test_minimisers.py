@@ -1,0 +1,161 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from oracles import Table
+from scipy.optimize import minimize as scipy_minimize
+
+import psipo_explore as psipo
+from psipo_explore import DPO, IPO, Comparisons, MarginLoss, losses, minimise
+from psipo_explore.losses import EXPONENTIAL, SQUARED, cdpo
+
+ACCEPTED = [IPO, SQUARED, DPO, cdpo(0.1), EXPONENTIAL]
+RISES_FOR_EVER = [DPO, EXPONENTIAL]
+every_accepted_loss = pytest.mark.parametrize("loss", ACCEPTED, ids=lambda loss: loss.name)
+
+
+def connected(n_actions: int, n_pairs: int, seed: int) -> Comparisons:
+    """A ring both ways round, and random pairs."""
+    rng = np.random.default_rng(seed)
+    ring = [(i, (i + 1) % n_actions) for i in range(n_actions)]
+    extra = [tuple(rng.choice(n_actions, 2, replace=False).tolist()) for _ in range(n_pairs)]
+    pairs = ring + [(j, i) for i, j in ring] + extra
+    return Comparisons.from_pairs(pairs, actions=range(n_actions), weights=rng.uniform(0.1, 3, len(pairs)))
+
+
+def mean_loss(data: Comparisons, loss: MarginLoss, beta: float, u: Table) -> float:
+    return float(np.average(loss.value(u[data.winners] - u[data.losers], beta), weights=data.weights))
+
+
+@every_accepted_loss
+@pytest.mark.parametrize("beta", [0.2, 3.0])
+def test_the_minimiser_is_the_one_scipy_finds(loss: MarginLoss, beta: float) -> None:
+    data, pi_ref = connected(6, 15, 1), np.random.default_rng(2).dirichlet(np.ones(6))
+    fit = minimise(data, loss, beta, pi_ref=pi_ref)
+    found = scipy_minimize(lambda u: mean_loss(data, loss, beta, u), np.zeros(6), options={"gtol": 1e-9})
+    assert_allclose(fit.loss, found.fun, rtol=1e-9)
+    assert_allclose(fit.loss, mean_loss(data, loss, beta, fit.log_ratio), rtol=1e-12)
+    assert_allclose(fit.policy, psipo.gibbs_policy(found.x, 1.0, pi_ref=pi_ref), rtol=1e-4)
+    assert fit.attained
+    assert fit.unique
+    assert not fit.vanishing.any()
+
+
+@every_accepted_loss
+@given(st.integers(0, 1000), st.integers(2, 12))
+@settings(max_examples=30)
+def test_the_gradient_vanishes_at_the_minimiser(loss: MarginLoss, seed: int, n_actions: int) -> None:
+    data = connected(n_actions, 10, seed)
+    u = minimise(data, loss, 0.7).log_ratio
+    pull = data.weights * loss.slope(u[data.winners] - u[data.losers], 0.7)
+    gradient = np.bincount(data.winners, pull, n_actions) - np.bincount(data.losers, pull, n_actions)
+    assert_allclose(gradient, 0, atol=1e-9 * data.weights.sum())
+
+
+@every_accepted_loss
+def test_one_solve_serves_every_beta(loss: MarginLoss) -> None:
+    data, betas = connected(5, 9, 3), np.array([[1e-12, 0.3], [2.0, 1e12]])
+    fit = minimise(data, loss, betas)
+    assert fit.policy.shape == fit.log_ratio.shape == (2, 2, 5)
+    assert fit.loss.shape == (2, 2)
+    for at in np.ndindex(2, 2):
+        alone = minimise(data, loss, betas[at])
+        assert_allclose(fit.policy[at], alone.policy)
+        assert_allclose(fit.loss[at], alone.loss)
+    assert_allclose(fit.policy.sum(-1), 1)
+    assert_allclose(fit.policy[1, 1], 0.2, rtol=1e-9)
+
+
+@pytest.mark.parametrize("loss", RISES_FOR_EVER, ids=lambda loss: loss.name)
+def test_what_is_beaten_from_outside_its_strong_component_vanishes(loss: MarginLoss) -> None:
+    data = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("b", "a"), ("b", "c"), ("c", "d"), ("d", "c")])
+    fit = minimise(data, loss, 5.0)
+    assert fit.vanishing.tolist() == [False, False, True, True]
+    assert_array_equal(fit.policy[2:], 0)
+    assert_array_equal(fit.log_ratio[2:], -np.inf)
+    assert not fit.attained
+    assert fit.unique
+    inner = minimise(Comparisons.from_pairs([("a", "b"), ("b", "a"), ("b", "a")]), loss, 5.0)
+    assert_allclose(fit.policy[:2], inner.policy)
+    rest = Comparisons.from_pairs([("c", "d"), ("d", "c")])
+    assert_allclose(6 * fit.loss, 3 * inner.loss + 2 * minimise(rest, loss, 5.0).loss)
+
+
+@pytest.mark.parametrize("loss", [DPO, IPO], ids=lambda loss: loss.name)
+def test_open_choices_go_to_the_policy_closest_to_the_reference(loss: MarginLoss) -> None:
+    data = Comparisons.from_pairs(
+        [("a", "b"), ("a", "b"), ("b", "a"), ("c", "d"), ("d", "c"), ("d", "c"), ("d", "c")], actions="abcde"
+    )
+    pi_ref = np.array([0.1, 0.25, 0.3, 0.15, 0.2])
+    fit = minimise(data, loss, 0.4, pi_ref=pi_ref)
+    assert not fit.unique
+
+    def blend(logits: Table) -> Table:
+        lifts = np.repeat([*logits, 0.0], [2, 2, 1])
+        weights = fit.policy * np.exp(lifts)
+        return weights / weights.sum()
+
+    found = scipy_minimize(lambda x: float(psipo.kl_divergence(blend(x), pi_ref)), [0.5, -0.5], options={"gtol": 1e-9})
+    assert_allclose(found.x, 0, atol=1e-5)
+
+
+def test_each_context_is_normalised_by_itself() -> None:
+    one, two = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("b", "a")]), Comparisons.from_pairs([("c", "d"), ("d", "e")])
+    both = Comparisons(
+        [*one.winners, *(two.winners + 2)], [*one.losers, *(two.losers + 2)], tuple("abcde"), np.ones(5), [0, 0, 1, 1, 1]
+    )
+    fit = minimise(both, IPO, 0.5)
+    assert fit.unique
+    assert_allclose(fit.policy[:2], minimise(one, IPO, 0.5).policy)
+    assert_allclose(fit.policy[2:], minimise(two, IPO, 0.5).policy)
+    assert not minimise(both, DPO, 0.5).attained
+    with pytest.raises(ValueError, match=r"^pi_ref sums to 0.5 in context 0, must sum to 1 in each"):
+        minimise(both, IPO, 0.5, pi_ref=[0.25, 0.25, 0.2, 0.2, 0.1])
+
+
+def test_a_long_chain_of_near_certain_results() -> None:
+    n = 1000
+    up, down = np.arange(n - 1), np.arange(1, n)
+    weights = np.concatenate([np.full(n - 1, 99.0), np.ones(n - 1)])
+    names = tuple(map(str, range(n)))
+    data = Comparisons(np.concatenate([up, down]), np.concatenate([down, up]), names, weights, np.zeros(n, dtype=int))
+    assert_allclose(np.diff(minimise(data, DPO, 2.0).log_ratio), -np.log(99) / 2, rtol=1e-9)
+    assert_allclose(np.diff(minimise(data, IPO, 2.0).log_ratio), -0.98 / 4, rtol=1e-9)
+
+
+def test_an_action_never_compared_may_be_excluded_by_the_reference() -> None:
+    fit = minimise(psipo.D3, IPO, 1.0, pi_ref=[0.3, 0.7, 0.0])
+    assert_allclose(fit.policy, [0.3, 0.7, 0])
+    assert np.isfinite(fit.log_ratio).all()
+
+
+def test_results_show_themselves() -> None:
+    html = minimise(psipo.D1, DPO, 1.0)._repr_html_()
+    assert "not attained, unique" in html
+    assert "vanishes" in html
+    assert "policies of shape (2, 3)" in minimise(psipo.D1, DPO, [1.0, 2.0])._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: minimise(Comparisons.from_table([[0]]), IPO, 1.0), r"^data holds no comparison, must hold at least one"),
+        (lambda: minimise(psipo.D1, IPO, [1.0, 0.0]), r"^beta\[1\] = 0, must be positive"),
+        (lambda: minimise(psipo.D1, IPO, 1.0, pi_ref=[1.0, 0.0, 0.0]), r"^pi_ref\[1\] = 0, must be positive: 'b' was compared"),
+        (lambda: minimise(psipo.D1, IPO, 1.0, pi_ref=[0.5, 0.5]), r"^pi_ref has shape \(2,\), must be \(3,\)"),
+        (lambda: minimise(psipo.D1, IPO, 1.0, pi_ref=[0.5, 0.7, -0.2]), r"^pi_ref\[2\] = -0.2"),
+        (lambda: minimise(psipo.D1, losses.HINGE, 1.0), r"^loss 'hinge' has no well-defined minimiser: .*unique"),
+        (lambda: minimise(psipo.D1, losses.robust_dpo(0.1), 1.0), r"bounded"),
+        (lambda: minimise(psipo.D1, losses.exo(0.1), 1.0), r"convex"),
+        (lambda: minimise(psipo.D1, losses.discopop(0.1), 1.0), r"convex"),
+    ],
+)
+def test_what_is_refused(call: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()  # type: ignore[operator]
+
+
+def test_what_is_no_loss_is_refused_by_name() -> None:
+    with pytest.raises(TypeError, match=r"^loss = 'ipo', must be a MarginLoss"):
+        minimise(psipo.D1, "ipo", 1.0)  # type: ignore[arg-type]

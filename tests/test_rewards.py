@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import minimize
+
+from psipo_explore import D1, DPO, Comparisons, citations, fit_reward, gibbs_policy, minimise
+
+ONE_SOURCE = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("b", "a"), ("b", "c"), ("c", "d"), ("d", "c")])
+
+
+@pytest.mark.parametrize("data", [citations(), D1, ONE_SOURCE], ids=["citations", "D1", "one source"])
+@pytest.mark.parametrize("beta", [0.2, 5.0])
+def test_rlhf_with_the_fitted_reward_is_dpo(data: Comparisons, beta: float) -> None:
+    assert_allclose(gibbs_policy(fit_reward(data), beta), minimise(data, DPO, beta).policy, rtol=1e-9)
+
+
+@pytest.mark.parametrize("ridge", [1e-3, 1.0, 100.0])
+def test_a_ridge_is_a_gaussian_prior_beside_the_summed_loss(ridge: float) -> None:
+    data = citations() if ridge > 1 else D1
+
+    def posterior(r: np.ndarray) -> float:
+        return float(data.weights @ np.logaddexp(0, -(r[data.winners] - r[data.losers])) + ridge * (r @ r) / 2)
+
+    found = minimize(posterior, np.zeros(data.n_actions), options={"gtol": 1e-8})
+    assert_allclose(fit_reward(data, ridge=ridge), found.x - found.x.mean(), atol=2e-4)
+
+
+def test_early_stopping_grows_slowly_towards_the_collapse() -> None:
+    spreads = [float(np.ptp(fit_reward(D1, steps=steps))) for steps in (1, 10, 100, 1000, 10_000)]
+    assert (np.diff(spreads) > 0).all()
+    assert_allclose(np.diff(spreads)[1:], np.diff(spreads)[-1], rtol=0.5)  # like the logarithm of the steps
+
+
+def test_descent_reaches_the_maximum_where_there_is_one() -> None:
+    assert_allclose(fit_reward(citations(), steps=3000), fit_reward(citations()), atol=1e-6)
+
+
+def test_rewards_are_centred_in_each_context() -> None:
+    data = Comparisons([0, 1, 2, 3, 3], [1, 0, 3, 2, 2], tuple("abcd"), np.ones(5), [0, 0, 1, 1])
+    reward = fit_reward(data)
+    assert_allclose([reward[:2].sum(), reward[2:].sum()], 0, atol=1e-12)
+    assert_allclose(reward[3] - reward[2], np.log(2))
+
+
+def test_what_loses_to_an_unbeaten_group_has_no_finite_reward() -> None:
+    assert_array_equal(np.isfinite(fit_reward(ONE_SOURCE)), [True, True, False, False])
+    assert np.isfinite(fit_reward(ONE_SOURCE, ridge=1e-6)).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ridge": -1.0}, r"^ridge = -1, must be at least 0"),
+        ({"ridge": np.nan}, r"^ridge = nan"),
+        ({"ridge": 1.0, "steps": 5}, r"^steps = 5 beside ridge = 1"),
+        ({"steps": 0}, r"^steps = 0, must be at least 1"),
+    ],
+)
+def test_what_is_refused(options: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        fit_reward(D1, **options)  # type: ignore[arg-type]
