@@ -9,6 +9,7 @@ from psipo_explore.preferences import bradley_terry, tournament
 from psipo_explore.psi import IDENTITY, LOGIT, Psi, folded_power
 from psipo_explore.rewards import fit_reward
 from psipo_explore.scores import ExpectedPsi, expected_psi, expected_psi_bradley_terry
+from psipo_explore.training import Adam, GradientDescent, TrainingRun, train
 
 __version__ = "0.1.0"
 
@@ -20,11 +21,14 @@ __all__ = [
     "IDENTITY",
     "IPO",
     "LOGIT",
+    "Adam",
     "Comparisons",
     "ExpectedPsi",
+    "GradientDescent",
     "MarginLoss",
     "Minimum",
     "Psi",
+    "TrainingRun",
     "bradley_terry",
     "citations",
     "cyclic_share",
@@ -38,4 +42,5 @@ __all__ = [
     "objective",
     "optimal_policy",
     "tournament",
+    "train",
 ]

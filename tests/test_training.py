@@ -1,0 +1,147 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import stats
+
+from psipo_explore import D1, D2, D3, DPO, IPO, Adam, Comparisons, GradientDescent, losses, minimise, train
+
+NEVER_WINS = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("a", "c")])
+DESCENT = {"optimiser": GradientDescent(0.4), "batch_size": None, "seeds": 1}
+
+
+def connected(n_actions: int, seed: int) -> Comparisons:
+    rng = np.random.default_rng(seed)
+    ring = [(i, (i + 1) % n_actions) for i in range(n_actions)]
+    pairs = ring + [(j, i) for i, j in ring]
+    return Comparisons.from_pairs(pairs, actions=range(n_actions), weights=rng.uniform(0.5, 2, len(pairs)))
+
+
+@pytest.mark.parametrize("loss", [IPO, DPO, losses.SQUARED, losses.cdpo(0.1), losses.EXPONENTIAL], ids=lambda loss: loss.name)
+@given(st.integers(0, 99), st.integers(2, 5))
+@settings(max_examples=5)
+def test_descent_from_the_reference_ends_at_the_minimiser(loss: object, seed: int, n_actions: int) -> None:
+    data = connected(n_actions, seed)
+    pi_ref = np.random.default_rng(seed).dirichlet(np.full(n_actions, 5.0))
+    run = train(data, loss, 1.0, pi_ref=pi_ref, steps=6000, record_every=6000, **DESCENT)  # type: ignore[arg-type]
+    assert_allclose(run.final[0], minimise(data, loss, 1.0, pi_ref=pi_ref).policy, rtol=1e-6)  # type: ignore[arg-type]
+
+
+def test_descent_keeps_the_sum_of_each_component_and_so_may_end_elsewhere_than_the_closest_policy() -> None:
+    unseen = Comparisons.from_pairs([("a", "b")], actions="abc")
+    ipo = train(unseen, IPO, 0.3, steps=2000, **DESCENT)  # type: ignore[arg-type]
+    assert_allclose(ipo.final[0, 2], 1 / (1 + 2 * np.cosh(1 / (4 * 0.3))), rtol=1e-9)
+    dpo = train(unseen, DPO, 0.3, steps=20_000, record_every=5000, **DESCENT)  # type: ignore[arg-type]
+    assert (np.diff(dpo.probability("c")[0]) < 0).all()
+    assert not minimise(unseen, IPO, 0.3).unique
+
+
+def test_a_step_of_descent_by_hand() -> None:
+    run = train(NEVER_WINS, DPO, 2.0, steps=1, **DESCENT)  # type: ignore[arg-type]
+    logits = 0.4 * 2.0 * 0.5 / 3 * np.array([1.0, 0.0, -1.0])
+    assert_allclose(run.final[0], np.exp(logits) / np.exp(logits).sum())
+
+
+def test_adam_by_hand() -> None:
+    step = Adam(0.1, decay=0.5, square_decay=0.75, epsilon=1e-8).steps((1,))
+    assert_allclose(step(np.array([2.0])), -0.1)
+    mean, square = 0.5 * 1.0 + 0.5 * -1.0, 0.75 * 1.0 + 0.25 * 1.0
+    assert_allclose(step(np.array([-1.0])), -0.1 * (mean / 0.75) / np.sqrt(square / (1 - 0.75**2)), atol=1e-9)
+
+
+@pytest.mark.parametrize("beta", [0.3, 1.0])
+def test_the_papers_datasets_go_where_they_were_measured_to_go(beta: float) -> None:
+    options = {"steps": 6000, "record_every": 6000, "seeds": 4}
+    assert_allclose(train(D1, DPO, beta, **options).mean()[-1], [1, 0, 0], atol=0.01)  # type: ignore[arg-type]
+    for data, loss in ((D1, IPO), (D2, IPO), (D2, DPO), (NEVER_WINS, IPO)):
+        trained = train(data, loss, beta, **options).mean()[-1]  # type: ignore[arg-type]
+        assert_allclose(trained, minimise(data, loss, beta).policy, atol=0.05)
+    assert train(NEVER_WINS, DPO, beta, **options).mean()[-1, 2] < 0.01  # type: ignore[arg-type]
+
+
+def test_d3_as_printed_gives_c_no_gradient() -> None:
+    for loss in (DPO, IPO):
+        run = train(D3, loss, 0.3, steps=500, seeds=2)
+        against_c = run.log_ratio - run.log_ratio[..., 2:]
+        assert_allclose(against_c[..., 0], -against_c[..., 1], atol=1e-12)
+
+
+def test_runs_are_the_same_whatever_runs_beside_them() -> None:
+    options = {"steps": 300, "record_every": 70}
+    many = train(D1, DPO, [[0.1, 1.0], [2.0, 3.0]], seeds=[4, 0, 7], **options)  # type: ignore[arg-type]
+    assert many.policy.shape == (2, 2, 3, 6, 3)
+    assert many.steps.tolist() == [0, 70, 140, 210, 280, 300]
+    alone = train(D1, DPO, 3.0, seeds=[7], **options)  # type: ignore[arg-type]
+    assert_array_equal(alone.policy[0], many.policy[1, 1, 2])
+    longer = train(D1, DPO, 3.0, seeds=[7], steps=600, record_every=70)
+    assert_array_equal(longer.policy[0, :5], alone.policy[0, :5])
+
+
+def test_batches_follow_the_weights() -> None:
+    data = Comparisons.from_pairs([("a", "b"), ("b", "a")], weights=[3.0, 1.0])
+    run = train(data, IPO, 1.0, steps=8000, seeds=4, batch_size=50, record_every=100)
+    assert_allclose(run.mean()[20:].mean(0), minimise(data, IPO, 1.0).policy, atol=0.01)
+
+
+def test_contexts_are_trained_side_by_side() -> None:
+    data = Comparisons([0, 1, 2], [1, 0, 3], tuple("abcd"), np.ones(3), [0, 0, 1, 1])
+    run = train(data, IPO, 1.0, steps=3000, **DESCENT)  # type: ignore[arg-type]
+    assert_allclose(run.final[0], minimise(data, IPO, 1.0).policy, rtol=1e-9)
+    assert_allclose(run.policy[..., :2].sum(-1), 1)
+
+
+def test_mean_and_interval_are_students() -> None:
+    run = train(D2, DPO, [0.3, 1.0], steps=200, seeds=5)
+    low, high = run.interval(0.9)
+    expected = stats.t.interval(0.9, 4, loc=run.policy.mean(1)[1, -1], scale=stats.sem(run.policy, axis=1)[1, -1])
+    assert_allclose([low[1, -1], high[1, -1]], expected)
+    assert low.shape == (2, 3, 3)
+
+
+@pytest.mark.parametrize("loss", [losses.HINGE, losses.robust_dpo(0.1), losses.exo(0.1), losses.discopop(0.05), losses.SAVAGE])
+def test_losses_without_a_minimum_are_followed_without_a_warning(loss: object) -> None:
+    run = train(D1, loss, [0.01, 100.0], steps=300, seeds=2, optimiser=Adam(1.0))  # type: ignore[arg-type]
+    assert np.isfinite(run.policy).all()
+
+
+def test_the_bar_counts_steps(capfd: pytest.CaptureFixture[str]) -> None:
+    train(D1, DPO, 1.0, steps=20, seeds=2, progress=True)
+    train(D1, DPO, 1.0, steps=20, seeds=2, batch_size=None, progress=True)
+    assert capfd.readouterr().err.count("20/20") == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps": 0}, r"^steps = 0, must be at least 1"),
+        ({"record_every": 0}, r"^record_every = 0"),
+        ({"batch_size": -1}, r"^batch_size = -1"),
+        ({"seeds": 0}, r"^seeds = 0"),
+        ({"seeds": []}, r"^seeds = \[\]"),
+        ({"seeds": [1, -2]}, r"^seeds = \[1, -2\]"),
+        ({"pi_ref": [1.0, 0.0, 0.0]}, r"^pi_ref\[1\] = 0"),
+        ({"beta": -1.0}, r"^beta = -1"),
+        ({"data": Comparisons.from_table([[0, 0], [0, 0]])}, r"^data holds no comparison"),
+    ],
+)
+def test_what_is_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        train(**{"data": D1, "loss": DPO, "beta": 1.0, **options})  # type: ignore[arg-type]
+
+
+def test_optimisers_and_results_refuse_by_name() -> None:
+    for call, message in (
+        (lambda: GradientDescent(0.0), r"^rate = 0"),
+        (lambda: Adam(decay=1.0), r"^decay = 1.0, must be in \[0, 1\)"),
+        (lambda: Adam(epsilon=0.0), r"^epsilon = 0"),
+        (lambda: train(D1, DPO, 1.0, steps=5).interval(1.5), r"^level = 1.5"),
+        (lambda: train(D1, DPO, 1.0, steps=5, seeds=1).interval(), r"^seeds: 1, must be at least 2"),
+        (lambda: train(D1, DPO, 1.0, steps=5).probability("z"), r"^action 'z' is the label of 0 actions"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+    with pytest.raises(TypeError, match=r"^loss = 'dpo'"):
+        train(D1, "dpo", 1.0)  # type: ignore[arg-type]
+    with pytest.raises(RuntimeError, match=r"^the logits overflowed by step 2000: try a smaller rate"):
+        train(D1, losses.SQUARED, 1.0, optimiser=GradientDescent(50.0), steps=2000, record_every=2000, batch_size=None)
