@@ -31,6 +31,11 @@ def test_early_stopping_grows_slowly_towards_the_collapse() -> None:
     assert_allclose(np.diff(spreads)[1:], np.diff(spreads)[-1], rtol=0.5)  # like the logarithm of the steps
 
 
+def test_one_step_of_descent_by_hand() -> None:
+    # each of a, b, c meets weight 2, so L = 2 · 2 / 4 = 1; at r = 0 every comparison pulls by ½
+    assert_allclose(fit_reward(D1, steps=1), [1, 0, -1], atol=1e-15)
+
+
 def test_descent_reaches_the_maximum_where_there_is_one() -> None:
     assert_allclose(fit_reward(citations(), steps=3000), fit_reward(citations()), atol=1e-6)
 

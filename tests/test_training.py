@@ -43,6 +43,13 @@ def test_a_step_of_descent_by_hand() -> None:
     assert_allclose(run.final[0], np.exp(logits) / np.exp(logits).sum())
 
 
+@pytest.mark.parametrize("beta", [0.25, 2.0])
+def test_a_step_of_ipo_by_hand_at_any_beta(beta: float) -> None:
+    run = train(NEVER_WINS, IPO, beta, steps=1, **DESCENT)  # type: ignore[arg-type]
+    logits = 0.4 * 2 * (1 / (2 * beta)) / 3 * np.array([1.0, 0.0, -1.0])
+    assert_allclose(run.final[0], np.exp(logits) / np.exp(logits).sum())
+
+
 def test_adam_by_hand() -> None:
     step = Adam(0.1, decay=0.5, square_decay=0.75, epsilon=1e-8).steps((1,))
     assert_allclose(step(np.array([2.0])), -0.1)
