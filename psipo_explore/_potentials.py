@@ -60,7 +60,7 @@ def convex_potential(data: Comparisons, loss: MarginLoss, inside: Mask, *, ridge
 
 
 def _descend(objective: Callable[[Array], float], x: Array, step: Array, slope: float) -> Array:
-    """X moved along the step, as far as that lowers the objective; x itself where rounding lets nothing do so."""
+    """Move x along the step as far as that lowers the objective; x itself comes back where rounding lets nothing do so."""
     before = objective(x)
     length = 1.0
     while length > 1e-10:
