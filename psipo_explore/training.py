@@ -6,21 +6,23 @@ losses without a minimum may be followed as far as one likes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from itertools import repeat
+from typing import Protocol, TypeVar, cast
 
 import numpy as np
 from scipy.special import stdtrit
 
 from psipo_explore import _checks as checks
+from psipo_explore._batches import batches
 from psipo_explore._checks import Array, ArrayLike, Indices
 from psipo_explore._segments import Segments
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import MarginLoss
 from psipo_explore.minimisers import context_policy
 
-_DRAWS = 1 << 20  # random numbers held at once
+_T = TypeVar("_T")
 
 
 class Optimiser(Protocol):
@@ -93,15 +95,16 @@ class Adam:
 
     def steps(self, shape: tuple[int, ...]) -> _Steps:
         """A function from gradient to step, which keeps the running means."""
-        mean, square, count = np.zeros(shape), np.zeros(shape), 0
+        total, total_square, count = np.zeros(shape), np.zeros(shape), 0
 
         def step(gradient: Array) -> Array:
-            nonlocal mean, square, count
+            nonlocal total, total_square, count
             count += 1
-            mean = self.decay * mean + (1 - self.decay) * gradient
-            square = self.square_decay * square + (1 - self.square_decay) * gradient**2
-            unbiased = mean / (1 - self.decay**count)
-            return -self.rate * unbiased / (np.sqrt(square / (1 - self.square_decay**count)) + self.epsilon)
+            total = self.decay * total + gradient
+            total_square = self.square_decay * total_square + gradient**2
+            mean = (1 - self.decay) / (1 - self.decay**count) * -self.rate * total
+            mean_square = (1 - self.square_decay) / (1 - self.square_decay**count) * total_square
+            return mean / (np.sqrt(mean_square) + self.epsilon)
 
         return step
 
@@ -155,8 +158,8 @@ class TrainingRun:
 
 
 def train(
-    data: Comparisons,
-    loss: MarginLoss,
+    data: Comparisons | Sequence[Comparisons],
+    loss: MarginLoss | Sequence[MarginLoss],
     beta: ArrayLike,
     *,
     pi_ref: ArrayLike | None = None,
@@ -167,17 +170,17 @@ def train(
     record_every: int = 100,
     progress: bool = False,
 ) -> TrainingRun:
-    """Train softmax policies from pi_ref on the mean loss of batches drawn with replacement, for many β's and seeds at once.
+    """Train softmax policies from pi_ref on the mean loss of batches drawn with replacement, all runs at once.
 
     The experiment of §5.4 of arXiv:2310.12036, with its settings as defaults. Batches depend on the seed alone, so that
     losses and β's are compared on the same draws, and a run is the same whatever runs beside it.
 
     Parameters
     ----------
-    data : Comparisons
-        Drawn with probability proportional to their weights.
-    loss : MarginLoss
-        Any of `losses`, one without a minimum too.
+    data : Comparisons, or a sequence of them with the same actions
+        Drawn with probability proportional to their weights. A sequence adds an axis, before that of loss.
+    loss : MarginLoss, or a sequence of them
+        Any of `losses`, one without a minimum too. A sequence adds an axis, before those of beta.
     beta : array_like, shape (...)
         Strength of the KL term; larger stays closer to pi_ref.
     pi_ref : array_like, shape (K,), optional
@@ -196,7 +199,8 @@ def train(
     Returns
     -------
     TrainingRun
-        Policies of shape beta.shape + (seeds, records, K).
+        Policies of shape (data sets,) + (losses,) + beta.shape + (seeds, records, K), the first two where sequences
+        were given.
 
     Raises
     ------
@@ -207,79 +211,100 @@ def train(
 
     Examples
     --------
-    >>> from psipo_explore import D1, IPO
-    >>> run = train(D1, IPO, 1.0, optimiser=GradientDescent(0.3), steps=500, batch_size=None, seeds=1)
-    >>> run.final.round(3)
+    >>> from psipo_explore import D1, DPO, IPO
+    >>> full = {"optimiser": GradientDescent(0.3), "steps": 500, "batch_size": None, "seeds": 1}
+    >>> train(D1, IPO, 1.0, **full).final.round(3)
     array([[0.448, 0.321, 0.23 ]])
+    >>> train(D1, [DPO, IPO], [0.1, 1.0], **full).final.shape
+    (2, 2, 1, 3)
     """
-    if not isinstance(loss, MarginLoss):
-        raise TypeError(f"loss = {loss!r}, must be a MarginLoss, such as IPO or DPO")
-    if not data.winners.size:
-        raise ValueError("data holds no comparison, must hold at least one")
+    tables, losses = _tables(data), _losses(loss)
     beta = checks.positive("beta", beta)
-    reference = context_policy(data, pi_ref)
+    references = [context_policy(table, pi_ref) for table in tables]
+    log_reference = np.log(references[0], where=references[0] > 0, out=np.full_like(references[0], -np.inf))
     steps, record_every = checks.count("steps", steps), checks.count("record_every", record_every)
     batch_size = None if batch_size is None else checks.count("batch_size", batch_size)
     seeds = _seeds(seeds)
-    recorded = np.unique([*range(0, steps, record_every), steps])
+    recorded = [*range(0, steps, record_every), steps]
 
-    b = beta.reshape(-1, 1, 1)
-    shape = (b.size, len(seeds), data.n_actions)
-    u = np.zeros(shape)
-    descend = (optimiser or Adam(0.01)).steps(shape)
-    records = np.zeros((*shape[:2], recorded.size, data.n_actions))
+    each_beta = beta.reshape(-1, 1, 1, 1)  # axes within: losses, β's, data sets, seeds, actions or comparisons
+    scale = np.stack([each_beta ** (-1.0 if one.per_beta_squared else 1.0) for one in losses])
+    u = np.zeros((len(losses), each_beta.size, len(tables), len(seeds), log_reference.size))
+    records = np.zeros((len(recorded), *u.shape))
+    descend = (optimiser or Adam(0.01)).steps(u.shape)
     record = 1
-    for count, (batch, weights) in enumerate(_batches(data, batch_size, seeds, steps, progress), start=1):
-        with np.errstate(over="ignore", invalid="ignore"):
-            u += descend(_gradient(u, data.winners[batch], data.losers[batch], weights, loss, b))
-        if count == recorded[record]:
-            if not np.isfinite(u).all():
-                raise RuntimeError(f"the logits overflowed by step {count}: try a smaller rate")
-            records[:, :, record] = u
-            record += 1
-    with np.errstate(divide="ignore"):
-        log_reference = np.log(reference)
-    log_ratio = records - Segments(data.contexts).log_total(log_reference + records)
-    log_ratio = log_ratio.reshape(*beta.shape, *log_ratio.shape[1:])
-    return TrainingRun(np.exp(log_reference + log_ratio), log_ratio, recorded, data.actions)
+    with np.errstate(over="ignore", invalid="ignore"):
+        draws = _with_bar(_places(batches(tables, batch_size, seeds, steps), u.shape), steps, progress)
+        for count, (ends, weights) in enumerate(draws, start=1):
+            u += descend(_gradient(u, ends, weights, losses, each_beta, scale))
+            if count == recorded[record]:
+                if not np.isfinite(u).all():
+                    raise RuntimeError(f"the logits overflowed by step {count}: try a smaller rate")
+                records[record] = u
+                record += 1
+    logits = np.moveaxis(records, (3, 0), (0, -2))
+    log_ratio = logits - Segments(tables[0].contexts).log_total(log_reference + logits)
+    axes = [len(tables)] * (not isinstance(data, Comparisons)) + [len(losses)] * (not isinstance(loss, MarginLoss))
+    log_ratio = log_ratio.reshape(*axes, *beta.shape, *log_ratio.shape[-3:])
+    return TrainingRun(np.exp(log_reference + log_ratio), log_ratio, np.array(recorded), tables[0].actions)
 
 
-def _gradient(u: Array, winners: Indices, losers: Indices, weights: Array, loss: MarginLoss, beta: Array) -> Array:
-    """Of each run's weighted batch loss in its logits; winners and losers have shape (seeds or 1, batch)."""
-    n_beta, n_seeds, n_actions = u.shape
-    run = (np.arange(n_beta * n_seeds) * n_actions).reshape(n_beta, n_seeds, 1)
-    won, lost = run + winners, run + losers
-    margins = u.take(won) - u.take(lost)
-    pull = weights * beta ** (-1.0 if loss.per_beta_squared else 1.0) * loss.phi_slope(beta * margins)
-    gathered = np.bincount(won.ravel(), pull.ravel(), u.size) - np.bincount(lost.ravel(), pull.ravel(), u.size)
-    return np.asarray(gathered.reshape(u.shape))
+def _gradient(u: Array, ends: Indices, weights: Array, losses: Sequence[MarginLoss], beta: Array, scale: Array) -> Array:
+    """Of each run's weighted batch loss in its logits; ends are the places in u of the winners and of the losers."""
+    won, lost = u.take(ends)
+    x = beta * (won - lost)
+    slope = np.array([loss.phi_slope(of_loss) for loss, of_loss in zip(losses, x, strict=True)])
+    pull = weights * (slope * scale)
+    return np.asarray(np.bincount(ends.ravel(), pull.ravel(), u.size).reshape(u.shape))
 
 
-def _batches(
-    data: Comparisons, batch_size: int | None, seeds: Sequence[int], steps: int, progress: bool
-) -> Iterator[tuple[Indices, Array]]:
-    """For each step the comparisons of each seed's batch, shape (seeds, batch), and their weights."""
+def _places(chunks: Iterable[tuple[int, Indices, Array]], shape: tuple[int, ...]) -> Iterator[tuple[Indices, Array]]:
+    """For each step the places of each run's winners and losers in logits of that shape, and their weights.
+
+    A comparison pulls its winner by its weight, and its loser by as much the other way.
+    """
+    run = np.arange(np.prod(shape), dtype=np.intp).reshape(shape)[..., :1]
+
+    def places(pairs: Indices) -> Indices:
+        return run + pairs[:, np.newaxis, np.newaxis]
+
+    for n, pairs, weights in chunks:
+        ends = map(places, pairs) if len(pairs) == n else repeat(places(pairs[0]), n)
+        pulls = np.stack([weights, -weights], axis=1)[:, :, np.newaxis, np.newaxis]
+        yield from zip(ends, pulls if len(pulls) == n else repeat(pulls[0], n), strict=True)
+
+
+def _with_bar(items: Iterator[_T], total: int, progress: bool) -> Iterable[_T]:
+    if not progress:
+        return items
     from tqdm.auto import tqdm
 
-    with tqdm(total=steps, disable=not progress, unit="step") as bar:
-        if batch_size is None:
-            everything = np.arange(data.winners.size)[np.newaxis]
-            weights = data.weights / data.weights.sum()
-            for _ in range(steps):
-                yield everything, weights
-                bar.update()
-            return
-        generators = [np.random.default_rng(seed) for seed in seeds]
-        share = np.cumsum(data.weights) / data.weights.sum()
-        share[-1] = 1.0
-        equal = np.full(batch_size, 1 / batch_size)
-        chunk = max(1, _DRAWS // (len(seeds) * batch_size))
-        for start in range(0, steps, chunk):
-            size = (min(chunk, steps - start), batch_size)
-            drawn = np.stack([np.searchsorted(share, rng.random(size), side="right") for rng in generators], axis=1)
-            for batch in drawn:
-                yield batch, equal
-                bar.update()
+    return cast(Iterable[_T], tqdm(items, total=total, unit="step"))
+
+
+def _tables(data: Comparisons | Sequence[Comparisons]) -> list[Comparisons]:
+    """The data sets, each comparison once, all over the same actions."""
+    given = [data] if isinstance(data, Comparisons) else list(data)
+    if not given:
+        raise ValueError("data is empty, must hold at least one data set")
+    for k, table in enumerate(given):
+        name = "data" if isinstance(data, Comparisons) else f"data[{k}]"
+        if not table.winners.size:
+            raise ValueError(f"{name} holds no comparison, must hold at least one")
+        if table.actions != given[0].actions or not np.array_equal(table.contexts, given[0].contexts):
+            raise ValueError(f"{name} has actions {table.actions[:9]}, must have those of data[0], {given[0].actions[:9]}")
+    return [table.merged() for table in given]
+
+
+def _losses(loss: MarginLoss | Sequence[MarginLoss]) -> list[MarginLoss]:
+    several = isinstance(loss, list | tuple)
+    given: list[MarginLoss] = list(loss) if several else [loss]  # type: ignore[arg-type,list-item]
+    if not given:
+        raise ValueError("loss is empty, must hold at least one loss")
+    for k, one in enumerate(given):
+        if not isinstance(one, MarginLoss):
+            raise TypeError(f"loss{f'[{k}]' if several else ''} = {one!r}, must be a MarginLoss, such as IPO or DPO")
+    return given
 
 
 def _seeds(seeds: int | Sequence[int]) -> Sequence[int]:

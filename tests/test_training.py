@@ -3,9 +3,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from oracles import Table
 from scipy import stats
+from scipy.special import softmax
 
-from psipo_explore import D1, D2, D3, DPO, IPO, Adam, Comparisons, GradientDescent, losses, minimise, train
+from psipo_explore import D1, D2, D3, DPO, IPO, Adam, Comparisons, GradientDescent, MarginLoss, losses, minimise, train
 
 NEVER_WINS = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("a", "c")])
 DESCENT = {"optimiser": GradientDescent(0.4), "batch_size": None, "seeds": 1}
@@ -85,6 +87,50 @@ def test_runs_are_the_same_whatever_runs_beside_them() -> None:
     assert_array_equal(longer.policy[0, :5], alone.policy[0, :5])
 
 
+def plain_training(data: Comparisons, loss: MarginLoss, beta: float, seed: int, steps: int, batch_size: int) -> Table:
+    """Adam as one would write it first: a loop over steps and over the comparisons of a batch."""
+    rng = np.random.default_rng(seed)
+    data = data.merged()
+    share = np.cumsum(data.weights) / data.weights.sum()
+    u, mean, square = (np.zeros(data.n_actions) for _ in range(3))
+    for count in range(1, steps + 1):
+        gradient = np.zeros(data.n_actions)
+        for k in np.searchsorted(share, rng.random(batch_size), side="right"):
+            winner, loser = data.winners[k], data.losers[k]
+            pull = loss.slope(u[winner] - u[loser], beta) / batch_size
+            gradient[winner] += pull
+            gradient[loser] -= pull
+        mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
+        u = u - 0.01 * mean / (1 - 0.9**count) / (np.sqrt(square / (1 - 0.999**count)) + 1e-8)
+    return np.asarray(softmax(u))
+
+
+@pytest.mark.parametrize("batch_size", [2, 3, 9])  # fewer, as many and more than there are comparisons
+@pytest.mark.parametrize("loss", [DPO, IPO], ids=lambda loss: loss.name)
+def test_training_is_the_plain_loop(loss: MarginLoss, batch_size: int) -> None:
+    data = Comparisons.from_pairs([("a", "b"), ("b", "c"), ("b", "c"), ("c", "a")], weights=[1.0, 2.0, 0.5, 1.5])
+    run = train(data, loss, [0.3, 2.0], steps=60, batch_size=batch_size, seeds=[3, 8], record_every=60)
+    for b, beta in enumerate((0.3, 2.0)):
+        for s, seed in enumerate((3, 8)):
+            expected = plain_training(data, loss, beta, seed, 60, batch_size)
+            assert_allclose(run.final[b, s], expected, rtol=1e-12)
+
+
+def test_data_sets_and_losses_side_by_side_are_what_they_are_alone() -> None:
+    long = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("c", "a"), ("a", "c"), ("b", "c"), ("c", "b")], weights=range(1, 7))
+    options = {"steps": 200, "record_every": 50, "batch_size": 4, "seeds": 3}
+    tables, several = [D1, long, D3], [DPO, IPO, losses.HINGE]
+    run = train(tables, several, [0.3, 1.0], **options)  # type: ignore[arg-type]
+    assert run.policy.shape == (3, 3, 2, 3, 5, 3)
+    assert train(D1, several, 1.0, **options).policy.shape == (3, 3, 5, 3)  # type: ignore[arg-type]
+    assert train(tables, DPO, 1.0, **options).policy.shape == (3, 3, 5, 3)  # type: ignore[arg-type]
+    for d, data in enumerate(tables):
+        for k, loss in enumerate(several):
+            assert_array_equal(train(data, loss, [0.3, 1.0], **options).policy, run.policy[d, k])  # type: ignore[arg-type]
+    full = train(tables, several, 1.0, steps=50, batch_size=None, seeds=1)
+    assert_array_equal(train(long, DPO, 1.0, steps=50, batch_size=None, seeds=1).policy, full.policy[1, 0])
+
+
 def test_batches_follow_the_weights() -> None:
     data = Comparisons.from_pairs([("a", "b"), ("b", "a")], weights=[3.0, 1.0])
     run = train(data, IPO, 1.0, steps=8000, seeds=4, batch_size=50, record_every=100)
@@ -130,6 +176,13 @@ def test_the_bar_counts_steps(capfd: pytest.CaptureFixture[str]) -> None:
         ({"pi_ref": [1.0, 0.0, 0.0]}, r"^pi_ref\[1\] = 0"),
         ({"beta": -1.0}, r"^beta = -1"),
         ({"data": Comparisons.from_table([[0, 0], [0, 0]])}, r"^data holds no comparison"),
+        ({"data": []}, r"^data is empty, must hold at least one data set"),
+        (
+            {"data": [D1, NEVER_WINS, Comparisons.from_pairs([("a", "b")])]},
+            r"^data\[2\] has actions \('a', 'b'\), must have those",
+        ),
+        ({"data": [D1, Comparisons.from_table(np.zeros((3, 3)))]}, r"^data\[1\] holds no comparison"),
+        ({"loss": []}, r"^loss is empty"),
     ],
 )
 def test_what_is_refused(options: dict[str, object], message: str) -> None:
@@ -150,5 +203,7 @@ def test_optimisers_and_results_refuse_by_name() -> None:
             call()
     with pytest.raises(TypeError, match=r"^loss = 'dpo'"):
         train(D1, "dpo", 1.0)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^loss\[1\] = 'dpo', must be a MarginLoss"):
+        train(D1, [IPO, "dpo"], 1.0)  # type: ignore[list-item]
     with pytest.raises(RuntimeError, match=r"^the logits overflowed by step 2000: try a smaller rate"):
         train(D1, losses.SQUARED, 1.0, optimiser=GradientDescent(50.0), steps=2000, record_every=2000, batch_size=None)
