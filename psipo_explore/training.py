@@ -6,6 +6,7 @@ losses without a minimum may be followed as far as one likes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
@@ -100,8 +101,10 @@ class Adam:
         def step(gradient: Array) -> Array:
             nonlocal total, total_square, count
             count += 1
-            total = self.decay * total + gradient
-            total_square = self.square_decay * total_square + gradient**2
+            total *= self.decay
+            total += gradient
+            total_square *= self.square_decay
+            total_square += gradient * gradient
             mean = (1 - self.decay) / (1 - self.decay**count) * -self.rate * total
             mean_square = (1 - self.square_decay) / (1 - self.square_decay**count) * total_square
             return mean / (np.sqrt(mean_square) + self.epsilon)
@@ -227,14 +230,15 @@ def train(
     seeds = _seeds(seeds)
     recorded = [*range(0, steps, record_every), steps]
 
-    each_beta = beta.reshape(-1, 1, 1, 1)  # axes within: losses, β's, data sets, seeds, actions or comparisons
+    each_beta = beta.reshape(-1, 1)
     scale = np.stack([each_beta ** (-1.0 if one.per_beta_squared else 1.0) for one in losses])
-    u = np.zeros((len(losses), each_beta.size, len(tables), len(seeds), log_reference.size))
+    shape = (len(losses), each_beta.size, len(tables), len(seeds), log_reference.size)
+    u = np.zeros((*shape[:2], math.prod(shape[2:])))
     records = np.zeros((len(recorded), *u.shape))
     descend = (optimiser or Adam(0.01)).steps(u.shape)
     record = 1
     with np.errstate(over="ignore", invalid="ignore"):
-        draws = _with_bar(_places(batches(tables, batch_size, seeds, steps), u.shape), steps, progress)
+        draws = _with_bar(_places(batches(tables, batch_size, seeds, steps), shape), steps, progress)
         for count, (ends, weights) in enumerate(draws, start=1):
             u += descend(_gradient(u, ends, weights, losses, each_beta, scale))
             if count == recorded[record]:
@@ -242,7 +246,7 @@ def train(
                     raise RuntimeError(f"the logits overflowed by step {count}: try a smaller rate")
                 records[record] = u
                 record += 1
-    logits = np.moveaxis(records, (3, 0), (0, -2))
+    logits = np.moveaxis(records.reshape(-1, *shape), (3, 0), (0, -2))
     log_ratio = logits - Segments(tables[0].contexts).log_total(log_reference + logits)
     axes = [len(tables)] * (not isinstance(data, Comparisons)) + [len(losses)] * (not isinstance(loss, MarginLoss))
     log_ratio = log_ratio.reshape(*axes, *beta.shape, *log_ratio.shape[-3:])
@@ -250,7 +254,10 @@ def train(
 
 
 def _gradient(u: Array, ends: Indices, weights: Array, losses: Sequence[MarginLoss], beta: Array, scale: Array) -> Array:
-    """Of each run's weighted batch loss in its logits; ends are the places in u of the winners and of the losers."""
+    """Of each run's weighted batch loss in its logits, shape (losses, β's, rest of the runs and actions).
+
+    ends are the places in u of winners and losers, weights what each comparison pulls them by.
+    """
     won, lost = u.take(ends)
     x = beta * (won - lost)
     slope = np.array([loss.phi_slope(of_loss) for loss, of_loss in zip(losses, x, strict=True)])
@@ -259,18 +266,19 @@ def _gradient(u: Array, ends: Indices, weights: Array, losses: Sequence[MarginLo
 
 
 def _places(chunks: Iterable[tuple[int, Indices, Array]], shape: tuple[int, ...]) -> Iterator[tuple[Indices, Array]]:
-    """For each step the places of each run's winners and losers in logits of that shape, and their weights.
+    """For each step the places of all winners and losers among logits of shape (losses, β's, data sets, seeds, K).
 
     A comparison pulls its winner by its weight, and its loser by as much the other way.
     """
-    run = np.arange(np.prod(shape), dtype=np.intp).reshape(shape)[..., :1]
+    run = np.arange(0, math.prod(shape), shape[-1], dtype=np.intp).reshape(*shape[:-1], 1)
 
     def places(pairs: Indices) -> Indices:
-        return run + pairs[:, np.newaxis, np.newaxis]
+        return (run + pairs[:, np.newaxis, np.newaxis]).reshape(2, *shape[:2], -1)
 
     for n, pairs, weights in chunks:
         ends = map(places, pairs) if len(pairs) == n else repeat(places(pairs[0]), n)
-        pulls = np.stack([weights, -weights], axis=1)[:, :, np.newaxis, np.newaxis]
+        every = np.broadcast_to(weights, (len(weights), *shape[2:4], weights.shape[-1])).reshape(len(weights), 1, 1, -1)
+        pulls = np.stack([every, -every], axis=1)
         yield from zip(ends, pulls if len(pulls) == n else repeat(pulls[0], n), strict=True)
 
 

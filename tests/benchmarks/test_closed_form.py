@@ -2,11 +2,10 @@
 
 import subprocess
 import sys
-import tracemalloc
-from collections.abc import Callable
 
 import numpy as np
 import pytest
+from measures import peak_megabytes
 from numpy.testing import assert_allclose
 from pytest_benchmark.fixture import BenchmarkFixture
 from scipy.special import expit, softmax
@@ -54,15 +53,6 @@ def test_win_rates_of_a_vocabulary(benchmark: BenchmarkFixture, n_actions: int) 
 def test_win_rates_by_the_table_in_blocks(benchmark: BenchmarkFixture) -> None:
     r = np.random.default_rng(0).normal(size=10_000)
     assert benchmark.pedantic(table_by_rows, args=(r,), rounds=3).shape == (10_000,)
-
-
-def peak_megabytes(call: Callable[[], object]) -> float:
-    tracemalloc.start()
-    try:
-        call()
-        return tracemalloc.get_traced_memory()[1] / 1e6
-    finally:
-        tracemalloc.stop()
 
 
 def largest_error(r: np.ndarray, g: np.ndarray) -> float:
