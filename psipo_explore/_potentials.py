@@ -19,9 +19,11 @@ from psipo_explore.losses import MarginLoss
 _STEPS = 100
 _CG_STEPS = 3000
 _CG_RESIDUAL = 1e-9  # of a Newton step, which the next one mends
+_CG_RESIDUAL_QUADRATIC = 1e-14  # of the only step
 _THIN = 5.5  # entries of the Laplacian for each action up to which it is a chain or a grid
 _GRADIENT = 1e-12  # of the weight that meets in one action
 _GRADIENT_AT_REST = 1e-9  # accepted where rounding lets no step do better
+_ROUNDING = 1e-12  # of an objective that sums over millions of comparisons
 
 
 def convex_potential(data: Comparisons, loss: MarginLoss, inside: Mask, *, ridge: float = 0.0) -> Array:
@@ -40,13 +42,15 @@ def convex_potential(data: Comparisons, loss: MarginLoss, inside: Mask, *, ridge
         pull = weights * loss.phi_slope(x[winners] - x[losers])
         return np.asarray(np.bincount(winners, pull, n) - np.bincount(losers, pull, n) + ridge * x)
 
+    quadratic = np.ptp(loss.phi_curvature(np.array([-1.0, 0.0, 1.0]))) == 0
+    residual = _CG_RESIDUAL_QUADRATIC if quadratic else _CG_RESIDUAL
     x = np.zeros(n)
     for _ in range(_STEPS):
         g = gradient(x)
         if (np.abs(g) <= _GRADIENT * degree).all():
             break
         curvature = weights * loss.phi_curvature(x[winners] - x[losers])
-        step = -_solve_laplacian(winners, losers, curvature, g, component, ridge)
+        step = -_solve_laplacian(winners, losers, curvature, g, component, ridge, residual)
         moved = _descend(objective, x, step, float(g @ step))
         if moved is x:
             break
@@ -65,7 +69,7 @@ def _descend(objective: Callable[[Array], float], x: Array, step: Array, slope: 
     length = 1.0
     while length > 1e-10:
         moved = x + length * step
-        if objective(moved) <= before + 1e-4 * length * slope + 1e-15 * abs(before):
+        if objective(moved) <= before + 1e-4 * length * slope + _ROUNDING * abs(before):
             return moved
         length /= 2
     return x
@@ -76,19 +80,22 @@ def _centred(x: Array, component: Indices) -> Array:
     return np.asarray(x - (np.bincount(component, x) / size)[component])
 
 
-def _solve_laplacian(winners: Indices, losers: Indices, w: Array, b: Array, component: Indices, ridge: float) -> Array:
+def _solve_laplacian(
+    winners: Indices, losers: Indices, w: Array, b: Array, component: Indices, ridge: float, residual: float
+) -> Array:
     from scipy import sparse
 
     n = b.size
-    adjacency = sparse.coo_array((w, (winners, losers)), shape=(n, n)).tocsr()
-    adjacency = adjacency + adjacency.T
-    diagonal = np.asarray(adjacency.sum(axis=1)).ravel() + ridge
-    matrix = (sparse.diags_array(diagonal) - adjacency).tocsr()
+    diagonal = np.bincount(winners, w, n) + np.bincount(losers, w, n) + ridge
+    rows, columns = (np.concatenate([*ends, np.arange(n)]) for ends in ((winners, losers), (losers, winners)))
+    matrix = sparse.coo_array((np.concatenate([-w, -w, diagonal]), (rows, columns)), shape=(n, n)).tocsr()
     if matrix.nnz <= _THIN * n:
         return _solve_grounded(matrix.tocsc(), b, component, ridge)
     inverse = np.where(diagonal > 0, 1 / np.where(diagonal > 0, diagonal, 1.0), 0.0)
     preconditioner = sparse.diags_array(inverse)
-    solution, failed = sparse.linalg.cg(matrix, b, rtol=_CG_RESIDUAL, atol=0.0, maxiter=_CG_STEPS, M=preconditioner)
+    if not ridge:
+        b = _centred(b, component)  # what rounding adds to b outside the Laplacian's range no step can take away
+    solution, failed = sparse.linalg.cg(matrix, b, rtol=residual, atol=0.0, maxiter=_CG_STEPS, M=preconditioner)
     return np.asarray(solution) if not failed else _solve_grounded(matrix.tocsc(), b, component, ridge)
 
 

@@ -10,7 +10,6 @@ import os
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from psipo_explore import _checks as checks
 from psipo_explore._checks import Array, ArrayLike, Indices
 from psipo_explore._files import csv_rows, indexed, jsonl_rows
 from psipo_explore._graphs import components
+from psipo_explore._segments import Segments
 from psipo_explore._tables import html_table
 from psipo_explore.preferences import meeting_weights
 
@@ -40,7 +40,8 @@ class Comparisons:
     Raises
     ------
     ValueError
-        If lengths differ, an index is out of range, a weight is not positive, or an action meets itself or another context's.
+        If lengths differ, an index is out of range, a weight is not positive, an action meets itself or another context's, or
+        one of several contexts has a single action.
 
     Examples
     --------
@@ -86,6 +87,8 @@ class Comparisons:
         checks.refuse_where(self.winners == self.losers, "losers", self.losers, "must differ from its winner")
         strangers = self.contexts[self.winners] != self.contexts[self.losers]
         checks.refuse_where(strangers, "losers", self.losers, "must be of the same context as its winner")
+        alone = (Segments(self.contexts).sum(np.ones(self.n_actions)) == 1) & (self.n_actions > 1)
+        checks.refuse_where(alone, "contexts", self.contexts, "must hold more than one action: there is nothing to compare")
 
     @classmethod
     def from_pairs(
@@ -121,7 +124,7 @@ class Comparisons:
         >>> Comparisons.from_pairs([("a", "b"), ("b", "c")]).actions
         ('a', 'b', 'c')
         """
-        rows = [_pair(k, pair) for k, pair in enumerate(pairs)]
+        rows = [checks.pair(k, pair) for k, pair in enumerate(pairs)]
         if not rows:
             raise ValueError("pairs is empty, must hold at least one (winner, loser)")
         counts = np.ones(len(rows)) if weights is None else checks.real("weights", weights)
@@ -389,12 +392,3 @@ class Comparisons:
         wins = self.win_table()[:12, :12] if self.n_actions <= 2000 else np.empty(0)
         rows = [[name, *(f"{count:g}" for count in row)] for name, row in zip(names, wins, strict=False)]
         return html_table(["winner ╲ loser", *names], rows, caption=repr(self))
-
-
-def _pair(k: int, pair: Any) -> tuple[Hashable, Hashable]:
-    if not isinstance(pair, Sequence | np.ndarray) or isinstance(pair, str) or len(pair) != 2:
-        raise ValueError(f"pairs[{k}] = {pair!r}, must be (winner, loser)")
-    winner, loser = pair
-    if winner == loser:
-        raise ValueError(f"pairs[{k}] = ({winner!r}, {loser!r}), an action cannot beat itself")
-    return winner, loser

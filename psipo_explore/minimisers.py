@@ -39,6 +39,8 @@ class Minimum:
         Infimum of the weighted mean loss.
     actions : tuple of str
         Labels.
+    blocks, contexts : ndarray of int, shape (K,)
+        The loss fixes ratios of probabilities inside each block, and a policy sums to 1 in each context.
     """
 
     policy: Array
@@ -48,6 +50,28 @@ class Minimum:
     vanishing: Mask
     loss: Array
     actions: tuple[str, ...]
+    blocks: Indices
+    contexts: Indices
+
+    @property
+    def bounds(self) -> tuple[Array, Array]:
+        """Least and greatest probability that the loss leaves each action, two arrays of shape (..., K).
+
+        Both are policy where nothing is open. Otherwise the least is 0 and the greatest is the action's share of its
+        block, neither of which a minimiser need attain.
+
+        Examples
+        --------
+        >>> from psipo_explore import D3, IPO
+        >>> minimise(D3, IPO, beta=1.0).bounds
+        (array([0., 0., 0.]), array([0.5, 0.5, 1. ]))
+        """
+        block, context = Segments(self.blocks), Segments(self.contexts)
+        in_block = block.sum(self.policy)
+        share = np.divide(self.policy, in_block, out=np.zeros_like(self.policy), where=in_block > 0)
+        n_blocks = context.sum((in_block > 0) / block.sum(np.ones(self.blocks.size)))
+        one_block = n_blocks < 1.5
+        return np.where(one_block, self.policy, 0.0), np.where(one_block, self.policy, share)
 
     def _repr_html_(self) -> str:
         status = f"{'attained' if self.attained else 'not attained'}, {'unique' if self.unique else 'not unique'}"
@@ -115,10 +139,12 @@ def minimise(data: Comparisons, loss: MarginLoss, beta: ArrayLike, *, pi_ref: Ar
         policy=policy,
         log_ratio=log_ratio,
         attained=bool(inside.all()),
-        unique=np.unique(blocks[~vanishing]).size == np.unique(data.contexts).size,
+        unique=np.unique(blocks[~vanishing & (reference > 0)]).size == np.unique(data.contexts).size,
         vanishing=vanishing,
         loss=_infimum(data, loss, beta, x, inside),
         actions=data.actions,
+        blocks=blocks,
+        contexts=data.contexts,
     )
 
 

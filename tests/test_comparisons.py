@@ -181,6 +181,7 @@ def test_bad_tables_of_counts_are_refused(wins: object, message: str) -> None:
         (([0], [0], ("a", "b"), [1.0], [0, 0]), r"^losers\[0\] = 0, must differ"),
         (([0], [1], ("a", "b"), [0.0], [0, 0]), r"^weights\[0\] = 0, must be positive"),
         (([0], [1], ("a", "b"), [1.0], [0, 1]), r"^losers\[0\] = 1, must be of the same context"),
+        (([0], [1], ("a", "b", "c"), [1.0], [0, 0, 7]), r"^contexts\[2\] = 7, must hold more than one action"),
         (([0], [1], ("a", "b"), [1.0], [0]), r"^contexts has 1 entries, must have one for each of 2"),
         (([0], [1, 0], ("a", "b"), [1.0], [0, 0]), r"^losers has shape \(2,\), must be that of winners, \(1,\)"),
         (([[0]], [1], ("a", "b"), [1.0], [0, 0]), r"^winners has shape \(1, 1\)"),

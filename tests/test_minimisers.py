@@ -7,7 +7,7 @@ from oracles import Table
 from scipy.optimize import minimize as scipy_minimize
 
 import psipo_explore as psipo
-from psipo_explore import DPO, IPO, Comparisons, MarginLoss, losses, minimise
+from psipo_explore import DPO, IPO, Comparisons, MarginLoss, _potentials, losses, minimise
 from psipo_explore.losses import EXPONENTIAL, SQUARED, cdpo
 
 ACCEPTED = [IPO, SQUARED, DPO, cdpo(0.1), EXPONENTIAL]
@@ -124,10 +124,60 @@ def test_a_long_chain_of_near_certain_results() -> None:
     assert_allclose(np.diff(minimise(data, IPO, 2.0).log_ratio), -0.98 / 4, rtol=1e-9)
 
 
+def test_a_well_knit_graph_is_never_factorised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def factorised(*_: object) -> None:
+        raise AssertionError("a factorisation would fill the memory at a million actions")
+
+    monkeypatch.setattr(_potentials, "_solve_grounded", factorised)
+    data = connected(3000, 9000, 0)
+    for loss in ACCEPTED:
+        u = minimise(data, loss, 1.0).log_ratio
+        pull = data.weights * loss.slope(u[data.winners] - u[data.losers], 1.0)
+        left = np.bincount(data.winners, pull, 3000) - np.bincount(data.losers, pull, 3000)
+        assert np.abs(left).max() < 1e-9
+
+
+def test_a_solver_that_stops_short_says_how_far_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_potentials, "_STEPS", 2)
+    with pytest.raises(RuntimeError, match=r"^DPO was not minimised: a gradient is still \d.* of the weight that meets in its"):
+        minimise(connected(5, 5, 0), DPO, 1.0)
+    with pytest.raises(RuntimeError, match="was not minimised"):
+        psipo.fit_reward(psipo.D1, ridge=1e-6)
+
+
+@given(st.integers(0, 999), st.sampled_from([IPO, DPO]))
+def test_bounds_are_what_minimisers_range_over(seed: int, loss: MarginLoss) -> None:
+    """Blocks may be weighed against each other at will: the loss stays, and every action stays within its bounds."""
+    rng = np.random.default_rng(seed)
+    pairs = [("a", "b"), ("b", "a"), ("b", "a"), ("c", "d"), ("d", "c"), ("c", "e")]
+    data = Comparisons.from_pairs(pairs, actions="abcdef")
+    pi_ref = rng.dirichlet(np.ones(6))
+    fit = minimise(data, loss, 0.7, pi_ref=pi_ref)
+    low, high = fit.bounds
+    assert (low == 0).all()
+    inside = np.isin(data.losers, np.flatnonzero(~fit.vanishing))
+    blocks = [[0, 1], [2, 3], [5]] if loss is DPO else [[0, 1], [2, 3, 4], [5]]
+    for weight in [*np.eye(3), rng.dirichlet(np.ones(3))]:
+        policy = np.zeros(6)
+        for block, share in zip(blocks, weight, strict=True):
+            policy[block] = share * fit.policy[block] / fit.policy[block].sum()
+        assert (policy <= high * (1 + 1e-12)).all()
+        if (weight > 0).all():
+            with np.errstate(divide="ignore"):
+                u = np.log(policy / pi_ref)
+            of_inside = loss.value((u[data.winners] - u[data.losers])[inside], 0.7) @ data.weights[inside]
+            assert_allclose(of_inside / data.weights.sum(), fit.loss, rtol=1e-9)
+    assert_allclose([high[block].sum() for block in blocks], 1)
+    unique = minimise(psipo.D1, loss, 0.7)
+    assert_array_equal(unique.bounds, [unique.policy] * 2)
+
+
 def test_an_action_never_compared_may_be_excluded_by_the_reference() -> None:
     fit = minimise(psipo.D3, IPO, 1.0, pi_ref=[0.3, 0.7, 0.0])
     assert_allclose(fit.policy, [0.3, 0.7, 0])
     assert np.isfinite(fit.log_ratio).all()
+    assert_allclose(fit.bounds, [[0.3, 0.7, 0]] * 2)
+    assert fit.unique
 
 
 def test_results_show_themselves() -> None:
