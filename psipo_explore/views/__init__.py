@@ -3,9 +3,10 @@
 `VIEWS` lists them by name, in the order of the course.
 """
 
-from psipo_explore.views import collapse, explorer, psi_curve, regularisation
+from psipo_explore.views import collapse, explorer, never_wins, psi_curve, regularisation, training
 from psipo_explore.views.view import Choice, Slider, View
 
-VIEWS: dict[str, View] = {view.name: view for view in (psi_curve.VIEW, collapse.VIEW, regularisation.VIEW, explorer.VIEW)}
+_COURSE = (psi_curve, collapse, regularisation, training, never_wins, explorer)
+VIEWS: dict[str, View] = {module.VIEW.name: module.VIEW for module in _COURSE}
 
-__all__ = ["VIEWS", "Choice", "Slider", "View", "collapse", "explorer", "psi_curve", "regularisation"]
+__all__ = ["VIEWS", "Choice", "Slider", "View", "collapse", "explorer", "never_wins", "psi_curve", "regularisation", "training"]

@@ -19,6 +19,14 @@ LOGIT_PALE = "#f6cdb0"
 
 LOGIT_LINE: dict[str, Any] = {"color": LOGIT, "linestyle": "-", "marker": "o", "markersize": 7}
 IDENTITY_LINE: dict[str, Any] = {"color": IDENTITY, "linestyle": (0, (5, 1.5)), "marker": "s", "markersize": 9}
+ACTION_LINES: tuple[dict[str, Any], ...] = (  # a, b, c, … where each has a curve: from winner to loser
+    {"color": WINNER, "linestyle": "-", "marker": "o"},
+    {"color": "#E69F00", "linestyle": (0, (5, 1.5)), "marker": "s"},
+    {"color": LOSER, "linestyle": (0, (5, 1.5, 1, 1.5)), "marker": "D"},
+    {"color": "#56B4E9", "linestyle": (0, (1, 1)), "marker": "^"},
+    {"color": "#000000", "linestyle": (0, (3, 1, 1, 1, 1, 1)), "marker": "v"},
+    {"color": "#999999", "linestyle": (0, (8, 2)), "marker": "P"},
+)
 REFERENCE_LINE: dict[str, Any] = {"color": REFERENCE, "linestyle": ":", "linewidth": 1.6}
 CHOSEN_LINE: dict[str, Any] = {"color": CHOSEN, "linestyle": "-", "marker": "D", "markersize": 7}
 

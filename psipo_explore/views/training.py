@@ -1,0 +1,299 @@
+"""Training on a handful of comparisons: DPO above, another loss below, along the steps and against β (§5.4 of arXiv:2310.12036).
+
+The runs are trained once on a grid of β and batch sizes, then looked up. Beside them stands the exact limit, or the set of
+limits where the loss leaves a choice. `panel(data=…)` takes your own `Comparisons`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Polygon
+
+from psipo_explore import D1, D2, D3, DPO, IPO, Comparisons, MarginLoss, Minimum, minimise, train
+from psipo_explore._checks import Array, Indices
+from psipo_explore.losses import HINGE, cdpo
+from psipo_explore.views import palette
+from psipo_explore.views.comparison_graph import draw_graph
+from psipo_explore.views.legend import line_entry
+from psipo_explore.views.view import Artists, Choice, Slider, StillFigure, View
+from psipo_explore.views.words import number
+
+if TYPE_CHECKING:
+    from psipo_explore.views.panel import Panel
+
+MOST_ACTIONS = len(palette.ACTION_LINES)
+_YOURS = "your data"
+_NEVER_WINS = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("a", "c")])
+_UNSEEN = Comparisons.from_pairs([("a", "b")], actions="abc")
+_TWO_UNBEATEN = Comparisons.from_pairs([("a", "c"), ("b", "d"), ("d", "c")], actions="abcd")
+NEVER_WINS = "c never wins: a and b beat each other, a beats c"
+_EXAMPLES = {
+    "D1: a beats b, b beats c, a beats c": D1,
+    "D2, a cycle: a beats b, b beats c, c beats a": D2,
+    "D3 as printed: a and b beat each other": D3,
+    NEVER_WINS: _NEVER_WINS,
+    "c unseen: a beats b": _UNSEEN,
+    "two unbeaten: a beats c, b beats d, d beats c": _TWO_UNBEATEN,
+}
+_LOSSES: dict[str, MarginLoss] = {"DPO": DPO, "IPO": IPO, "cDPO, 10 % of labels taken as flipped": cdpo(0.1), "hinge": HINGE}
+_ABOVE = "DPO"
+_BETAS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+_BATCH_SIZES = (1, 9, 81)
+_STEPS, _EVERY, _SEEDS = 18_000, 200, 10
+_FINE_BETAS = np.geomspace(_BETAS[0], _BETAS[-1], 61)
+_LIMIT = 21_300.0  # where the exact limit stands, beyond the last step
+_STRIP = (19_500.0, 23_100.0)
+_ROWS = ("above", "below")
+_COLOURS = {"DPO": palette.LOGIT, "IPO": palette.IDENTITY}
+
+
+class Runs(NamedTuple):
+    """Mean policies of all runs with the ends of their 95 % interval, each of shape (losses, β's, records, K)."""
+
+    steps: Indices
+    mean: Array
+    low: Array
+    high: Array
+
+
+@cache
+def _trained(tables: tuple[Comparisons, ...], batch_size: int, betas: tuple[float, ...]) -> dict[Comparisons, Runs]:
+    """Train all data sets, losses, β's and seeds in one array."""
+    options = {"steps": _STEPS, "record_every": _EVERY, "seeds": _SEEDS, "batch_size": batch_size}
+    run = train(tables, list(_LOSSES.values()), betas, **options)
+    low, high = (np.clip(end, 0, 1) for end in run.interval(0.95))
+    parts = zip(tables, run.mean(), low, high, strict=True)
+    return {data: Runs(run.steps, *summary) for data, *summary in parts}
+
+
+def _runs(examples: Mapping[str, Comparisons], data: Comparisons, batch_size: float, betas: tuple[float, ...]) -> Runs:
+    beside = tuple(other for name, other in examples.items() if other.actions == data.actions and name != _YOURS)
+    return _trained(beside if data in beside else (data,), int(batch_size), betas)[data]
+
+
+@cache
+def _exact(data: Comparisons, loss: MarginLoss) -> Minimum | None:
+    """At the β's of the fine grid, which begins and ends with the slider; None where the loss has no minimiser."""
+    return None if loss.no_minimiser else minimise(data, loss, _FINE_BETAS)
+
+
+def _examples_with(data: Comparisons | None) -> dict[str, Comparisons]:
+    if data is None:
+        return _EXAMPLES
+    if not isinstance(data, Comparisons):
+        raise TypeError(f"data = {data!r}, must be Comparisons, such as Comparisons.from_csv(…)")
+    if data.n_actions > MOST_ACTIONS or np.ptp(data.contexts) > 0:
+        n_contexts = np.unique(data.contexts).size
+        raise ValueError(
+            f"data holds {data.n_actions} actions in {n_contexts} contexts, must be at most {MOST_ACTIONS} in one to be drawn"
+            " (train takes any)"
+        )
+    return {_YOURS: data, **_EXAMPLES}
+
+
+def build(examples: Mapping[str, Comparisons], figure: Figure, *, comparisons: str) -> Artists:
+    """Draw the comparison graph, which stands still, and two rows of axes with a curve for each action."""
+    chosen = examples[comparisons]
+    graph = figure.add_axes((0.0, 0.42, 0.265, 0.46))
+    draw_graph(graph, chosen, minimise(chosen, DPO, 1.0).vanishing, palette.ACTION_LINES)
+    artists: dict[str, Artist] = {}
+    for row, bottom in zip(_ROWS, (0.535, 0.115), strict=True):
+        by_step, by_beta = _axes(figure, bottom, last=row == "below")
+        artists[f"{row} step"] = by_step.axvline(0, color="#222222", linewidth=1)
+        artists[f"{row} beta"] = by_beta.axvline(1, color="#222222", linewidth=1)
+        for y, look in enumerate(palette.ACTION_LINES[: chosen.n_actions]):
+            artists.update(_curves(f"{row} {y}", by_step, by_beta, look))
+        artists[f"{row} name"] = figure.text(0.31, bottom + 0.338, "", weight="bold")
+        artists[f"{row} numbers"] = figure.text(0.985, bottom + 0.338, "", ha="right")
+    _explain(figure, chosen)
+    return artists
+
+
+def _axes(figure: Figure, bottom: float, *, last: bool) -> tuple[Axes, Axes]:
+    by_step = figure.add_axes((0.31, bottom, 0.385, 0.32))
+    by_beta = figure.add_axes((0.715, bottom, 0.27, 0.32), sharey=by_step)
+    by_step.set(xlim=(0, _STRIP[1]), ylim=(-0.02, 1.02), ylabel=r"$\pi(y)$")
+    by_step.axvspan(*_STRIP, color="#f0f0f0", linewidth=0)
+    by_step.set_xticks([0, 6000, 12_000, 18_000, _LIMIT], ["0", "6000", "12 000", "18 000", "limit"])
+    by_beta.set(xscale="log", xlim=(_BETAS[0] / 1.12, _BETAS[-1] * 1.12))
+    by_beta.tick_params(labelleft=False)
+    by_beta.set_xticks([0.1, 1, 10], ["0.1", "1", "10"])
+    by_beta.set_xticks([], minor=True)
+    if last:
+        by_step.set_xlabel("step of training, then the exact limit", labelpad=3)
+        by_beta.set_xlabel(r"$\beta$, at that step", labelpad=3)
+    else:
+        by_step.tick_params(labelbottom=False)
+        by_beta.tick_params(labelbottom=False)
+    return by_step, by_beta
+
+
+def _curves(key: str, by_step: Axes, by_beta: Axes, look: Mapping[str, Any]) -> Artists:
+    """One action's artists in one row, all empty."""
+    colour, marker = look["color"], look["marker"]
+    mark = {"linestyle": "none", "marker": marker, "color": colour, "clip_on": False, "zorder": 5}
+    hollow = {**mark, "markerfacecolor": "white", "markersize": 6, "zorder": 6}
+    return {
+        f"{key} band": by_step.add_patch(Polygon(np.zeros((1, 2)), color=colour, alpha=0.25, linewidth=0)),
+        f"{key} mean": by_step.plot([], [], color=colour, linestyle=look["linestyle"], linewidth=1.8)[0],
+        f"{key} here": by_step.plot([], [], markersize=6, **mark)[0],
+        f"{key} limit": by_step.plot([], [], **hollow)[0],
+        f"{key} limits": by_step.add_collection(LineCollection([], colors=colour, linewidths=3.2), autolim=False),
+        f"{key} intervals": by_beta.add_collection(LineCollection([], colors=colour, linewidths=1.4), autolim=False),
+        f"{key} means": by_beta.plot([], [], markersize=5, **mark)[0],
+        f"{key} exact": by_beta.plot([], [], color=colour, linestyle=look["linestyle"], linewidth=1.2)[0],
+    }
+
+
+def _explain(figure: Figure, data: Comparisons) -> None:
+    """What the marks are: above the axes for the curves, under the graph for the graph."""
+    left = 0.31
+    for action, look in zip(data.actions, palette.ACTION_LINES, strict=False):
+        line_entry(figure, left, 0.965, action[:8], {**look, "linewidth": 1.8, "markersize": 6})
+        left += 0.075 + 0.011 * len(action[:8])
+    said = (
+        "arrow: from winner to loser",
+        "ground: strong component",
+        r"$\rightarrow 0$: vanishes under DPO",
+        f"filled: mean of {_SEEDS} runs,",
+        "with its 95 % interval",
+        "hollow, or line at right: exact",
+    )
+    for line, words in enumerate(said):
+        figure.text(0.015, 0.355 - 0.052 * line, words, fontsize=10)
+
+
+def update(
+    examples: Mapping[str, Comparisons],
+    artists: Artists,
+    *,
+    comparisons: str,
+    loss: str,
+    beta: float,
+    step: float,
+    batch_size: float,
+) -> str:
+    """Move every curve to the runs and limits of the given values, and say where training stands and where it heads."""
+    chosen = examples[comparisons]
+    by_beta = _runs(examples, chosen, batch_size, _BETAS)
+    runs = by_beta if beta in _BETAS else _runs(examples, chosen, batch_size, (beta,))
+    b = _BETAS.index(beta) if beta in _BETAS else 0
+    if step not in runs.steps:
+        raise ValueError(f"step = {step:.0f} was not recorded, must be a multiple of {_EVERY}")
+    record = int(np.flatnonzero(runs.steps == step)[0])
+    said = []
+    for row, name in zip(_ROWS, (_ABOVE, loss), strict=True):
+        k = list(_LOSSES).index(name)
+        now = Runs(runs.steps, runs.mean[k, b], runs.low[k, b], runs.high[k, b])
+        limit = None if _LOSSES[name].no_minimiser else minimise(chosen, _LOSSES[name], beta)
+        fine = _exact(chosen, _LOSSES[name])
+        for y in range(chosen.n_actions):
+            _move_along_steps(artists, f"{row} {y}", now, limit, record, y, chosen.n_actions)
+            _move_against_beta(artists, f"{row} {y}", by_beta, fine, k, record, y)
+        artists[f"{row} step"].set_xdata([step] * 2)
+        artists[f"{row} beta"].set_xdata([beta] * 2)
+        short = name.split(",")[0]
+        artists[f"{row} name"].set(text=short, color=_COLOURS.get(name, palette.CHOSEN))
+        numbers = _listed(chosen.actions, now.mean[record])
+        artists[f"{row} numbers"].set_text(f"at step {_whole(step)}:  {numbers}")
+        said.append(f"{short}: {numbers}; {_heads_for(chosen.actions, limit, _LOSSES[name])}.")
+    batches = "single comparisons" if batch_size == 1 else f"batches of {batch_size:.0f}"
+    return f"{comparisons}. β = {number(beta)}, {batches}, step {_whole(step)}, mean of {_SEEDS} runs. {' '.join(said)}"
+
+
+def _move_along_steps(artists: Artists, key: str, runs: Runs, limit: Minimum | None, record: int, y: int, n: int) -> None:
+    mean, low, high = (part[:, y] for part in runs[1:])
+    around = np.concatenate([runs.steps, runs.steps[::-1]]), np.concatenate([low, high[::-1]])
+    artists[f"{key} band"].set_xy(np.stack(around, axis=-1))
+    artists[f"{key} mean"].set_data(runs.steps, mean)
+    artists[f"{key} here"].set_data([runs.steps[record]], [mean[record]])
+    at = _LIMIT + (y - (n - 1) / 2) * 900
+    unique = limit is not None and limit.unique
+    artists[f"{key} limit"].set_data(*([at], [limit.policy[y]]) if limit is not None and unique else ([], []))
+    ends = [] if limit is None or unique else [[(at, bound[y]) for bound in limit.bounds]]
+    artists[f"{key} limits"].set_segments(ends)
+
+
+def _move_against_beta(artists: Artists, key: str, runs: Runs, exact: Minimum | None, k: int, record: int, y: int) -> None:
+    mean, low, high = (part[k, :, record, y] for part in runs[1:])
+    artists[f"{key} means"].set_data(_BETAS, mean)
+    artists[f"{key} intervals"].set_segments([[(b, bottom), (b, top)] for b, bottom, top in zip(_BETAS, low, high, strict=True)])
+    unique = exact is not None and exact.unique
+    artists[f"{key} exact"].set_data(*(_FINE_BETAS, exact.policy[:, y]) if exact is not None and unique else ([], []))
+
+
+def _whole(count: float) -> str:
+    return f"{count:.0f}" if count < 10_000 else f"{count:,.0f}".replace(",", "\u2009")
+
+
+def _listed(actions: tuple[str, ...], policy: Array) -> str:
+    words = ("0" if p == 0 else f"{p:.3f}" if p >= 5e-4 else "<0.001" for p in policy.tolist())
+    return ", ".join(f"{action[:8]} {word}" for action, word in zip(actions, words, strict=True))
+
+
+def _heads_for(actions: tuple[str, ...], limit: Minimum | None, loss: MarginLoss) -> str:
+    if limit is None:
+        return f"{loss.no_minimiser}, so no limit is drawn"
+    gone = [action for action, vanishes in zip(actions, limit.vanishing, strict=True) if vanishes]
+    vanish = f" ({' and '.join(gone)} {'vanish' if len(gone) > 1 else 'vanishes'} at every β)" if gone else ""
+    if limit.unique:
+        where = "its minimum is at" if limit.attained else "it has no minimum and heads for"
+        return f"{where} {_listed(actions, limit.policy)}{vanish}"
+    most = ", ".join(f"{a} up to {high:.3g}" for a, high in zip(actions, limit.bounds[1], strict=True) if high > 0)
+    return f"it leaves a choice, {most}{vanish}"
+
+
+def view_of(data: Comparisons | None = None) -> View:
+    """The view with its examples, and with your data first if there are any."""
+    examples = _examples_with(data)
+    names = tuple(examples)
+    steps = tuple(range(0, _STEPS + 1, _EVERY))
+    return View(
+        name="training",
+        title="Training by DPO and by IPO, and where it heads",
+        controls=(
+            Choice("comparisons", "comparisons trained on", names, start=names[0]),
+            Choice("loss", "loss beside DPO", tuple(_LOSSES)[1:], start="IPO"),
+            Slider("beta", "β, strength of the KL term", _BETAS, start=1.0),
+            Slider("step", "step of training", steps, start=_STEPS, write=_whole),
+            Slider("batch_size", "comparisons a step", _BATCH_SIZES, start=9, write=_whole),
+        ),
+        build=partial(build, examples),
+        update=partial(update, examples),
+        rebuild_on=("comparisons",),
+        size=(9.0, 5.2),
+    )
+
+
+VIEW = view_of()
+
+
+def figure(data: Comparisons | None = None, **values: Any) -> StillFigure:
+    """The picture at the given values, of your own data if there are any."""
+    return (VIEW if data is None else view_of(data)).figure(**values)
+
+
+def panel(data: Comparisons | None = None, **start: Any) -> Panel:
+    """The picture with its controls; all runs are trained ahead, with a bar, so that every control answers at once."""
+    view = VIEW if data is None else view_of(data)
+    view.values(start)
+    train_ahead(data)
+    return view.panel(**start)
+
+
+def train_ahead(data: Comparisons | None = None) -> None:
+    """Train whatever the controls can ask for."""
+    from tqdm.auto import tqdm
+
+    examples = _examples_with(data)
+    for batch_size in tqdm(_BATCH_SIZES, desc="training runs for the sliders", leave=False):
+        for comparisons in examples.values():
+            _runs(examples, comparisons, batch_size, _BETAS)
