@@ -7,12 +7,15 @@ each comparison was drawn says all of it, in fewer terms.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from psipo_explore._checks import Array, Indices
 from psipo_explore.comparisons import Comparisons
 
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 _NUMBERS = 1 << 20  # random numbers held at once
 
 
@@ -37,8 +40,8 @@ def batches(
         n = min(most, steps - start)
         uniform = np.stack([rng.random((n, batch_size)) for rng in generators], axis=1)
         drawn = [_drawn(table, uniform, width) for table in tables]
-        pairs, weights = (np.broadcast_arrays(*parts) for parts in zip(*drawn, strict=True))
-        yield n, np.stack(pairs, axis=2), np.stack(weights, axis=1)
+        pairs_of, weights_of = (np.broadcast_arrays(*parts) for parts in zip(*drawn, strict=True))
+        yield n, np.stack(pairs_of, axis=2), np.stack(weights_of, axis=1)
 
 
 def _drawn(table: Comparisons, uniform: Array, width: int) -> tuple[Indices, Array]:
@@ -57,12 +60,12 @@ def _pairs(table: Comparisons) -> Indices:
     return np.stack([table.winners, table.losers])
 
 
-def _padded(values: Array | Indices, width: int) -> Array | Indices:
+def _padded(values: npt.NDArray[_Scalar], width: int) -> npt.NDArray[_Scalar]:
     """Zeros after the values: comparisons of weight 0 of an action with itself, so that data sets fit side by side."""
     return np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, width - values.shape[-1])])
 
 
-def _counts(which: Indices, n_comparisons: int) -> Array:
+def _counts(which: Indices, n_comparisons: int) -> Indices:
     """How often each comparison is in each batch; batches are the last axis."""
     n_batches = which[..., 0].size
     batch = np.arange(n_batches).reshape(*which.shape[:-1], 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,29 +14,41 @@ from psipo_explore._checks import Array, Mask
 from psipo_explore.views.words import number
 
 _GROUNDS = ("#f7e3a1", "#cfe2f3", "#f6d5de", "#d5ead8", "#e3dcf0", "#e8e8e8")
-_GROUND = 42  # points across
-_NODE = 25
 _ARROW = "#444444"
+
+
+class _Sizes(NamedTuple):
+    """Radius of the circle of nodes in data units; a node, the ground under it and its label in points."""
+
+    circle: float
+    node: float
+    ground: float
+    label: float
+
+
+_FEW, _MANY = _Sizes(1.0, 25, 42, 11), _Sizes(1.25, 21, 34, 9)
 
 
 def draw_graph(ax: Axes, data: Comparisons, vanishing: Mask, looks: Sequence[Mapping[str, Any]]) -> None:
     """Draw merged comparisons of a few actions, each node in its action's colour."""
-    at = _on_a_circle(data.n_actions)
-    ax.set(xlim=(-2.1, 2.1), ylim=(-1.75, 1.75), aspect="equal")
+    sizes = _FEW if data.n_actions <= 4 else _MANY
+    at = sizes.circle * _on_a_circle(data.n_actions)
+    beyond = 1 + 0.75 / sizes.circle
+    ax.set(xlim=(-2.1, 2.1), ylim=(-2.1, 2.1), aspect="equal")
     ax.axis("off")
     for ground, component in zip(_GROUNDS, np.unique(data.strong_components), strict=False):
         x, y = at[data.strong_components == component].T
-        ax.fill(x, y, color=ground, linewidth=_GROUND, joinstyle="round", zorder=1)
-        ax.plot(x, y, color=ground, linestyle="none", marker="o", markersize=_GROUND, markeredgewidth=0, zorder=1)
+        ax.fill(x, y, color=ground, linewidth=sizes.ground, joinstyle="round", zorder=1)
+        ax.plot(x, y, color=ground, linestyle="none", marker="o", markersize=sizes.ground, markeredgewidth=0, zorder=1)
     merged = data.merged()
     for winner, loser, weight in zip(merged.winners, merged.losers, merged.weights, strict=True):
-        _draw_arrow(ax, at[winner], at[loser], weight)
+        _draw_arrow(ax, at[winner], at[loser], weight, sizes.node)
     for (x, y), action, gone, look in zip(at, data.actions, vanishing, looks, strict=False):
         edge = {"markeredgecolor": look["color"], "markeredgewidth": 2.4}
-        ax.plot([x], [y], marker="o", markersize=_NODE, markerfacecolor="white", zorder=4, **edge)
-        ax.text(x, y, action[:3], ha="center", va="center_baseline", zorder=5)
+        ax.plot([x], [y], marker="o", markersize=sizes.node, markerfacecolor="white", zorder=4, **edge)
+        ax.text(x, y, action[:3], ha="center", va="center_baseline", fontsize=sizes.label, zorder=5)
         if gone:
-            ax.text(1.75 * x, 1.75 * y, r"$\rightarrow 0$", ha="center", va="center", zorder=5)
+            ax.text(beyond * x, beyond * y, r"$\rightarrow 0$", ha="center", va="center", zorder=5)
 
 
 def _on_a_circle(n: int) -> Array:
@@ -44,7 +56,7 @@ def _on_a_circle(n: int) -> Array:
     return np.stack([np.cos(angle), np.sin(angle)], axis=-1)
 
 
-def _draw_arrow(ax: Axes, winner: Array, loser: Array, weight: float) -> None:
+def _draw_arrow(ax: Axes, winner: Array, loser: Array, weight: float, node: float) -> None:
     """Bent to one side, so that the arrow back runs beside it."""
     arrow = FancyArrowPatch(
         tuple(winner),
@@ -52,8 +64,8 @@ def _draw_arrow(ax: Axes, winner: Array, loser: Array, weight: float) -> None:
         arrowstyle="-|>",
         connectionstyle="arc3,rad=0.13",
         mutation_scale=14,
-        shrinkA=_NODE / 2 + 1,
-        shrinkB=_NODE / 2 + 2,
+        shrinkA=node / 2 + 1,
+        shrinkB=node / 2 + 2,
         color=_ARROW,
         linewidth=1.6,
         zorder=3,
@@ -61,6 +73,5 @@ def _draw_arrow(ax: Axes, winner: Array, loser: Array, weight: float) -> None:
     ax.add_patch(arrow)
     if weight != 1:
         dx, dy = loser - winner
-        ax.text(
-            *(winner + loser) / 2 + 0.17 * np.array([dy, -dx]), number(weight), ha="center", va="center", fontsize=9, zorder=5
-        )
+        aside = np.array([dy, -dx]) * (0.065 + 0.2 / np.hypot(dx, dy))
+        ax.text(*(winner + loser) / 2 + aside, number(weight), ha="center", va="center", fontsize=9, zorder=5)

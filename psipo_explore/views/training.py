@@ -24,7 +24,7 @@ from psipo_explore.views import palette
 from psipo_explore.views.comparison_graph import draw_graph
 from psipo_explore.views.legend import line_entry
 from psipo_explore.views.view import Artists, Choice, Slider, StillFigure, View
-from psipo_explore.views.words import number
+from psipo_explore.views.words import enumeration, number
 
 if TYPE_CHECKING:
     from psipo_explore.views.panel import Panel
@@ -102,26 +102,27 @@ def _examples_with(data: Comparisons | None) -> dict[str, Comparisons]:
 def build(examples: Mapping[str, Comparisons], figure: Figure, *, comparisons: str) -> Artists:
     """Draw the comparison graph, which stands still, and two rows of axes with a curve for each action."""
     chosen = examples[comparisons]
-    graph = figure.add_axes((0.0, 0.42, 0.265, 0.46))
+    graph = figure.add_axes((0.0, 0.47, 0.265, 0.52))
     draw_graph(graph, chosen, minimise(chosen, DPO, 1.0).vanishing, palette.ACTION_LINES)
     artists: dict[str, Artist] = {}
-    for row, bottom in zip(_ROWS, (0.535, 0.115), strict=True):
+    for row, bottom in zip(_ROWS, (0.573, 0.125), strict=True):
         by_step, by_beta = _axes(figure, bottom, last=row == "below")
         artists[f"{row} step"] = by_step.axvline(0, color="#222222", linewidth=1)
         artists[f"{row} beta"] = by_beta.axvline(1, color="#222222", linewidth=1)
         for y, look in enumerate(palette.ACTION_LINES[: chosen.n_actions]):
             artists.update(_curves(f"{row} {y}", by_step, by_beta, look))
-        artists[f"{row} name"] = figure.text(0.31, bottom + 0.338, "", weight="bold")
-        artists[f"{row} numbers"] = figure.text(0.985, bottom + 0.338, "", ha="right")
+        artists[f"{row} name"] = figure.text(0.31, bottom + 0.366, "", weight="bold")
+        artists[f"{row} numbers"] = figure.text(0.985, bottom + 0.366, "", ha="right")
     _explain(figure, chosen)
     return artists
 
 
 def _axes(figure: Figure, bottom: float, *, last: bool) -> tuple[Axes, Axes]:
-    by_step = figure.add_axes((0.31, bottom, 0.385, 0.32))
-    by_beta = figure.add_axes((0.715, bottom, 0.27, 0.32), sharey=by_step)
+    by_step = figure.add_axes((0.31, bottom, 0.385, 0.347))
+    by_beta = figure.add_axes((0.715, bottom, 0.27, 0.347), sharey=by_step)
     by_step.set(xlim=(0, _STRIP[1]), ylim=(-0.02, 1.02), ylabel=r"$\pi(y)$")
     by_step.axvspan(*_STRIP, color="#f0f0f0", linewidth=0)
+    by_step.set_yticks([0, 0.25, 0.5, 0.75, 1])
     by_step.set_xticks([0, 6000, 12_000, 18_000, _LIMIT], ["0", "6000", "12 000", "18 000", "limit"])
     by_beta.set(xscale="log", xlim=(_BETAS[0] / 1.12, _BETAS[-1] * 1.12))
     by_beta.tick_params(labelleft=False)
@@ -154,11 +155,11 @@ def _curves(key: str, by_step: Axes, by_beta: Axes, look: Mapping[str, Any]) -> 
 
 
 def _explain(figure: Figure, data: Comparisons) -> None:
-    """What the marks are: above the axes for the curves, under the graph for the graph."""
-    left = 0.31
-    for action, look in zip(data.actions, palette.ACTION_LINES, strict=False):
-        line_entry(figure, left, 0.965, action[:8], {**look, "linewidth": 1.8, "markersize": 6})
-        left += 0.075 + 0.011 * len(action[:8])
+    """What the marks are, under the graph."""
+    for y, (action, look) in enumerate(zip(data.actions, palette.ACTION_LINES, strict=False)):
+        line, place = divmod(y, 2)
+        mark = {**look, "linewidth": 1.8, "markersize": 6}
+        line_entry(figure, 0.015 + 0.125 * place, 0.455 - 0.05 * line, action[:8], mark)
     said = (
         "arrow: from winner to loser",
         "ground: strong component",
@@ -168,7 +169,7 @@ def _explain(figure: Figure, data: Comparisons) -> None:
         "hollow, or line at right: exact",
     )
     for line, words in enumerate(said):
-        figure.text(0.015, 0.355 - 0.052 * line, words, fontsize=10)
+        figure.text(0.015, 0.288 - 0.049 * line, words, fontsize=10)
 
 
 def update(
@@ -203,7 +204,7 @@ def update(
         short = name.split(",")[0]
         artists[f"{row} name"].set(text=short, color=_COLOURS.get(name, palette.CHOSEN))
         numbers = _listed(chosen.actions, now.mean[record])
-        artists[f"{row} numbers"].set_text(f"at step {_whole(step)}:  {numbers}")
+        artists[f"{row} numbers"].set_text(_header(chosen.actions, now.mean[record], step))
         said.append(f"{short}: {numbers}; {_heads_for(chosen.actions, limit, _LOSSES[name])}.")
     batches = "single comparisons" if batch_size == 1 else f"batches of {batch_size:.0f}"
     return f"{comparisons}. β = {number(beta)}, {batches}, step {_whole(step)}, mean of {_SEEDS} runs. {' '.join(said)}"
@@ -215,7 +216,7 @@ def _move_along_steps(artists: Artists, key: str, runs: Runs, limit: Minimum | N
     artists[f"{key} band"].set_xy(np.stack(around, axis=-1))
     artists[f"{key} mean"].set_data(runs.steps, mean)
     artists[f"{key} here"].set_data([runs.steps[record]], [mean[record]])
-    at = _LIMIT + (y - (n - 1) / 2) * 900
+    at = _LIMIT + (y - (n - 1) / 2) * min(900, (_STRIP[1] - _STRIP[0]) / n)
     unique = limit is not None and limit.unique
     artists[f"{key} limit"].set_data(*([at], [limit.policy[y]]) if limit is not None and unique else ([], []))
     ends = [] if limit is None or unique else [[(at, bound[y]) for bound in limit.bounds]]
@@ -239,11 +240,18 @@ def _listed(actions: tuple[str, ...], policy: Array) -> str:
     return ", ".join(f"{action[:8]} {word}" for action, word in zip(actions, words, strict=True))
 
 
+def _header(actions: tuple[str, ...], policy: Array, step: float) -> str:
+    """As much as fits beside the row's name."""
+    if len(actions) <= 4:
+        return f"at step {_whole(step)}:  {_listed(actions, policy)}"
+    return _listed(tuple(action[:3] for action in actions), policy)
+
+
 def _heads_for(actions: tuple[str, ...], limit: Minimum | None, loss: MarginLoss) -> str:
     if limit is None:
         return f"{loss.no_minimiser}, so no limit is drawn"
     gone = [action for action, vanishes in zip(actions, limit.vanishing, strict=True) if vanishes]
-    vanish = f" ({' and '.join(gone)} {'vanish' if len(gone) > 1 else 'vanishes'} at every β)" if gone else ""
+    vanish = f" ({enumeration(gone)} {'vanish' if len(gone) > 1 else 'vanishes'} at every β)" if gone else ""
     if limit.unique:
         where = "its minimum is at" if limit.attained else "it has no minimum and heads for"
         return f"{where} {_listed(actions, limit.policy)}{vanish}"
@@ -269,7 +277,7 @@ def view_of(data: Comparisons | None = None) -> View:
         build=partial(build, examples),
         update=partial(update, examples),
         rebuild_on=("comparisons",),
-        size=(9.0, 5.2),
+        size=(9.0, 4.6),
     )
 
 

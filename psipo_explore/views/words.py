@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -43,3 +44,9 @@ def probability_from_log(log_p: float) -> str:
     if math.isfinite(log_p) and log_p < -700:
         return f"about {_power_of_ten(round(log_p / math.log(10)))}"
     return probability(math.exp(log_p)) if log_p == 0 or log_p < -1e-15 else "almost 1"
+
+
+def enumeration(names: Sequence[str]) -> str:
+    """One after the other: a, b and c."""
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from psipo_explore.views.words import number, probability, probability_from_log
+from psipo_explore.views.words import enumeration, number, probability, probability_from_log
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,8 @@ def test_probability(p: float, words: str) -> None:
 )
 def test_probability_from_log(log_p: float, words: str) -> None:
     assert probability_from_log(log_p) == words
+
+
+@pytest.mark.parametrize(("names", "words"), [("a", "a"), ("ab", "a and b"), ("abc", "a, b and c")])
+def test_enumeration(names: str, words: str) -> None:
+    assert enumeration(list(names)) == words
