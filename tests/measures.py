@@ -1,7 +1,27 @@
-"""What a benchmark measures besides time."""
+"""How far apart two answers are, and what a benchmark measures besides time."""
 
 import tracemalloc
 from collections.abc import Callable
+
+import numpy as np
+from mpmath import mpf
+from oracles import Table
+
+from psipo_explore import Psi
+
+EPS = float(np.finfo(float).eps)
+
+
+def assert_meets(got: Table, exact: list[mpf], conditioning: float) -> None:
+    """Equal up to the rounding that the problem's conditioning allows, relative to each probability."""
+    bound = 1e-14 + 64 * EPS * conditioning
+    for ours, theirs in zip(got.tolist(), exact, strict=True):
+        assert abs(ours - theirs) <= bound * theirs + mpf(10) ** -300, (ours, theirs)
+
+
+def largest_psi(p: Table, psi: Psi) -> float:
+    values = psi.of_table(p)
+    return float(np.abs(values[np.isfinite(values)]).max())
 
 
 def peak_megabytes(call: Callable[[], object]) -> float:

@@ -109,6 +109,12 @@ def test_ipo_is_gpos_squared_loss_at_twice_the_beta(h: float, beta: float) -> No
     assert_allclose(IPO.value(h, beta), SQUARED.value(h, 2 * beta) / (4 * beta**2), rtol=1e-12)
 
 
+@given(st.floats(0.05, 5))
+def test_discopop_s_first_step_lowers_the_winner(beta: float) -> None:
+    assert_allclose(discopop(0.05).slope(0.0, beta), 0.78 * beta, rtol=0.01)
+    assert DPO.slope(0.0, beta) < 0
+
+
 def test_smoothing_of_zero_is_dpo() -> None:
     h = np.linspace(-5, 5, 11)
     for loss in (cdpo(0.0), robust_dpo(0.0)):

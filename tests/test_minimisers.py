@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import Table
 from scipy.optimize import minimize as scipy_minimize
+from strategies import counts, share, tables
 
 import psipo_explore as psipo
 from psipo_explore import DPO, IPO, Comparisons, MarginLoss, _potentials, losses, minimise
@@ -114,6 +115,27 @@ def test_each_context_is_normalised_by_itself() -> None:
         minimise(both, IPO, 0.5, pi_ref=[0.25, 0.25, 0.2, 0.2, 0.1])
 
 
+@pytest.mark.parametrize("loss", [DPO, IPO], ids=lambda loss: loss.name)
+@given(st.data())
+@settings(max_examples=30)
+def test_the_population_s_minimiser_sees_win_rates_only_and_orders_by_them(loss: MarginLoss, data: st.DataObject) -> None:
+    p, mu = data.draw(tables(4, easy=True)), share(data.draw(counts(4, zeros=False)))
+    cycle = np.zeros((4, 4))
+    cycle[:3, :3] = [[0, mu[2], -mu[1]], [-mu[2], 0, mu[0]], [mu[1], -mu[0], 0]]  # sums to 0 against μ
+    fit, turned = (minimise(Comparisons.from_preferences(table, mu=mu), loss, 0.7) for table in (p, p + 0.009 * cycle))
+    assert_allclose(turned.policy, fit.policy, rtol=1e-8)
+    order = np.argsort(p @ mu)
+    assert (np.diff(fit.log_ratio[order]) >= -1e-9).all()
+
+
+def test_a_sure_cycle_leaves_dpo_a_minimum_where_the_closed_form_collapses() -> None:
+    cycle, mu = psipo.tournament([(0, 1), (1, 2), (2, 0)], 3), [0.5, 0.25, 0.25]
+    assert psipo.optimal_policy(cycle, psipo.LOGIT, 1.0, mu=mu).tolist() == [0, 0, 1]
+    fit = minimise(Comparisons.from_preferences(cycle, mu=mu), DPO, 1.0)
+    assert fit.attained
+    assert_allclose(fit.policy, [0.304, 0.180, 0.516], atol=6e-4)
+
+
 def test_a_long_chain_of_near_certain_results() -> None:
     n = 1000
     up, down = np.arange(n - 1), np.arange(1, n)
@@ -159,8 +181,8 @@ def test_bounds_are_what_minimisers_range_over(seed: int, loss: MarginLoss) -> N
     blocks = [[0, 1], [2, 3], [5]] if loss is DPO else [[0, 1], [2, 3, 4], [5]]
     for weight in [*np.eye(3), rng.dirichlet(np.ones(3))]:
         policy = np.zeros(6)
-        for block, share in zip(blocks, weight, strict=True):
-            policy[block] = share * fit.policy[block] / fit.policy[block].sum()
+        for block, part in zip(blocks, weight, strict=True):
+            policy[block] = part * fit.policy[block] / fit.policy[block].sum()
         assert (policy <= high * (1 + 1e-12)).all()
         if (weight > 0).all():
             with np.errstate(divide="ignore"):

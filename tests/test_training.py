@@ -39,6 +39,16 @@ def test_descent_keeps_the_sum_of_each_component_and_so_may_end_elsewhere_than_t
     assert not minimise(unseen, IPO, 0.3).unique
 
 
+def test_of_two_unbeaten_actions_descent_may_keep_one() -> None:
+    """Where DPO leaves their weights open, π(a)/π(b) falls about like log t / t."""
+    two_unbeaten = Comparisons.from_pairs([("a", "c"), ("b", "d"), ("d", "c")], actions="abcd")
+    assert not minimise(two_unbeaten, DPO, 1.0).unique
+    run = train(two_unbeaten, DPO, 1.0, steps=40_000, record_every=10_000, **DESCENT)  # type: ignore[arg-type]
+    t = run.steps[1:]
+    ratio = (run.probability("a") / run.probability("b"))[0, 1:]
+    assert_allclose(ratio / ratio[0], (np.log(t) / t) / (np.log(t) / t)[0], rtol=0.1)
+
+
 def test_a_step_of_descent_by_hand() -> None:
     run = train(NEVER_WINS, DPO, 2.0, steps=1, **DESCENT)  # type: ignore[arg-type]
     logits = 0.4 * 2.0 * 0.5 / 3 * np.array([1.0, 0.0, -1.0])
