@@ -19,8 +19,8 @@ def panels(page: Page) -> list[Locator]:
 
 
 def seen(panel: Locator) -> tuple[str, str]:
-    """The sentence and the picture's moving layer, as the reader sees them now."""
-    return panel.locator(SENTENCE).inner_text(), panel.locator("svg[role=img]").inner_html()
+    """The sentence and the picture's moving layer as they are now, scrolled into view or not."""
+    return panel.locator(SENTENCE).text_content() or "", panel.locator("svg[role=img]").inner_html()
 
 
 def press(panel: Locator, handle: Locator, key: str) -> tuple[str, str]:
@@ -34,8 +34,8 @@ def press(panel: Locator, handle: Locator, key: str) -> tuple[str, str]:
 
 
 def choose_each(panel: Locator, dropdown: Locator) -> None:
-    """Choose every option but the one that is chosen, from the last to the first; each must show."""
-    chosen = dropdown.evaluate("select => select.selectedIndex")
+    """Choose every option but the one that is chosen, from the last to the first, then that again; each must show."""
+    chosen, at_first = dropdown.evaluate("select => select.selectedIndex"), seen(panel)[0]
     for option in reversed(range(dropdown.locator("option").count())):
         if option != chosen:
             sentence, picture = seen(panel)
@@ -44,6 +44,13 @@ def choose_each(panel: Locator, dropdown: Locator) -> None:
             assert seen(panel)[1] != picture
             assert_says_why(seen(panel)[0])
     dropdown.select_option(index=chosen)
+    expect(panel.locator(SENTENCE)).to_have_text(at_first, timeout=10_000)
+
+
+def reset(panel: Locator, at_first: str) -> None:
+    """Put every control back, and wait until the sentence is the one the panel opened with."""
+    panel.get_by_role("button", name="Reset").click()
+    expect(panel.locator(SENTENCE)).to_have_text(at_first, timeout=10_000)
 
 
 def assert_says_why(*sentences: str) -> None:
@@ -57,6 +64,7 @@ def test_lesson_runs_and_every_control_moves_picture_and_sentence(lesson: str, r
     page = run_lesson(lesson)
     for panel in panels(page):
         panel.scroll_into_view_if_needed()
+        at_first = seen(panel)[0]
         for slider in panel.locator(".widget-slider").all():
             handle = slider.locator(".noUi-handle")
             handle.press("End")
@@ -65,10 +73,10 @@ def test_lesson_runs_and_every_control_moves_picture_and_sentence(lesson: str, r
             at_start = press(panel, handle, "Home")
             assert press(panel, handle, "End") == at_end
             assert_says_why(at_start[0], at_end[0])
-        panel.get_by_role("button", name="Reset").click()
+        reset(panel, at_first)
         for dropdown in panel.locator("select").all():
             choose_each(panel, dropdown)
-        panel.get_by_role("button", name="Reset").click()
+        reset(panel, at_first)
     assert page.evaluate(CELLS_NOT_RUN) == 0
     expect(page.locator(ERRORS)).to_have_count(0)
 
