@@ -1,7 +1,7 @@
 """Finite data: who beat whom, how often.
 
-`Comparisons` holds (winner, loser) pairs with weights; it is made of pairs, of a table of counts or of a CSV file, and
-gives counts and empirical preferences p̂ back. What cannot be a comparison is refused with its place in the input.
+`Comparisons` holds (winner, loser) pairs with weights; it is made of pairs, of a table of counts or of a file, and gives
+counts and empirical preferences p̂ back. What cannot be a comparison is refused with its place in the input.
 """
 
 from __future__ import annotations
@@ -184,13 +184,7 @@ class Comparisons:
 
     @classmethod
     def from_csv(
-        cls,
-        path: str | os.PathLike[str],
-        *,
-        winner: str,
-        loser: str,
-        context: str | None = None,
-        weight: str | None = None,
+        cls, path: str | os.PathLike[str], *, winner: str, loser: str, context: str | None = None, weight: str | None = None
     ) -> Comparisons:
         """Read comparisons from a CSV file with a header, one comparison a line.
 
@@ -244,6 +238,14 @@ class Comparisons:
         ------
         ValueError
             With file and line: what is not JSON, lacks a field, or has chosen equal to rejected.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> with tempfile.NamedTemporaryFile("r+", suffix=".jsonl") as file:
+        ...     _ = Path(file.name).write_text('{"prompt": "2 + 2", "chosen": "4", "rejected": "5"}')
+        ...     Comparisons.from_jsonl(file.name).actions
+        ('4', '5')
         """
         rows = jsonl_rows(Path(path), {"context": "prompt", "winner": "chosen", "loser": "rejected"})
         return cls(*indexed(Path(path).name, rows))

@@ -41,6 +41,13 @@ class Minimum:
         Labels.
     blocks, contexts : ndarray of int, shape (K,)
         The loss fixes ratios of probabilities inside each block, and a policy sums to 1 in each context.
+
+    Examples
+    --------
+    >>> from psipo_explore import D1, DPO
+    >>> fit = minimise(D1, DPO, beta=2.0)
+    >>> fit.attained, fit.unique, fit.vanishing
+    (False, True, array([False,  True,  True]))
     """
 
     policy: Array

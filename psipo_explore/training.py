@@ -126,6 +126,13 @@ class TrainingRun:
         When they were recorded; 0 and the last step always are.
     actions : tuple of str
         Labels.
+
+    Examples
+    --------
+    >>> from psipo_explore import D1, IPO
+    >>> run = train(D1, IPO, beta=1.0, steps=2000)
+    >>> run.policy.shape, run.probability("c").shape
+    ((10, 21, 3), (10, 21))
     """
 
     policy: Array
