@@ -146,6 +146,25 @@ def test_a_long_chain_of_near_certain_results() -> None:
     assert_allclose(np.diff(minimise(data, IPO, 2.0).log_ratio), -0.98 / 4, rtol=1e-9)
 
 
+@pytest.mark.parametrize("exponent", [2, 30, 100, 200])
+@pytest.mark.parametrize(("loss", "gain"), [(DPO, 1.0), (EXPONENTIAL, 0.5)], ids=["DPO", "exponential"])
+def test_margins_far_in_the_tail_are_exact_or_refused(loss: MarginLoss, gain: float, exponent: int) -> None:
+    """A gradient of 1e-12 is no sign of rest where the whole pull is smaller still."""
+    rare = 10.0**-exponent
+    one_in_many = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("b", "c"), ("c", "b")], weights=[1, rare, 1, 1])
+    u = minimise(one_in_many, loss, 1.0).log_ratio
+    assert_allclose([u[0] - u[1], u[1] - u[2]], [-gain * np.log(rare), 0], rtol=1e-9, atol=1e-9)
+    bridge = Comparisons.from_pairs(
+        [("a", "b"), ("b", "a"), ("c", "d"), ("d", "c"), ("b", "c"), ("c", "b")], weights=[1, 1, 1, 1, rare**0.5, rare**1.5]
+    )
+    if exponent > 2:
+        with pytest.raises(RuntimeError, match=r"was not minimised.*, the least weight is"):
+            minimise(bridge, loss, 1.0)
+    else:
+        u = minimise(bridge, loss, 1.0).log_ratio
+        assert_allclose(u[1] - u[2], -gain * np.log(rare), rtol=1e-6)
+
+
 def test_a_well_knit_graph_is_never_factorised(monkeypatch: pytest.MonkeyPatch) -> None:
     def factorised(*_: object) -> None:
         raise AssertionError("a factorisation would fill the memory at a million actions")
@@ -161,7 +180,7 @@ def test_a_well_knit_graph_is_never_factorised(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_solver_that_stops_short_says_how_far_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_potentials, "_STEPS", 2)
-    with pytest.raises(RuntimeError, match=r"^DPO was not minimised: a gradient is still \d.* of the weight that meets in its"):
+    with pytest.raises(RuntimeError, match=r"^DPO was not minimised: a gradient is still \d.* of the pulls that meet in its"):
         minimise(connected(5, 5, 0), DPO, 1.0)
     with pytest.raises(RuntimeError, match="was not minimised"):
         psipo.fit_reward(psipo.D1, ridge=1e-6)
