@@ -35,8 +35,8 @@ def convex_potential(data: Comparisons, loss: MarginLoss, inside: Mask, *, ridge
     """Minimise over the comparisons that are inside; the mean of x is 0 on each component they leave."""
     sum_of_losses = _Sum.over(data, loss, inside, ridge)
     x, worst, last_move = np.zeros(data.n_actions), np.inf, np.inf
+    at = sum_of_losses.derivatives(x)
     for _ in range(_STEPS):
-        at = sum_of_losses.derivatives(x)
         before, worst = worst, _largest_share(at.gradient, at.whole)
         if last_move <= _MOVE and (worst <= _GRADIENT or before / 2 <= worst <= _GRADIENT_AT_REST):
             break
@@ -49,7 +49,8 @@ def convex_potential(data: Comparisons, loss: MarginLoss, inside: Mask, *, ridge
         if moved is x:
             break
         x = moved if ridge else _centred(moved, sum_of_losses.component)
-    if worst > _GRADIENT_AT_REST or last_move > _MOVE or sum_of_losses.drowns_in_rounding(x):
+        at = sum_of_losses.derivatives(x)
+    if worst > _GRADIENT_AT_REST or last_move > _MOVE or sum_of_losses.drowns_in_rounding(x, at):
         raise RuntimeError(
             f"{loss.name} was not minimised: a gradient is still {worst:.2g} of the pulls that meet in its action, a margin "
             f"moved by {last_move:.2g} in the last step, the least weight is {sum_of_losses.weights.min():.2g} of the largest"
@@ -110,9 +111,8 @@ class _Sum:
         moves = np.abs(step[self.winners] - step[self.losers]) / (1 + np.abs(x[self.winners] - x[self.losers]))
         return float(moves.max(initial=0.0))
 
-    def drowns_in_rounding(self, x: Array) -> bool:
+    def drowns_in_rounding(self, x: Array, at: _Derivatives) -> bool:
         """Whether rounding the gradient would move a margin, as it does where parts hang together by a thread."""
-        at = self.derivatives(x)
         if (at.curvature > _ALIKE * at.curvature.max(initial=0.0)).all():
             return False
         noise = _EPS * at.whole * np.random.default_rng(0).standard_normal(x.size)
