@@ -13,7 +13,7 @@ from psipo_explore import Comparisons
 from psipo_explore._checks import Array, Mask
 from psipo_explore.views.words import number
 
-_GROUNDS = ("#f7e3a1", "#cfe2f3", "#f6d5de", "#d5ead8", "#e3dcf0", "#e8e8e8")
+_GROUNDS = ("#e6ddcb", "#d7dde6", "#e4dcee", "#d5e5e2", "#f0dfd6", "#e4e4e4")
 _ARROW = "#444444"
 
 

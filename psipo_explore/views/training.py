@@ -49,8 +49,7 @@ _BETAS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _BATCH_SIZES = (1, 9, 81)
 _STEPS, _EVERY, _SEEDS = 18_000, 200, 10
 _FINE_BETAS = np.geomspace(_BETAS[0], _BETAS[-1], 61)
-_LIMIT = 21_300.0  # where the exact limit stands, beyond the last step
-_STRIP = (19_500.0, 23_100.0)
+_STRIP = (21_000.0, 30_000.0)  # where the exact limits stand, beyond the last step
 _ROWS = ("above", "below")
 _COLOURS = {"DPO": palette.LOGIT, "IPO": palette.IDENTITY}
 
@@ -111,6 +110,8 @@ def build(examples: Mapping[str, Comparisons], figure: Figure, *, comparisons: s
         artists[f"{row} beta"] = by_beta.axvline(1, color="#222222", linewidth=1)
         for y, look in enumerate(palette.ACTION_LINES[: chosen.n_actions]):
             artists.update(_curves(f"{row} {y}", by_step, by_beta, look))
+        middle = {"x": _places(1)[0], "y": 0.5, "ha": "center", "va": "center", "rotation": 90, "color": "#555555"}
+        artists[f"{row} none"] = by_step.text(s="", **middle)
         artists[f"{row} name"] = figure.text(0.31, bottom + 0.366, "", weight="bold")
         artists[f"{row} numbers"] = figure.text(0.985, bottom + 0.366, "", ha="right")
     _explain(figure, chosen)
@@ -120,10 +121,13 @@ def build(examples: Mapping[str, Comparisons], figure: Figure, *, comparisons: s
 def _axes(figure: Figure, bottom: float, *, last: bool) -> tuple[Axes, Axes]:
     by_step = figure.add_axes((0.31, bottom, 0.385, 0.347))
     by_beta = figure.add_axes((0.715, bottom, 0.27, 0.347), sharey=by_step)
+    by_step.set_xscale("function", functions=(_root, np.square))  # much happens in the first steps
     by_step.set(xlim=(0, _STRIP[1]), ylim=(-0.02, 1.02), ylabel=r"$\pi(y)$")
     by_step.axvspan(*_STRIP, color="#f0f0f0", linewidth=0)
     by_step.set_yticks([0, 0.25, 0.5, 0.75, 1])
-    by_step.set_xticks([0, 6000, 12_000, 18_000, _LIMIT], ["0", "6000", "12 000", "18 000", "limit"])
+    ticks = [0, 600, 2000, 5000, 10_000]
+    by_step.set_xticks([*ticks, _STEPS, _places(1)[0]], [*map(_whole, ticks), "18 000", "limit"])
+    by_step.set_xticks([], minor=True)
     by_beta.set(xscale="log", xlim=(_BETAS[0] / 1.12, _BETAS[-1] * 1.12))
     by_beta.tick_params(labelleft=False)
     by_beta.set_xticks([0.1, 1, 10], ["0.1", "1", "10"])
@@ -135,6 +139,16 @@ def _axes(figure: Figure, bottom: float, *, last: bool) -> tuple[Axes, Axes]:
         by_step.tick_params(labelbottom=False)
         by_beta.tick_params(labelbottom=False)
     return by_step, by_beta
+
+
+def _root(step: Array) -> Array:
+    return np.sqrt(np.maximum(step, 0.0))
+
+
+def _places(n: int) -> Array:
+    """Where n marks stand side by side in the strip, as steps."""
+    low, high = _root(np.array(_STRIP))
+    return np.square(low + (high - low) * (np.arange(n) + 0.5) / n)
 
 
 def _curves(key: str, by_step: Axes, by_beta: Axes, look: Mapping[str, Any]) -> Artists:
@@ -166,10 +180,11 @@ def _explain(figure: Figure, data: Comparisons) -> None:
         r"$\rightarrow 0$: vanishes under DPO",
         f"filled: mean of {_SEEDS} runs,",
         "with its 95 % interval",
-        "hollow, or line at right: exact",
+        "hollow or line at right: exact",
+        "bar: what the loss leaves open",
     )
     for line, words in enumerate(said):
-        figure.text(0.015, 0.288 - 0.049 * line, words, fontsize=10)
+        figure.text(0.015, 0.293 - 0.0455 * line, words, fontsize=10)
 
 
 def update(
@@ -201,6 +216,7 @@ def update(
             _move_against_beta(artists, f"{row} {y}", by_beta, fine, k, record, y)
         artists[f"{row} step"].set_xdata([step] * 2)
         artists[f"{row} beta"].set_xdata([beta] * 2)
+        artists[f"{row} none"].set_text("" if limit is not None else "none drawn")
         short = name.split(",")[0]
         artists[f"{row} name"].set(text=short, color=_COLOURS.get(name, palette.CHOSEN))
         numbers = _listed(chosen.actions, now.mean[record])
@@ -216,10 +232,10 @@ def _move_along_steps(artists: Artists, key: str, runs: Runs, limit: Minimum | N
     artists[f"{key} band"].set_xy(np.stack(around, axis=-1))
     artists[f"{key} mean"].set_data(runs.steps, mean)
     artists[f"{key} here"].set_data([runs.steps[record]], [mean[record]])
-    at = _LIMIT + (y - (n - 1) / 2) * min(900, (_STRIP[1] - _STRIP[0]) / n)
-    unique = limit is not None and limit.unique
-    artists[f"{key} limit"].set_data(*([at], [limit.policy[y]]) if limit is not None and unique else ([], []))
-    ends = [] if limit is None or unique else [[(at, bound[y]) for bound in limit.bounds]]
+    at = _places(n)[y]
+    low_end, high_end = (np.nan, np.nan) if limit is None else (bound[y] for bound in limit.bounds)
+    artists[f"{key} limit"].set_data(*([at], [low_end]) if low_end == high_end else ([], []))
+    ends = [[(at, low_end), (at, high_end)]] if low_end < high_end else []
     artists[f"{key} limits"].set_segments(ends)
 
 
