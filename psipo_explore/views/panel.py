@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 import ipywidgets as widgets
-from matplotlib.artist import Artist
 
 from psipo_explore.views import svg
 from psipo_explore.views.view import Artists, Choice, Control, StillFigure, Values, View
 
 _WIDTH = "960px"
 _SENTENCE_STYLE = "font-size:15px;line-height:1.4;margin:0.4em 0;min-height:4.2em"  # three lines, so that nothing below jumps
+
+
+class _Drawing(NamedTuple):
+    """A figure whose still layer has been drawn once; it is kept, so that a choice made before is shown at once."""
+
+    figure: StillFigure
+    artists: Artists
+    background: str
 
 
 class Panel(widgets.VBox):
@@ -26,9 +32,8 @@ class Panel(widgets.VBox):
     def __init__(self, view: View, start: Values) -> None:
         self._view = view
         self._start = dict(start)
-        self._figure: StillFigure | None = None
-        self._artists: Artists = {}
-        self._built_for: Values | None = None
+        self._drawings: dict[tuple[tuple[str, Any], ...], _Drawing] = {}
+        self._drawing: _Drawing | None = None
         self._controls = {control.name: _widget(control, start[control.name]) for control in view.controls}
         self._moves_together = False
         here = widgets.Layout(grid_area="1 / 1")
@@ -85,27 +90,31 @@ class Panel(widgets.VBox):
             self._draw(self.values)
         except Exception as error:  # an exception in an observer is invisible to the reader
             self.sentence = f"This cannot be shown: {error}."
-            self._show([])
-            self._built_for = None
+            self._drawing = None
+            self._show()
 
     def _draw(self, values: Values) -> None:
-        built_for = self._view.built_for(values)
-        if self._figure is None or built_for != self._built_for:
-            self._figure, self._artists = self._view.drawn(values)
-            self._still.value = svg.background(self._figure, self._artists.values())
-            self._built_for = built_for
+        built_for = tuple(self._view.built_for(values).items())
+        if built_for in self._drawings:
+            drawing = self._drawings[built_for]
+            self._view.move(drawing.figure, drawing.artists, values)
         else:
-            self._view.move(self._figure, self._artists, values)
-        self.sentence = self._figure.sentence
-        self._show(self._artists.values())
+            figure, artists = self._view.drawn(values)
+            drawing = self._drawings[built_for] = _Drawing(figure, artists, svg.background(figure, artists.values()))
+        if self._still.value != drawing.background:
+            self._still.value = drawing.background
+        self._drawing = drawing
+        self.sentence = drawing.figure.sentence
+        self._show()
 
-    def _show(self, moving: Iterable[Artist]) -> None:
+    def _show(self) -> None:
         """Send the moving layer, and below it the sentence."""
-        picture = svg.foreground(self._figure, moving, self.sentence) if self._figure else ""
+        drawing = self._drawing
+        picture = svg.foreground(drawing.figure, drawing.artists.values(), self.sentence) if drawing else ""
         self._moving.value = picture + _paragraph(self.sentence)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        still = self._figure._repr_mimebundle_() if self._built_for is not None else {}
+        still = self._drawing.figure._repr_mimebundle_() if self._drawing else {}
         return {**super()._repr_mimebundle_(**kwargs), **still, "text/plain": self.sentence}
 
 
