@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from operator import index
-from typing import Any, SupportsIndex
+from typing import Any, SupportsIndex, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.intp]
 ArrayLike = npt.ArrayLike
+_T = TypeVar("_T")
 
 POLICY_TOLERANCE = 1e-6  # what float32 probabilities may be off
 PAIR_TOLERANCE = 1e-9
@@ -84,6 +85,19 @@ def positive(name: str, values: ArrayLike) -> Array:
     array = real(name, values)
     refuse_where(~(array > 0) | np.isinf(array), name, array, "must be positive and finite")
     return array
+
+
+def beta_in_training(values: ArrayLike) -> Array:
+    """β's whose squares, and margins divided by them, are numbers."""
+    beta = positive("beta", values)
+    refuse_where((beta < 1e-100) | (beta > 1e100), "beta", beta, "must be from 1e-100 to 1e100")
+    return beta
+
+
+def instance(name: str, value: _T, kind: type, expected: str) -> _T:
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} = {value!r}, must be {expected}")
+    return value
 
 
 def weights(values: ArrayLike) -> Array:

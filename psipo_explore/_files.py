@@ -25,7 +25,7 @@ def csv_rows(path: Path, columns: dict[str, str]) -> Iterator[tuple[str, dict[st
         header = next(reader, [])
         at = {role: _column(path.name, header, name) for role, name in columns.items()}
         for row in reader:
-            if not row:
+            if len(row) <= 1 and not "".join(row).strip():
                 continue
             place = f"{path.name}, line {reader.line_num}"
             if len(row) != len(header):
@@ -49,7 +49,7 @@ def jsonl_rows(path: Path, fields: dict[str, str]) -> Iterator[tuple[str, dict[s
         place = f"{path.name}, line {number}"
         try:
             record = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # ValueError: of numbers with thousands of digits too
             raise ValueError(f"{place}: {error}, must be one JSON object a line") from None
         if not isinstance(record, dict):
             raise ValueError(f"{place}: is a JSON {type(record).__name__}, must be an object")
@@ -115,7 +115,7 @@ def _column(file_name: str, header: list[str], name: str) -> int:
 
 def _weight(place: str, cell: str) -> float:
     try:
-        count = float(cell)
+        count = float(cell) if "_" not in cell else np.nan
     except ValueError:
         count = np.nan
     if not (count >= 0 and np.isfinite(count)):

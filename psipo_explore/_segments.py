@@ -21,9 +21,17 @@ class Segments:
         """Each entry's group total, in the shape of values."""
         return np.asarray(np.add.reduceat(values[..., self._order], self._starts, axis=-1)[..., self._group])
 
-    def log_total(self, log_weights: Array) -> Array:
-        """Logarithm of each entry's group total; 0 where a whole group weighs nothing."""
-        largest = np.maximum.reduceat(log_weights[..., self._order], self._starts, axis=-1)[..., self._group]
-        largest = np.where(np.isfinite(largest), largest, 0.0)
-        total = self.sum(np.exp(log_weights - largest))
-        return np.asarray(np.where(total > 0, largest + np.log(np.where(total > 0, total, 1.0)), 0.0))
+    def less_log_mean(self, u: Array, log_weights: Array) -> Array:
+        """Subtract log Σ exp(log_weights + u) of each group from u; from a group that weighs nothing, 0.
+
+        The largest u goes first, alone, so that small differences survive however large u is.
+        """
+        u = u - self._largest(np.where(np.isneginf(log_weights), -np.inf, u))
+        terms = log_weights + u
+        largest = self._largest(terms)
+        total = self.sum(np.exp(terms - largest))
+        return np.asarray(u - largest - np.log(np.where(total > 0, total, 1.0)))
+
+    def _largest(self, values: Array) -> Array:
+        largest = np.maximum.reduceat(values[..., self._order], self._starts, axis=-1)[..., self._group]
+        return np.where(np.isfinite(largest), largest, 0.0)

@@ -357,8 +357,11 @@ class Comparisons:
         prior = checks.scalar("prior", prior)
         if prior < 0:
             raise ValueError(f"prior = {prior:g}, must be at least 0")
-        wins = self.win_table() + prior
-        total = wins + wins.T
+        with np.errstate(over="ignore"):
+            wins = self.win_table() + prior
+            total = wins + wins.T
+        if np.isinf(total).any():
+            raise ValueError(f"prior = {prior:g} and the weights sum to more than float64 holds")
         np.fill_diagonal(total, 1.0)
         if (total == 0).any():
             pairs = [f"{self.actions[y]} and {self.actions[z]}" for y, z in np.argwhere(np.triu(total == 0))]

@@ -128,13 +128,13 @@ def minimise(data: Comparisons, loss: MarginLoss, beta: ArrayLike, *, pi_ref: Ar
     >>> fit.policy, fit.attained, fit.vanishing
     (array([1., 0., 0.]), False, array([False,  True,  True]))
     """
-    if not isinstance(loss, MarginLoss):
-        raise TypeError(f"loss = {loss!r}, must be a MarginLoss, such as IPO or DPO")
+    checks.instance("data", data, Comparisons, "Comparisons, such as Comparisons.from_pairs(…)")
+    checks.instance("loss", loss, MarginLoss, "a MarginLoss, such as IPO or DPO")
     if loss.no_minimiser:
         raise ValueError(f"loss '{loss.name}' has no well-defined minimiser: {loss.no_minimiser}; it can be trained")
     if not data.winners.size:
         raise ValueError("data holds no comparison, must hold at least one: without any there is no loss")
-    beta = checks.positive("beta", beta)
+    beta = checks.beta_in_training(beta)
     reference = context_policy(data, pi_ref)
 
     blocks, vanishing, inside = blocks_of(data, loss)
@@ -195,14 +195,15 @@ def _closest_to_reference(u: Array, blocks: Indices, vanishing: Mask, reference:
     with np.errstate(divide="ignore"):
         log_reference = np.where(vanishing, -np.inf, np.log(reference))
     block = Segments(blocks)
-    q = np.exp(log_reference + u - block.log_total(log_reference + u))
+    u = block.less_log_mean(u, log_reference)
+    q = np.exp(log_reference + u)
     settled = u - block.sum(np.where(q > 0, q * u, 0.0))
-    normalised = settled - Segments(contexts).log_total(log_reference + settled)
-    return np.where(vanishing, -np.inf, normalised)
+    return np.where(vanishing, -np.inf, Segments(contexts).less_log_mean(settled, log_reference))
 
 
 def _infimum(data: Comparisons, loss: MarginLoss, beta: Array, x: Array, inside: Mask) -> Array:
     """Weighted mean loss at x, comparisons that are not inside costing what an infinite margin costs, nothing."""
     phi = loss.phi(x[data.winners[inside]] - x[data.losers[inside]])
-    mean = data.weights[inside] @ phi / data.weights.sum()
+    weights = data.weights / data.weights.max()
+    mean = (weights / weights.sum())[inside] @ phi
     return np.asarray(mean / beta**2 if loss.per_beta_squared else np.broadcast_to(mean, beta.shape))[()]

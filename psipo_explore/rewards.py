@@ -54,6 +54,7 @@ def fit_reward(data: Comparisons, *, ridge: float = 0.0, steps: int | None = Non
     >>> fit_reward(D1), fit_reward(D1, ridge=1.0)[0].round(2)
     (array([  0., -inf, -inf]), np.float64(0.59))
     """
+    checks.instance("data", data, Comparisons, "Comparisons, such as Comparisons.from_pairs(…)")
     ridge = checks.scalar("ridge", ridge)
     if ridge < 0:
         raise ValueError(f"ridge = {ridge:g}, must be at least 0")

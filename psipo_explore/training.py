@@ -229,12 +229,17 @@ def train(
     (2, 2, 1, 3)
     """
     tables, losses = _tables(data), _losses(loss)
-    beta = checks.positive("beta", beta)
+    beta = checks.beta_in_training(beta)
+    if not beta.size:
+        raise ValueError("beta is empty, must hold at least one")
     references = [context_policy(table, pi_ref) for table in tables]
     log_reference = np.log(references[0], where=references[0] > 0, out=np.full_like(references[0], -np.inf))
     steps, record_every = checks.count("steps", steps), checks.count("record_every", record_every)
     batch_size = None if batch_size is None else checks.count("batch_size", batch_size)
     seeds = _seeds(seeds)
+    optimiser = Adam(0.01) if optimiser is None else optimiser
+    if isinstance(optimiser, type) or not hasattr(optimiser, "steps"):
+        raise TypeError(f"optimiser = {optimiser!r}, must be an optimiser, such as Adam(0.01)")
     recorded = [*range(0, steps, record_every), steps]
 
     each_beta = beta.reshape(-1, 1)
@@ -242,7 +247,7 @@ def train(
     shape = (len(losses), each_beta.size, len(tables), len(seeds), log_reference.size)
     u = np.zeros((*shape[:2], math.prod(shape[2:])))
     records = np.zeros((len(recorded), *u.shape))
-    descend = (optimiser or Adam(0.01)).steps(u.shape)
+    descend = optimiser.steps(u.shape)
     record = 1
     with np.errstate(over="ignore", invalid="ignore"):
         draws = _with_bar(_places(batches(tables, batch_size, seeds, steps), shape), steps, progress)
@@ -254,7 +259,7 @@ def train(
                 records[record] = u
                 record += 1
     logits = np.moveaxis(records.reshape(-1, *shape), (3, 0), (0, -2))
-    log_ratio = logits - Segments(tables[0].contexts).log_total(log_reference + logits)
+    log_ratio = Segments(tables[0].contexts).less_log_mean(logits, log_reference)
     axes = [len(tables)] * (not isinstance(data, Comparisons)) + [len(losses)] * (not isinstance(loss, MarginLoss))
     log_ratio = log_ratio.reshape(*axes, *beta.shape, *log_ratio.shape[-3:])
     return TrainingRun(np.exp(log_reference + log_ratio), log_ratio, np.array(recorded), tables[0].actions)
@@ -304,6 +309,7 @@ def _tables(data: Comparisons | Sequence[Comparisons]) -> list[Comparisons]:
         raise ValueError("data is empty, must hold at least one data set")
     for k, table in enumerate(given):
         name = "data" if isinstance(data, Comparisons) else f"data[{k}]"
+        checks.instance(name, table, Comparisons, "Comparisons, such as Comparisons.from_pairs(…)")
         if not table.winners.size:
             raise ValueError(f"{name} holds no comparison, must hold at least one")
         if table.actions != given[0].actions or not np.array_equal(table.contexts, given[0].contexts):
@@ -317,15 +323,14 @@ def _losses(loss: MarginLoss | Sequence[MarginLoss]) -> list[MarginLoss]:
     if not given:
         raise ValueError("loss is empty, must hold at least one loss")
     for k, one in enumerate(given):
-        if not isinstance(one, MarginLoss):
-            raise TypeError(f"loss{f'[{k}]' if several else ''} = {one!r}, must be a MarginLoss, such as IPO or DPO")
+        checks.instance(f"loss[{k}]" if several else "loss", one, MarginLoss, "a MarginLoss, such as IPO or DPO")
     return given
 
 
 def _seeds(seeds: int | Sequence[int]) -> Sequence[int]:
     if isinstance(seeds, int | np.integer):
         return range(checks.count("seeds", int(seeds)))
-    given = [int(seed) for seed in seeds]
-    if not given or min(given) < 0:
-        raise ValueError(f"seeds = {given}, must be whole numbers from 0 on, at least one")
+    given = list(seeds) if isinstance(seeds, Iterable) else [seeds]
+    if not given or not all(isinstance(seed, int | np.integer) and seed >= 0 for seed in given):
+        raise ValueError(f"seeds = {seeds!r}, must be how many, or whole numbers from 0 on, at least one")
     return given

@@ -301,3 +301,8 @@ def test_merging_keeps_the_counts(pairs: list[tuple[int, int]]) -> None:
     assert_array_equal(merged.win_table(), data.win_table())
     assert len(merged.winners) == np.count_nonzero(data.win_table())
     assert merged.actions == data.actions
+
+
+def test_a_prior_too_large_to_add_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^prior = 1e\+308 and the weights sum to more"):
+        Comparisons.from_pairs([("a", "b")]).preferences(prior=1e308)

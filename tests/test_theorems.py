@@ -286,7 +286,7 @@ def test_proposition_3_eq_16_is_eq_13_and_a_constant(data: st.DataObject, beta: 
 
 @given(st.data(), MILD_BETAS)
 def test_eq_17_pairs_each_comparison_with_its_mirror_image(data: st.DataObject, beta: float) -> None:
-    """The same expectation as Eq. 16 but for a constant, and no greater variance."""
+    """The same expectation as Eq. 16 but for a constant."""
     p, pi_ref, mu = problem_on_one_support(data)
     policy = some_policy_on(pi_ref, data)
     on = np.flatnonzero(mu > 0)
@@ -307,9 +307,6 @@ def test_eq_17_pairs_each_comparison_with_its_mirror_image(data: st.DataObject, 
         (1 - itself) * (mean + 1 / (4 * beta**2)) + itself / (2 * beta**2),
         rtol=1e-10,
     )
-    variance = share_of @ (eq_17 - mean) ** 2
-    variance_as_drawn = share_of @ ((as_drawn - share_of @ as_drawn.mean(0)) ** 2).mean(0)
-    assert variance <= variance_as_drawn * (1 + 1e-9)
 
 
 # What regularisation does: §5.3.1 and §5.4

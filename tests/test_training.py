@@ -168,6 +168,12 @@ def test_losses_without_a_minimum_are_followed_without_a_warning(loss: object) -
     assert np.isfinite(run.policy).all()
 
 
+@pytest.mark.parametrize(("loss", "beta"), [(IPO, 1e-12), (IPO, 1e-100), (DPO, 1e12)])
+def test_policies_sum_to_one_however_large_the_logits(loss: MarginLoss, beta: float) -> None:
+    run = train(D1, loss, beta, optimiser=GradientDescent(0.1), steps=50, batch_size=None, seeds=1)
+    assert_allclose(run.policy.sum(-1), 1, rtol=1e-14)
+
+
 def test_the_bar_counts_steps(capfd: pytest.CaptureFixture[str]) -> None:
     train(D1, DPO, 1.0, steps=20, seeds=2, progress=True)
     train(D1, DPO, 1.0, steps=20, seeds=2, batch_size=None, progress=True)
@@ -182,6 +188,11 @@ def test_the_bar_counts_steps(capfd: pytest.CaptureFixture[str]) -> None:
         ({"batch_size": -1}, r"^batch_size = -1"),
         ({"seeds": 0}, r"^seeds = 0"),
         ({"seeds": []}, r"^seeds = \[\]"),
+        ({"seeds": [1.5]}, r"^seeds = \[1.5\], must be how many, or whole numbers"),
+        ({"seeds": 2.5}, r"^seeds = 2.5"),
+        ({"seeds": "ab"}, r"^seeds = 'ab'"),
+        ({"beta": []}, r"^beta is empty"),
+        ({"beta": 1e-310}, r"^beta = 1e-310, must be from 1e-100 to 1e100"),
         ({"seeds": [1, -2]}, r"^seeds = \[1, -2\]"),
         ({"pi_ref": [1.0, 0.0, 0.0]}, r"^pi_ref\[1\] = 0"),
         ({"beta": -1.0}, r"^beta = -1"),
@@ -211,6 +222,11 @@ def test_optimisers_and_results_refuse_by_name() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             call()
+    for wrong in ("adam", Adam):
+        with pytest.raises(TypeError, match=r"^optimiser = .*, must be an optimiser, such as Adam"):
+            train(D1, DPO, 1.0, optimiser=wrong)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^data\[0\] = \('a', 'b'\), must be Comparisons"):
+        train([("a", "b")], DPO, 1.0)  # type: ignore[list-item]
     with pytest.raises(TypeError, match=r"^loss = 'dpo'"):
         train(D1, "dpo", 1.0)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"^loss\[1\] = 'dpo', must be a MarginLoss"):
