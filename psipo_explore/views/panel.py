@@ -34,6 +34,7 @@ class Panel(widgets.VBox):
         self._start = dict(start)
         self._drawings: dict[tuple[tuple[str, Any], ...], _Drawing] = {}
         self._drawing: _Drawing | None = None
+        self._shown = False
         self._controls = {control.name: _widget(control, start[control.name]) for control in view.controls}
         self._moves_together = False
         here = widgets.Layout(grid_area="1 / 1")
@@ -90,7 +91,7 @@ class Panel(widgets.VBox):
             self._draw(self.values)
         except Exception as error:  # an exception in an observer is invisible to the reader
             self.sentence = f"This cannot be shown: {error}."
-            self._drawing = None
+            self._shown = False
             self._show()
 
     def _draw(self, values: Values) -> None:
@@ -103,18 +104,20 @@ class Panel(widgets.VBox):
             drawing = self._drawings[built_for] = _Drawing(figure, artists, svg.background(figure, artists.values()))
         if self._still.value != drawing.background:
             self._still.value = drawing.background
-        self._drawing = drawing
+        self._drawing, self._shown = drawing, True
         self.sentence = drawing.figure.sentence
         self._show()
 
     def _show(self) -> None:
         """Send the moving layer, and below it the sentence."""
-        drawing = self._drawing
-        picture = svg.foreground(drawing.figure, drawing.artists.values(), self.sentence) if drawing else ""
+        picture = ""
+        if self._drawing:
+            moving = self._drawing.artists.values() if self._shown else []
+            picture = svg.foreground(self._drawing.figure, moving, self.sentence)
         self._moving.value = picture + _paragraph(self.sentence)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        still = self._drawing.figure._repr_mimebundle_() if self._drawing else {}
+        still = self._drawing.figure._repr_mimebundle_() if self._drawing and self._shown else {}
         return {**super()._repr_mimebundle_(**kwargs), **still, "text/plain": self.sentence}
 
 
