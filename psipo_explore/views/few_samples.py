@@ -1,0 +1,134 @@
+"""Few samples: n raters are asked, and Ψ sees only what they said (§4.2 of arXiv:2310.12036).
+
+Two actions, uniform π_ref and μ. On the left the exact law of p̂; on the right what the optimum at p̂ leaves y_l on average,
+and how often logit leaves it nothing at all.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+
+from psipo_explore import IDENTITY, LOGIT, optimal_policy, tournament
+from psipo_explore._checks import Array
+from psipo_explore.few_samples import PreferenceLaw, preference_law
+from psipo_explore.views import palette
+from psipo_explore.views.legend import line_entry
+from psipo_explore.views.stops import BETAS, TWENTIETHS
+from psipo_explore.views.view import Artists, Slider, View
+from psipo_explore.views.words import number, probability
+
+_MOST = 40
+_SAMPLES = tuple(range(1, _MOST + 1))
+_PSIS = {"logit": LOGIT, "identity": IDENTITY}
+_LOOKS = {"logit": palette.LOGIT_LINE, "identity": palette.IDENTITY_LINE}
+_COLLAPSE_LINE = {"color": "#000000", "linestyle": (0, (5, 1.5, 1, 1.5)), "marker": "D", "markersize": 7}
+_UNANIMOUS = {"colors": palette.LOGIT, "linewidths": 7}
+_DIVIDED = {"colors": "#999999", "linewidths": 7}
+
+
+@lru_cache(maxsize=64)
+def _laws(p: float) -> list[PreferenceLaw]:
+    """Of p̂, for each number of samples."""
+    return [preference_law(tournament([(0, 1)], 2, p), n=n) for n in _SAMPLES]
+
+
+def _against_n(p: float, beta: float) -> dict[str, Array]:
+    """P(collapse) under logit and E[π*(y_l)] of both, for each number of samples; all p̂ are one array, for speed."""
+    laws = _laws(p)
+    p_hat = np.concatenate([law.p_hat for law in laws])
+    ends = np.cumsum([len(law.p_hat) for law in laws])[:-1]
+    loser = {name: np.split(optimal_policy(p_hat, psi, beta)[:, 1], ends) for name, psi in _PSIS.items()}
+    means = {name: np.array([law.expectation(x) for law, x in zip(laws, of_n, strict=True)]) for name, of_n in loser.items()}
+    unanimous = np.array([law.probability[0] + law.probability[-1] for law in laws])
+    return {"collapse": unanimous, **means}
+
+
+def build(figure: Figure) -> Artists:
+    """Draw the two axes and the legend."""
+    law, left_to_loser = _axes(figure)
+    artists: dict[str, Artist] = {
+        "divided": law.add_collection(LineCollection([], **_DIVIDED), autolim=False),
+        "unanimous": law.add_collection(LineCollection([], **_UNANIMOUS), autolim=False),
+        "p": law.axvline(0, color="#222222", linewidth=1),
+        "n": left_to_loser.axvline(0, color="#222222", linewidth=1),
+        "unanimous words": law.text(0.03, 0.93, "", transform=law.transAxes, va="top", fontsize=10),
+    }
+    for name, look in {"collapse": _COLLAPSE_LINE, **_LOOKS}.items():
+        artists[name] = left_to_loser.plot([], [], color=look["color"], linestyle=look["linestyle"])[0]
+        artists[f"{name} here"] = left_to_loser.plot([], [], clip_on=False, zorder=5, **look)[0]
+        if name in _PSIS:
+            artists[f"{name} at p"] = left_to_loser.plot([], [], color=look["color"], linestyle=":", linewidth=1.4)[0]
+    return {**artists, **_legend(figure)}
+
+
+def _axes(figure: Figure) -> tuple[Axes, Axes]:
+    law, left_to_loser = figure.subplots(1, 2, width_ratios=[1, 1.25])
+    figure.subplots_adjust(left=0.075, right=0.985, bottom=0.14, top=0.79, wspace=0.17)
+    law.set(xlim=(-0.03, 1.03), ylim=(0, 1), xlabel=r"$\hat p$, share of the $n$ that preferred $y_w$", ylabel="probability")
+    left_to_loser.set(xlim=(0.5, _MOST + 0.5), ylim=(0, 1), xlabel="$n$, samples")
+    law.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1])
+    left_to_loser.set_xticks([1, 10, 20, 30, 40])
+    return law, left_to_loser
+
+
+def _legend(figure: Figure) -> Artists:
+    left, right, upper, lower = 0.05, 0.49, 0.95, 0.875
+    dotted = {"color": "#555555", "linestyle": ":", "linewidth": 1.4}
+    line_entry(figure, right, lower, r"dotted: $\pi^*(y_l)$ at the true $p$", dotted)
+    return {
+        "collapse number": line_entry(figure, left, upper, r"P($\hat p$ is 0 or 1), logit collapses: ", _COLLAPSE_LINE),
+        "logit number": line_entry(figure, left, lower, r"$\Psi$ = logit:  E[$\pi^*(y_l)$] =", _LOOKS["logit"]),
+        "identity number": line_entry(figure, right, upper, r"$\Psi$ = identity:  E[$\pi^*(y_l)$] =", _LOOKS["identity"]),
+    }
+
+
+def update(artists: Artists, *, p: float, n: float, beta: float) -> str:
+    """Move every mark to the given values, and say what is seen."""
+    n = int(n)
+    table = tournament([(0, 1)], 2, p)
+    law, curves = _laws(p)[n - 1], _against_n(p, beta)
+    bars = [[(x, 0.0), (x, height)] for x, height in zip(law.p_hat[:, 0, 1], law.probability, strict=True)]
+    artists["divided"].set_segments(bars[1:-1])
+    artists["unanimous"].set_segments([bars[0], bars[-1]])
+    artists["unanimous words"].set_text(f"all {n} agree: {number(curves['collapse'][n - 1])}" if n > 1 else "a single sample")
+    artists["p"].set_xdata([p] * 2)
+    artists["n"].set_xdata([n] * 2)
+    at_p = {name: float(optimal_policy(table, psi, beta)[1]) for name, psi in _PSIS.items()}
+    for name, curve in curves.items():
+        artists[name].set_data(_SAMPLES, curve)
+        artists[f"{name} here"].set_data([n], [curve[n - 1]])
+        artists[f"{name} number"].set_text(number(curve[n - 1]))
+    for name, value in at_p.items():
+        artists[f"{name} at p"].set_data([0.5, _MOST + 0.5], [value] * 2)
+    return _sentence(p, n, beta, {name: float(curve[n - 1]) for name, curve in curves.items()}, at_p)
+
+
+def _sentence(p: float, n: int, beta: float, now: dict[str, float], at_p: dict[str, float]) -> str:
+    raters = "one rater always agrees, and p̂ is" if n == 1 else f"all {n} raters agree, and p̂ is"
+    return (
+        f"With p = {probability(p)} and n = {n}, {raters} 0 or 1 with probability {number(now['collapse'])}: so often "
+        f"logit drops one answer, at every β. At β = {number(beta)} it leaves y_l {number(now['logit'])} on average, and "
+        f"{number(at_p['logit'])} where p is known. Identity leaves it {number(now['identity'])} on average, and "
+        f"{number(at_p['identity'])} where p is known."
+    )
+
+
+VIEW = View(
+    name="few_samples",
+    title="A few samples: how often they all agree, and what is left to y_l",
+    controls=(
+        Slider("p", "p, how often y_w beats y_l", (*TWENTIETHS[9:], 0.99, 0.999, 1.0), start=0.8, write=probability),
+        Slider("n", "n, samples", _SAMPLES, start=5),
+        Slider("beta", "β, strength of the KL term", BETAS, start=10.0),
+    ),
+    build=build,
+    update=update,
+)
+figure = VIEW.figure
+panel = VIEW.panel

@@ -1,0 +1,118 @@
+from itertools import product
+from math import comb
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mpmath import mp, mpf
+from numpy.testing import assert_allclose
+from oracles import Table
+from strategies import counts, n_actions, share, tables
+
+import psipo_explore as psipo
+from psipo_explore import IDENTITY, LOGIT, Psi, optimal_policy, tournament
+from psipo_explore.few_samples import collapse_probability, expected_policy, preference_law
+from psipo_explore.psi import LOG
+
+PAIRS = [(0, 1), (0, 2), (1, 2)]
+
+
+def every_history(p: Table, n: int) -> list[tuple[float, Table]]:
+    """Each sequence of n results for each of three pairs, one by one: its probability and its p̂."""
+    histories = []
+    for results in product([True, False], repeat=3 * n):
+        probability, p_hat = 1.0, np.full((3, 3), 0.5)
+        for k, (y, z) in enumerate(PAIRS):
+            wins = sum(results[k * n : (k + 1) * n])
+            probability *= p[y, z] ** wins * p[z, y] ** (n - wins)
+            p_hat[y, z], p_hat[z, y] = wins / n, (n - wins) / n
+        histories.append((probability, p_hat))
+    return histories
+
+
+@pytest.mark.parametrize("psi", [LOGIT, IDENTITY, LOG], ids=lambda psi: psi.name)
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_the_sums_are_those_over_every_history(psi: Psi, n: int) -> None:
+    p = psipo.bradley_terry([0.0, 0.7, -1.2])
+    pi_ref, mu = [0.2, 0.5, 0.3], [0.25, 0.25, 0.5]
+    histories = every_history(p, n)
+    policies = [optimal_policy(p_hat, psi, 0.6, pi_ref=pi_ref, mu=mu) for _, p_hat in histories]
+    mean = sum(probability * policy for (probability, _), policy in zip(histories, policies, strict=True))
+    collapsed = sum(probability for (probability, _), policy in zip(histories, policies, strict=True) if (policy == 0).any())
+    assert_allclose(expected_policy(p, psi, 0.6, n=n, pi_ref=pi_ref, mu=mu), mean, rtol=1e-12)
+    assert_allclose(collapse_probability(p, psi, n=n, mu=mu), collapsed, rtol=1e-12)
+
+
+@given(st.floats(-300, -0.31).map(lambda exponent: 10.0**exponent), st.integers(1, 200))
+def test_two_actions_collapse_when_all_samples_agree(opposite: float, n: int) -> None:
+    p = np.array([[0.5, 1 - opposite], [opposite, 0.5]])
+    with mp.workdps(400):
+        exact = (1 - mpf(opposite)) ** n + mpf(opposite) ** n
+    assert_allclose(collapse_probability(p, LOGIT, n=n), float(exact), rtol=1e-12)
+    assert collapse_probability(p, IDENTITY, n=n) == 0
+
+
+@given(st.integers(1, 300), st.floats(0.01, 0.99))
+def test_the_law_is_binomial(n: int, q: float) -> None:
+    law = preference_law(tournament([(0, 1)], 2, q), n=n)
+    exact = [comb(n, wins) * mpf(q) ** wins * (1 - mpf(q)) ** (n - wins) for wins in range(n + 1)]
+    assert_allclose(law.probability, [float(term) for term in exact], rtol=1e-10, atol=1e-300)
+    assert_allclose(law.p_hat[:, 0, 1], np.arange(n + 1) / n)
+
+
+@given(st.data(), st.integers(1, 6))
+def test_p_hat_is_unbiased_and_the_law_sums_to_one(data: st.DataObject, n: int) -> None:
+    p = data.draw(tables(data.draw(n_actions(at_most=3)), certain=True))
+    law = preference_law(p, n=n)
+    assert_allclose(law.probability.sum(-1), 1, rtol=1e-12)
+    assert_allclose(law.expectation(law.p_hat), p, rtol=1e-12, atol=1e-300)
+
+
+@given(st.data(), st.floats(0.5, 20.0))
+def test_many_samples_give_the_policy_of_the_true_preferences(data: st.DataObject, beta: float) -> None:
+    p = tournament([(0, 1)], 2, data.draw(st.floats(0.2, 0.8)))
+    pi_ref, mu = (share(data.draw(counts(2, zeros=False))) for _ in range(2))
+    exact = optimal_policy(p, IDENTITY, beta, pi_ref=pi_ref, mu=mu)
+    few, many = (abs(expected_policy(p, IDENTITY, beta, n=n, pi_ref=pi_ref, mu=mu) - exact).max() for n in (20, 2000))
+    assert many <= few / 50 + 1e-9  # the bias is like 1/n
+
+
+def test_at_beta_1_the_logit_policy_is_p_hat_itself() -> None:
+    q = np.linspace(0, 1, 11)
+    policies = expected_policy(tournament([(0, 1)], 2, q), LOGIT, 1.0, n=7)
+    assert_allclose(policies[:, 0], q, atol=1e-13)
+
+
+def test_batches_of_preferences_and_betas() -> None:
+    p, betas = tournament([(0, 1)], 3, np.array([0.6, 0.9])), np.array([[0.1, 1.0, 10.0]])
+    policies = expected_policy(p, IDENTITY, betas, n=2)
+    assert policies.shape == (2, 1, 3, 3)
+    assert_allclose(policies[1, 0, 2], expected_policy(p[1], IDENTITY, 10.0, n=2))
+    assert collapse_probability(p, LOGIT, n=2).shape == (2,)
+
+
+def test_a_cycle_of_unanimous_samples_collapses_nothing() -> None:
+    """Every rate is the same: certain pairs alone are no collapse."""
+    sure_cycle = tournament([(0, 1), (1, 2), (2, 0)], 3)
+    assert collapse_probability(sure_cycle, LOGIT, n=4) == 0
+    assert collapse_probability(tournament([(0, 1)], 3), LOGIT, n=1) == pytest.approx(0.75)  # 1 in 4 is a cycle
+
+
+def test_one_action_has_one_outcome() -> None:
+    law = preference_law([[0.5]], n=9)
+    assert law.probability.tolist() == [1.0]
+    assert expected_policy([[0.5]], LOGIT, 1.0, n=9).tolist() == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("n", "error", "message"),
+    [
+        (0, ValueError, r"^n = 0, must be at least 1"),
+        (2.5, TypeError, r"^n = 2.5, must be a whole number"),
+        (9, ValueError, r"^n = 9 comparisons of each of 6 pairs have 1e\+06 outcomes, must have at most 200000"),
+    ],
+)
+def test_what_is_refused(n: int, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        preference_law(np.full((4, 4), 0.5), n=n)
