@@ -261,20 +261,16 @@ def folded_power(lam: float) -> Psi:
 
 
 def _folded_power(q: Array, lam: float) -> Array:
-    if lam < 1:
-        return _power(np.log(q), lam) - _power(np.log1p(-q), lam)
-    return (q**lam - (1 - q) ** lam) / lam
+    return _folded_power_of_log_odds(special.logit(q), lam)
 
 
 def _folded_power_of_log_odds(x: Array, lam: float) -> Array:
-    if lam < 1:
-        return _power(special.log_expit(x), lam) - _power(special.log_expit(-x), lam)
-    return np.asarray((special.expit(x) ** lam - special.expit(-x) ** lam) / lam)
-
-
-def _power(log_q: Array, lam: float) -> Array:
-    """(q^λ − 1)/λ, which keeps its digits as λ → 0, where it is log q."""
-    return np.asarray(log_q * special.exprel(lam * log_q))
+    """(1 − e^{−λ|x|}) σ(|x|)^λ / λ with the sign of x: no difference of near equals at q = ½, and logit as λ → 0."""
+    distance = np.abs(x)
+    with np.errstate(over="ignore"):
+        scaled = lam * distance
+    gap = np.where(scaled < 1, x * special.exprel(-np.minimum(scaled, 1)), np.sign(x) * -np.expm1(-scaled) / lam)
+    return np.asarray(gap * np.exp(lam * special.log_expit(distance)))
 
 
 def _folded_power_slope(q: Array, lam: float) -> Array:
