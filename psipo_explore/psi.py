@@ -114,6 +114,46 @@ class Psi:
         odd = is_odd(function, at_zero, at_one)
         return cls(name, function, latex=rf"\mathrm{{{name}}}(q)", at_zero=at_zero, at_one=at_one, odd=odd)
 
+    @classmethod
+    def from_formula(cls, text: str) -> Psi:
+        """Make a Ψ of a typed formula; its limits, slope, oddness and LaTeX are found symbolically.
+
+        The text is read, never executed: it may hold q, numbers, pi and e, + - * / **, parentheses, and functions such as
+        log, exp, sqrt, atan, tanh, erf, logit, sigmoid, probit, min, max and clip.
+
+        Parameters
+        ----------
+        text : str
+            A formula in q of at most 200 characters.
+
+        Returns
+        -------
+        Psi
+            Named by its text. The same text gives the same object.
+
+        Raises
+        ------
+        TypeError
+            If text is no string.
+        ValueError
+            A `FormulaError` with the `column` at fault, if the text is no such formula, or none that is real and
+            non-decreasing on (0, 1) and has limits at its ends.
+
+        Examples
+        --------
+        >>> slow = Psi.from_formula("-1/log(q/2)")
+        >>> slow.at_zero, round(slow.at_one, 4), slow.odd
+        (0.0, 1.4427, False)
+        >>> Psi.from_formula("log(q/(1-q))").spread
+        inf
+        >>> Psi.from_formula("q + __import__('os')")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        psipo_explore._formulas.FormulaError: text, column 5: __import__ is not known, the functions are ...
+        """
+        from psipo_explore._symbolic_psi import psi_from_formula
+
+        return psi_from_formula(checks.instance("text", text, str, "a formula in q, such as 'log(q/(1-q))'"))
+
     def __call__(self, q: ArrayLike) -> Array:
         """Ψ(q) for probabilities q of any shape; the limits, which may be ±inf, at q = 0 and q = 1."""
         q = checks.probabilities("q", q)
@@ -172,7 +212,8 @@ class Psi:
         q = checks.probabilities("q", q)
         if self._derivative is not None:
             with np.errstate(divide="ignore", over="ignore"):
-                return np.broadcast_to(np.asarray(self._derivative(q), dtype=np.float64), q.shape)[()]
+                slope = np.broadcast_to(np.asarray(self._derivative(q), dtype=np.float64), q.shape)
+            return (np.where(np.isnan(slope), self._numerical_slope(q), slope) if np.isnan(slope).any() else slope)[()]
         return self._numerical_slope(q)
 
     def _numerical_slope(self, q: Array) -> Array:

@@ -1,0 +1,154 @@
+"""Ψ from a typed formula: SymPy finds its limits, slope, symmetry and LaTeX.
+
+Where SymPy does not know, or not in time, they are found numerically, as `Psi.from_callable` finds them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache, partial
+from time import monotonic
+from types import FrameType
+from typing import Any, NamedTuple
+
+import numpy as np
+import sympy as sp
+from scipy import special
+
+from psipo_explore._callables import Function, is_odd, limit, require_limits
+from psipo_explore._checks import Array
+from psipo_explore._formulas import FormulaError, Piece, evaluate, expression, q, read_formula
+from psipo_explore.psi import Psi
+
+_SECONDS = 2.0  # for SymPy
+_DIGITS = 50
+_DENSE = np.linspace(1e-6, 1 - 1e-6, 30_011)
+_IN_NUMPY = {  # by name: modules=["scipy"] imports all of it, and SymPy writes Heaviside out by solving inequalities
+    "erf": special.erf,
+    "erfinv": special.erfinv,
+    "Heaviside": lambda x, at_zero=0.5: np.heaviside(x, at_zero),
+}
+
+
+def _limit(node: Piece, end: int) -> sp.Expr:
+    """What the formula tends to at the end of (0, 1): its pieces' limits put together where that is allowed, or SymPy's limit.
+
+    All operations are continuous, so the limit of f(g) is f(limit of g) unless that is undetermined, such as ∞ − ∞.
+    """
+    if node.operation is None:
+        return sp.Integer(end) if node.constant is None else node.constant
+    arguments = [_limit(argument, end) for argument in node.arguments]
+    undetermined = node.is_power and arguments[1] == 0 and node.arguments[1].constant is None
+    found = sp.nan if undetermined else node.operation.symbolic(*arguments)
+    return found if _is_limit(found) else sp.limit(expression(node), q, end, "-" if end else "+")
+
+
+def _is_limit(found: sp.Expr) -> bool:
+    return bool(found.is_number and found.is_extended_real) and not isinstance(found, sp.AccumBounds)
+
+
+def _is_constant(f: sp.Expr) -> bool:
+    """Whether an expression is the same, to 50 digits, at a few fractions."""
+    values = [f.evalf(_DIGITS, subs={q: sp.Rational(k, 23)}) for k in (2, 3, 5, 7, 11)]
+    return all(abs(value - values[0]) <= 10 ** (10 - _DIGITS) * (1 + abs(values[0])) for value in values)
+
+
+class _OscillatesError(ValueError):
+    """At the end given."""
+
+
+class _OutOfTimeError(BaseException):
+    """Not an Exception, which SymPy would catch."""
+
+
+@contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    """Stop what runs inside, in any thread, at its first call of a Python function after so many seconds."""
+    end, before = monotonic() + seconds, sys.gettrace()
+
+    def watch(frame: FrameType, event: str, argument: Any) -> None:
+        if monotonic() > end:
+            raise _OutOfTimeError
+
+    sys.settrace(watch)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+class _Facts(NamedTuple):
+    """What is known of a formula besides its values."""
+
+    at_zero: float
+    at_one: float
+    odd: bool
+    latex: str
+    slope: Function | None
+
+
+def _symbolically(formula: Piece) -> _Facts | None:
+    """The facts as SymPy finds them; None if it does not, or not in time, or against the evidence."""
+    function = partial(evaluate, formula)
+    try:
+        with _at_most(_SECONDS):
+            f = expression(formula)
+            at_zero, at_one = (_limit(formula, end) for end in (0, 1))
+            for end, found in enumerate((at_zero, at_one)):
+                if isinstance(found, sp.AccumBounds):
+                    raise _OscillatesError(end)
+            slope = sp.lambdify(q, sp.diff(f, q), modules=[_IN_NUMPY, "numpy"])
+            ends = float(at_zero), float(at_one)
+            odd = is_odd(function, *ends) and _is_constant(f + f.subs(q, 1 - q))
+            facts = _Facts(*ends, odd, sp.latex(f), _silent(slope))
+        require_limits(function, *ends)
+        return facts
+    except _OscillatesError:
+        raise
+    except (Exception, _OutOfTimeError):  # SymPy fails in many ways
+        return None
+
+
+def _numerically(formula: Piece) -> _Facts:
+    function = partial(evaluate, formula)
+    at_zero, at_one = (limit(function, end) for end in (0.0, 1.0))
+    return _Facts(at_zero, at_one, is_odd(function, at_zero, at_one), rf"\mathrm{{{formula.words}}}", None)
+
+
+def _silent(slope: Function) -> Function:
+    def silent(at: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return np.broadcast_to(np.asarray(slope(at), dtype=np.float64), at.shape)
+
+    return silent
+
+
+def _require_rising(values: Array, slopes: Array, text: str) -> None:
+    """Refuse a slope that is negative by more than rounding, at more places than values can be compared."""
+    bad = slopes < -1e-9 * (np.nanmedian(np.abs(slopes)) + np.abs(values))
+    if bad.any():
+        k = int(np.argmin(np.where(bad, slopes, np.inf)))
+        raise FormulaError(
+            f"the formula falls at q = {_DENSE[k]:.4g}, where its slope is {slopes[k]:.3g}, must not decrease", text, 1
+        )
+
+
+@lru_cache(maxsize=256)
+def psi_from_formula(text: str) -> Psi:
+    """See `Psi.from_formula`; the same text gives the same Ψ."""
+    formula = read_formula(text)
+    function = partial(evaluate, formula)
+    try:
+        at_zero, at_one, odd, latex, slope = _symbolically(formula) or _numerically(formula)
+        values = np.asarray(function(_DENSE))
+        _require_rising(values, np.asarray(slope(_DENSE) if slope else np.gradient(values, _DENSE)), text)
+        return Psi(text.strip(), function, latex=latex, at_zero=at_zero, at_one=at_one, derivative=slope, odd=odd)
+    except FormulaError:
+        raise
+    except _OscillatesError as end:
+        sentence = f"{formula.words} oscillates as q nears {end}, must tend to a limit"
+    except ValueError as error:
+        sentence = f"the formula is no Ψ: {error}"
+    raise FormulaError(sentence, text, formula.column)
