@@ -1,0 +1,262 @@
+"""The paper's arguments, as data that checks itself.
+
+Each function returns a `Derivation`: steps of a sentence and an equation, definitions and claims. A notebook shows it as text
+and formulas; `check()` proves every claim with SymPy for several numbers of actions, and compares both sides at random points.
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from psipo_explore._derivations import Derivation, K, Psi, Step, other, sigma, y
+
+__all__ = ["Derivation", "Step", "closed_form", "collapse", "ipo", "rlhf"]
+
+beta = sp.Symbol("beta", positive=True)
+pi, pi_star, pi_ref, mu = map(sp.IndexedBase, ("pi", r"\pi^*", r"\pi_{\mathrm{ref}}", "mu"))
+g, r, u, p, h = map(sp.IndexedBase, "gruph")
+
+
+def _sum(term: sp.Expr, *indices: sp.Symbol) -> sp.Sum:
+    return sp.Sum(term, *((index, 1, K) for index in indices))
+
+
+def closed_form() -> Derivation:
+    r"""The optimum of ΨPO by Lagrange multipliers, and why no other policy is as good (Eq. 7, App. A.1 of arXiv:2310.12036).
+
+    Returns
+    -------
+    Derivation
+        Its steps, with `check()`.
+
+    Examples
+    --------
+    >>> step = closed_form().steps[6]
+    >>> print(step.sentence, step.equation)
+    the probabilities sum to one. Eq(Sum(\pi^*[y], (y, 1, K)), 1)
+    """
+    L, nu, Z, t = sp.Symbol("L"), sp.Symbol("nu", real=True), sp.Symbol("Z", positive=True), sp.Symbol("t", positive=True)  # noqa: N806
+    objective = _sum(pi[y] * g[y], y) - beta * _sum(pi[y] * sp.log(pi[y] / pi_ref[y]), y)
+    tilted = pi_ref[y] * sp.exp(g[y] / beta)
+    return Derivation(
+        "The closed form",
+        "Eq. 7, App. A.1",
+        (
+            Step(
+                r"The objective, where $g(y)$ is the score of action $y$, with a multiplier $\nu$ for the constraint that "
+                "probabilities sum to one.",
+                sp.Eq(L, objective + nu * (1 - _sum(pi[y], y))),
+                defines=True,
+            ),
+            Step(
+                "Its slope in the probability of one action.",
+                sp.Eq(sp.Derivative(L, pi[y]), g[y] - beta * (sp.log(pi[y] / pi_ref[y]) + 1) - nu),
+            ),
+            Step("The slope is zero at", sp.Eq(pi_star[y], pi_ref[y] * sp.exp(g[y] / beta - 1 - nu / beta)), defines=True),
+            Step("as is seen when that is put in.", sp.Eq(g[y] - beta * (sp.log(pi_star[y] / pi_ref[y]) + 1) - nu, 0)),
+            Step("With the sum", sp.Eq(Z, _sum(tilted, y)), defines=True),
+            Step("and the multiplier", sp.Eq(nu, beta * sp.log(Z) - beta), defines=True),
+            Step("the probabilities sum to one.", sp.Eq(_sum(pi_star[y], y), 1)),
+            Step("So this is the policy.", sp.Eq(pi_star[y], tilted / Z)),
+            Step(
+                r"Is it the maximum? Any policy falls short of $\beta\log Z$ by $\beta$ times $\mathrm{KL}(\pi\,\|\,\pi^*)$.",
+                sp.Eq(objective, beta * sp.log(Z) - beta * _sum(pi[y] * sp.log(pi[y] / pi_star[y]), y)),
+            ),
+            Step(
+                r"That KL is never negative, because $t - 1 - \log t$ is 0 at $t = 1$, falls before and rises after,",
+                sp.Eq(sp.Derivative(t - 1 - sp.log(t), t), (t - 1) / t),
+            ),
+            Step(
+                r"so that $\mathrm{KL} = -\sum\pi\log t \ge \sum\pi\,(1 - t)$ for $t = \pi^*/\pi$, and this is zero.",
+                sp.Eq(_sum(pi[y] * (1 - pi_star[y] / pi[y]), y), 0),
+            ),
+        ),
+        {beta: "positive", g: "real", pi: "distribution", pi_ref: "distribution", nu: "real", t: "positive"},
+    )
+
+
+def rlhf() -> Derivation:
+    """With Ψ = logit under Bradley–Terry, ΨPO is RLHF, and DPO's loss is its first stage (Prop. 1, Eq. 4 of arXiv:2310.12036).
+
+    Returns
+    -------
+    Derivation
+        Its steps, with `check()`.
+
+    Examples
+    --------
+    >>> step = rlhf().steps[4]
+    >>> print(step.sentence, step.equation)
+    is the reward, but for a constant. Eq(g[y], r[y] - Sum(mu[y']*r[y'], (y', 1, K)))
+    """
+    Z = sp.Symbol("Z", positive=True)  # noqa: N806
+    preferred = p[y, other]
+    by_score, by_reward = (pi_ref[other] * sp.exp(score[other] / beta) for score in (g, r))
+    return Derivation(
+        "ΨPO with logit is RLHF is DPO, under Bradley–Terry",
+        "Prop. 1, Eq. 4",
+        (
+            Step("Bradley–Terry: rewards explain all preferences.", sp.Eq(preferred, sigma(r[y] - r[other])), defines=True),
+            Step("One of the two is preferred.", sp.Eq(preferred + p[other, y], 1)),
+            Step("The logit undoes σ.", sp.Eq(sp.log(preferred / (1 - preferred)), r[y] - r[other])),
+            Step(
+                r"The score of Eq. 9 under $\Psi$ = logit",
+                sp.Eq(g[y], _sum(mu[other] * sp.log(preferred / (1 - preferred)), other)),
+                defines=True,
+            ),
+            Step("is the reward, but for a constant.", sp.Eq(g[y], r[y] - _sum(mu[other] * r[other], other))),
+            Step(
+                r"The constant cancels in the policy: on the left $\Psi$PO's optimum, on the right RLHF's.",
+                sp.Eq(
+                    pi_ref[y] * sp.exp(g[y] / beta) / _sum(by_score, other),
+                    pi_ref[y] * sp.exp(r[y] / beta) / _sum(by_reward, other),
+                ),
+            ),
+            Step("Now DPO. With the sum", sp.Eq(Z, _sum(by_reward, other)), defines=True),
+            Step("that optimum", sp.Eq(pi[y], pi_ref[y] * sp.exp(r[y] / beta) / Z), defines=True),
+            Step("is a policy,", sp.Eq(_sum(pi[y], y), 1)),
+            Step(
+                "and the reward can be read off the policy, but for a constant nobody can compute.",
+                sp.Eq(r[y], beta * sp.log(pi[y] / pi_ref[y]) + beta * sp.log(Z)),
+            ),
+            Step(
+                "Between two actions that constant cancels. With the log-ratio",
+                sp.Eq(h[y, other], sp.log(pi[y] * pi_ref[other] / (pi[other] * pi_ref[y]))),
+                defines=True,
+            ),
+            Step("the difference of rewards is", sp.Eq(r[y] - r[other], beta * h[y, other])),
+            Step(
+                "so the likelihood of a comparison, RLHF's first stage, is a loss of the policy: DPO's, Eq. 4.",
+                sp.Eq(-sp.log(preferred), -sp.log(sigma(beta * h[y, other]))),
+            ),
+        ),
+        {beta: "positive", r: "real", mu: "distribution", pi_ref: "distribution"},
+    )
+
+
+def collapse() -> Derivation:
+    """As p → 1 logit leaves the loser nothing at any β, identity always something (§4.2, §5.3.1 of arXiv:2310.12036).
+
+    Returns
+    -------
+    Derivation
+        Its steps, with `check()`.
+
+    Examples
+    --------
+    >>> collapse().check()
+    'The collapse: 7 claims proved by SymPy, confirmed at 3 random points.'
+    """
+    g_w, g_l = sp.symbols(r"g(y_{w}) g(y_{l})")
+    q, ref = sp.symbols(r"p \pi_{\mathrm{ref}}(y_{l})", positive=True)
+    half = sp.Rational(1, 2)
+    odds = q / (1 - q)
+    move = {"logit": sp.log(odds) / beta, "identity": (q - half) / beta}
+    left = {name: ref / (ref + (1 - ref) * sp.exp(by)) for name, by in move.items()}
+    return Derivation(
+        "The collapse",
+        "§4.2, §5.3.1",
+        (
+            Step(
+                r"Two actions, $\mu$ uniform: the winner meets itself, or the loser, whom it beats with probability $p$.",
+                sp.Eq(g_w, half * Psi(half) + half * Psi(q)),
+                defines=True,
+            ),
+            Step("The loser likewise.", sp.Eq(g_l, half * Psi(1 - q) + half * Psi(half)), defines=True),
+            Step(
+                "By the closed form the log-ratio of winner to loser moves by",
+                sp.Eq((g_w - g_l) / beta, (Psi(q) - Psi(1 - q)) / (2 * beta)),
+            ),
+            Step("Under logit that is", sp.Eq((sp.log(odds) - sp.log((1 - q) / q)) / (2 * beta), move["logit"])),
+            Step("which has no bound, at any β,", sp.Eq(sp.Limit(move["logit"], q, 1, "-"), sp.oo)),
+            Step("so nothing is left to the loser.", sp.Eq(sp.Limit(left["logit"], q, 1, "-"), 0)),
+            Step("Under identity it is", sp.Eq((q - (1 - q)) / (2 * beta), move["identity"])),
+            Step("which ends,", sp.Eq(sp.Limit(move["identity"], q, 1, "-"), 1 / (2 * beta))),
+            Step(
+                "so something is left.",
+                sp.Eq(sp.Limit(left["identity"], q, 1, "-"), ref / (ref + (1 - ref) * sp.exp(1 / (2 * beta)))),
+            ),
+        ),
+        {beta: "positive", q: "probability", ref: "probability"},
+        sizes=(2,),
+    )
+
+
+def ipo() -> Derivation:
+    r"""From the root that identity's optimum is to Eq. 13, Prop. 3 and the loss of Eq. 17 of arXiv:2310.12036.
+
+    Returns
+    -------
+    Derivation
+        Its steps, with `check()`.
+
+    Examples
+    --------
+    >>> step = ipo().steps[3]
+    >>> print(step.sentence, step.equation)
+    in which the sum cancels: a root to be found. Eq(h^*[y, y'], (-p_\mu[y'] + p_\mu[y])/beta)
+    """
+    total = sp.IndexedBase(r"p_\mu")
+    h_star = sp.IndexedBase("h^*")
+    eq_13, eq_16, margin = sp.symbols("L_{13} L_{16} h")
+    gap = total[y] - total[other]
+    wish = gap / beta
+    pair = mu[y] * mu[other]
+    tilted = pi_ref[other] * sp.exp(total[other] / beta)
+    return Derivation(
+        "From a root to a loss",
+        "Eq. 10–13, Prop. 3, Eq. 17",
+        (
+            Step(
+                "How often an action is preferred to what μ draws.",
+                sp.Eq(total[y], _sum(mu[other] * p[y, other], other)),
+                defines=True,
+            ),
+            Step(
+                r"The closed form with $\Psi$ = identity.",
+                sp.Eq(pi_star[y], pi_ref[y] * sp.exp(total[y] / beta) / _sum(tilted, other)),
+                defines=True,
+            ),
+            Step(
+                "Its log-ratios,",
+                sp.Eq(h_star[y, other], sp.log(pi_star[y] * pi_ref[other] / (pi_star[other] * pi_ref[y]))),
+                defines=True,
+            ),
+            Step("in which the sum cancels: a root to be found.", sp.Eq(h_star[y, other], wish)),
+            Step(
+                r"Any other policy, written by $u = \log\pi - \log\pi_{\mathrm{ref}}$, has log-ratios",
+                sp.Eq(h[y, other], u[y] - u[other]),
+                defines=True,
+            ),
+            Step(
+                "and is off by, in the mean over pairs (Eq. 13),",
+                sp.Eq(eq_13, _sum(pair * (h[y, other] - wish) ** 2, y, other)),
+                defines=True,
+            ),
+            Step("The optimum is not off at all.", sp.Eq(_sum(pair * (h_star[y, other] - wish) ** 2, y, other), 0)),
+            Step(
+                r"Nobody knows $p$, but raters answer: 1 with probability $p(y \succ y')$, else 0. In the mean over pairs and "
+                "answers (Eq. 16),",
+                sp.Eq(
+                    eq_16,
+                    _sum(pair * (p[y, other] * (h[y, other] - 1 / beta) ** 2 + (1 - p[y, other]) * h[y, other] ** 2), y, other),
+                ),
+                defines=True,
+            ),
+            Step(
+                "the answers meet the log-ratios just as the true values do,",
+                sp.Eq(_sum(pair * p[y, other] * h[y, other], y, other), _sum(pair * gap * h[y, other], y, other)),
+            ),
+            Step(
+                "so both differ by what no policy can change (Prop. 3),",
+                sp.Eq(eq_16, eq_13 + 1 / (2 * beta**2) - _sum(pair * gap**2, y, other) / beta**2),
+            ),
+            Step("and pull every policy the same way.", sp.Eq(sp.Derivative(eq_16, u[y]), sp.Derivative(eq_13, u[y]))),
+            Step(
+                r"Each comparison counts twice, as $(y_w, y_l)$ with answer 1 and as $(y_l, y_w)$, whose log-ratio is $-h$, with "
+                "answer 0: the loss of Eq. 17, and a constant.",
+                sp.Eq(((margin - 1 / beta) ** 2 + (-margin) ** 2) / 2, (margin - 1 / (2 * beta)) ** 2 + 1 / (4 * beta**2)),
+            ),
+        ),
+        {beta: "positive", p: "preferences", mu: "distribution", pi_ref: "distribution", u: "real", margin: "real"},
+    )
