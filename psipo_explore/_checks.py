@@ -19,6 +19,32 @@ Indices = npt.NDArray[np.intp]
 ArrayLike = npt.ArrayLike
 _T = TypeVar("_T")
 
+
+class FormulaError(ValueError):
+    """What is wrong with a typed formula, and at which character.
+
+    Parameters
+    ----------
+    sentence : str
+        What was found and what is expected.
+    text : str
+        The formula.
+    column : int
+        Of the character at fault, from 1.
+    """
+
+    def __init__(self, sentence: str, text: str, column: int) -> None:
+        self.sentence, self.text, self.column = sentence, text, column
+        super().__init__(f"text, column {column}: {sentence}\n{self.pointer}")
+
+    @property
+    def pointer(self) -> str:
+        """The part of the text around the column, and under it a caret."""
+        start = max(0, self.column - 40)
+        shown = "".join(c if c.isprintable() else "?" for c in self.text[start : start + 72])
+        return f"    {shown}\n    {' ' * (self.column - 1 - start)}^"
+
+
 POLICY_TOLERANCE = 1e-6  # what float32 probabilities may be off
 PAIR_TOLERANCE = 1e-9
 

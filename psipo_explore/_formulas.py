@@ -16,7 +16,7 @@ import numpy as np
 import sympy as sp
 from scipy import special
 
-from psipo_explore._checks import Array
+from psipo_explore._checks import Array, FormulaError
 
 _LONGEST = 200  # characters
 _LARGEST = 10**15  # of a number, and its inverse the smallest
@@ -24,31 +24,6 @@ _LARGEST_EXPONENT = 100
 _EVERY = np.arange(1, 512) / 512
 
 q = sp.Symbol("q", positive=True)
-
-
-class FormulaError(ValueError):
-    """What is wrong with a typed formula, and at which character.
-
-    Parameters
-    ----------
-    sentence : str
-        What was found and what is expected.
-    text : str
-        The formula.
-    column : int
-        Of the character at fault, from 1.
-    """
-
-    def __init__(self, sentence: str, text: str, column: int) -> None:
-        self.sentence, self.text, self.column = sentence, text, column
-        super().__init__(f"text, column {column}: {sentence}\n{self.pointer}")
-
-    @property
-    def pointer(self) -> str:
-        """The part of the text around the column, and under it a caret."""
-        start = max(0, self.column - 40)
-        shown = "".join(c if c.isprintable() else "?" for c in self.text[start : start + 72])
-        return f"    {shown}\n    {' ' * (self.column - 1 - start)}^"
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,7 @@ class Psi:
         inf
         >>> Psi.from_formula("q + __import__('os')")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        psipo_explore._formulas.FormulaError: text, column 5: __import__ is not known, the functions are ...
+        psipo_explore._checks.FormulaError: text, column 5: __import__ is not known, the functions are ...
         """
         from psipo_explore._symbolic_psi import psi_from_formula
 

@@ -22,13 +22,13 @@ from psipo_explore import (
     citations,
     cyclic_share,
     expected_psi,
-    folded_power,
     gibbs_policy,
     kl_divergence,
     tournament,
 )
 from psipo_explore._checks import Array
 from psipo_explore.views import palette
+from psipo_explore.views.chosen import FORMULA, chosen_psi, psi_words
 from psipo_explore.views.legend import patch_entry
 from psipo_explore.views.stops import BETAS, LAMBDAS
 from psipo_explore.views.view import Artists, Choice, Slider, StillFigure, View
@@ -146,10 +146,11 @@ def update(
     beta: float,
     mu: str,
     pi_ref: str,
+    formula: str,
 ) -> str:
     """Move the bars to the policies, and say what the numbers are."""
     actions, p = examples[preferences]()
-    psi = folded_power(lam)
+    psi = chosen_psi(lam, formula)
     opponent, before = (_POLICIES[name](len(actions)) for name in (mu, pi_ref))
     score = expected_psi(p, psi, mu=opponent)
     after = gibbs_policy(score, beta, pi_ref=before)
@@ -167,8 +168,8 @@ def update(
     artists["limit"].set_text(limit)
     setting = f"{preferences[0].upper()}{preferences[1:]}; μ {mu}; π_ref {pi_ref}"
     return (
-        f"{setting}. Under {_name(lam)} and β = {number(beta)} the optimal policy is "
-        f"{_listed_policy(actions, _log_policy(score, beta, before, after))}; KL from π_ref {kl}. "
+        f"{setting}. Under {psi_words(psi, lam, formula)} and β = {number(beta)} the optimal policy is "
+        f"{_listed_policy(actions, _log_policy(score, beta, before, after))}; KL from π_ref {kl}. {_reach(psi, beta)} "
         f"Cyclic share, the part of the preferences that no score explains: {share}. {limit[0].upper()}{limit[1:]}."
     )
 
@@ -189,11 +190,15 @@ def _listed_policy(actions: tuple[str, ...], log_policy: Array) -> str:
     return words if len(actions) <= 4 else f"{words}, …"
 
 
-def _name(lam: float) -> str:
-    return {0.0: "logit (λ = 0)", 2.0: "identity (λ = 2)"}.get(lam, f"the folded power λ = {number(lam)}")
+def _reach(psi: Psi, beta: float) -> str:
+    if psi.bounded:
+        return f"Ψ is bounded: no collapse, no log-ratio moves further than (Ψ(1) − Ψ(0))/β = {number(psi.spread / beta)}."
+    return "Ψ is unbounded: certain preferences make it collapse at every β."
 
 
 def _share(p: Array, psi: Psi, mu: Array) -> str:
+    if not psi.odd:
+        return "undefined, Ψ is not odd"
     try:
         return number(round(float(cyclic_share(p, psi, mu=mu)), 12))
     except ValueError:
@@ -227,6 +232,7 @@ def view_of(data: Comparisons | None = None, *, prior: float = 0.0) -> View:
             Slider("beta", "β, strength of the KL term", BETAS, start=1.0),
             Choice("mu", "μ, who the opponent is", tuple(_POLICIES), start="uniform"),
             Choice("pi_ref", "π_ref, the policy before", tuple(_POLICIES), start="uniform"),
+            FORMULA,
         ),
         build=partial(build, examples),
         update=partial(update, examples),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -28,9 +28,25 @@ def patch_entry(figure: Figure, x: float, y: float, words: str, look: Mapping[st
     return _words(figure, x, y, words)
 
 
+def fitting(candidates: Iterable[str], text: Text, width: float) -> str:
+    """The first of the candidates that Matplotlib can write within so many inches; the last one, if none fits."""
+    words = ""
+    for words in candidates:
+        try:
+            if _inches(words, text) <= width:
+                break
+        except ValueError:  # a formula that mathtext cannot set
+            continue
+    return words
+
+
+def _inches(words: str, text: Text) -> float:
+    return float(TextPath((0, 0), words, prop=text.get_fontproperties()).get_extents().xmax / 72)
+
+
 def _words(figure: Figure, x: float, y: float, words: str) -> Text:
     x += _MARK_WIDTH + _GAP
     label = figure.text(x, y, words, va="baseline")
     label.set_y(y - 0.012)
-    width = TextPath((0, 0), words, prop=label.get_fontproperties()).get_extents().xmax / (72 * figure.get_figwidth())
+    width = _inches(words, label) / figure.get_figwidth() if words else 0.0
     return figure.text(x + width + _GAP * 0.7, label.get_position()[1], "", va="baseline")

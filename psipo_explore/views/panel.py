@@ -6,12 +6,16 @@ from html import escape
 from typing import Any, NamedTuple
 
 import ipywidgets as widgets
+import traitlets
 
+from psipo_explore._checks import FormulaError
 from psipo_explore.views import svg
-from psipo_explore.views.view import Artists, Choice, Control, StillFigure, Values, View
+from psipo_explore.views.view import Artists, Choice, Control, StillFigure, Typed, Values, View
 
 _WIDTH = "960px"
 _SENTENCE_STYLE = "font-size:15px;line-height:1.4;margin:0.4em 0;min-height:4.2em"  # three lines, so that nothing below jumps
+_COMPLAINT_STYLE = "font-size:14px;line-height:1.35;margin:0 0 0.4em min(17.5em, 41%);color:#8a2500"
+_POINTER_STYLE = "font-size:14px;line-height:1.2;margin:0"
 
 
 class _Drawing(NamedTuple):
@@ -20,6 +24,40 @@ class _Drawing(NamedTuple):
     figure: StillFigure
     artists: Artists
     background: str
+
+
+class _Field(widgets.VBox):
+    """A line to type a formula in, with examples to choose from; what is wrong with it is said right under it."""
+
+    value = traitlets.Unicode()
+
+    def __init__(self, control: Typed, start: str, **looks: Any) -> None:
+        examples = tuple(filter(None, control.stops))
+        self._control = control
+        self._text = widgets.Combobox(options=examples, placeholder=f"such as {examples[0]}", continuous_update=False, **looks)
+        self._complaint = widgets.HTML()
+        super().__init__([self._text])
+        traitlets.link((self, "value"), (self._text, "value"))
+        self.value = start
+
+    @property
+    def complaint(self) -> str:
+        """What is said to be wrong, as HTML, or nothing."""
+        return str(self._complaint.value) if self._complaint in self.children else ""
+
+    def reads(self) -> bool:
+        """Whether it holds a formula, or nothing; what is wrong with it is shown."""
+        try:
+            self._control.check(self.value)
+        except FormulaError as error:
+            pointer, sentence = escape(error.pointer), escape(error.sentence)
+            self._complaint.value = (
+                f'<div role="alert" style="{_COMPLAINT_STYLE}"><pre style="{_POINTER_STYLE}">{pointer}</pre>{sentence}</div>'
+            )
+            self.children = (self._text, self._complaint)
+            return False
+        self.children = (self._text,)
+        return True
 
 
 class Panel(widgets.VBox):
@@ -68,6 +106,11 @@ class Panel(widgets.VBox):
         """The layer that moves, and the sentence."""
         return str(self._moving.value)
 
+    @property
+    def complaint(self) -> str:
+        """What is said under a typed formula that is none."""
+        return "".join(field.complaint for field in self._controls.values() if isinstance(field, _Field))
+
     def reset(self) -> None:
         """Put every control back where it began."""
         self.move(**self._start)
@@ -88,11 +131,16 @@ class Panel(widgets.VBox):
 
     def _redraw(self) -> None:
         try:
+            self._read_formulas()
             self._draw(self.values)
         except Exception as error:  # an exception in an observer is invisible to the reader
             self.sentence = f"This cannot be shown: {error}."
             self._shown = False
             self._show()
+
+    def _read_formulas(self) -> None:
+        if not all(field.reads() for field in self._controls.values() if isinstance(field, _Field)):
+            raise ValueError("what is typed must be a formula, and under it is said what is wrong")
 
     def _draw(self, values: Values) -> None:
         built_for = tuple(self._view.built_for(values).items())
@@ -128,6 +176,8 @@ def _widget(control: Control, start: Any) -> widgets.Widget:
         "layout": widgets.Layout(width="100%"),
         "style": {"description_width": "min(17em, 40%)"},
     }
+    if isinstance(control, Typed):
+        return _Field(control, start, **looks)
     if isinstance(control, Choice):
         return widgets.Dropdown(options=control.stops, value=start, **looks)
     stops = sorted({*control.stops, start})

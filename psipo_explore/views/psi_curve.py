@@ -11,9 +11,10 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from psipo_explore import IDENTITY, LOGIT, Psi, folded_power
+from psipo_explore import IDENTITY, LOGIT, Psi
 from psipo_explore.views import palette
-from psipo_explore.views.legend import line_entry
+from psipo_explore.views.chosen import FORMULA, chosen_psi, psi_words
+from psipo_explore.views.legend import fitting, line_entry
 from psipo_explore.views.stops import LAMBDAS, TWENTIETHS
 from psipo_explore.views.view import Artists, Slider, View
 from psipo_explore.views.words import number
@@ -25,6 +26,7 @@ _FIXED = {"logit": (LOGIT, palette.LOGIT_LINE), "identity": (IDENTITY, palette.I
 _LINE_ONLY = ("color", "linestyle")
 _TANGENT = {"color": "#56B4E9", "linewidth": 2.4, "zorder": 3}
 _REACH = 0.25  # of the tangent, to either side
+_LEGEND_INCHES = 3.7
 
 
 def build(figure: Figure) -> Artists:
@@ -58,48 +60,71 @@ def _legend(figure: Figure) -> Artists:
     only_line = {name: {key: look[key] for key in _LINE_ONLY} for name, (_, look) in _FIXED.items()}
     line_entry(figure, left, upper, r"logit  $\log\frac{q}{1-q}$", only_line["logit"])
     line_entry(figure, left, lower, "identity  $q$", only_line["identity"])
-    chosen = line_entry(
-        figure, right, upper, r"$\Psi_\lambda = (q^\lambda - (1-q)^\lambda)/\lambda$,   $\lambda$ =", palette.CHOSEN_LINE
-    )
-    slope = line_entry(figure, right, lower, r"tangent at $q$, slope", _TANGENT)
-    return {"lam number": chosen, "slope number": slope}
+    return {
+        "chosen": line_entry(figure, right, upper, "", palette.CHOSEN_LINE),
+        "slope number": line_entry(figure, right, lower, r"tangent at $q$, slope", _TANGENT),
+    }
 
 
-def update(artists: Artists, *, lam: float, q: float) -> str:
-    """Move the folded power, its tangent and its ends, and say what is steep where."""
-    psi = folded_power(lam)
-    value, slope = float(psi(q)), float(psi.derivative(q))
+def update(artists: Artists, *, lam: float, q: float, formula: str) -> str:
+    """Move the chosen Ψ, its tangent and its ends, and say what is steep where."""
+    psi = chosen_psi(lam, formula)
+    value, slope = float(psi(q)) - psi.centre, float(psi.derivative(q))
+    ends = [psi.at_zero - psi.centre, psi.at_one - psi.centre]
     drawn = np.concatenate([[0.0], _Q, [1.0]]) if psi.bounded else _Q
-    artists["value curve"].set_data(drawn, psi(drawn))
+    artists["value curve"].set_data(drawn, psi(drawn) - psi.centre)
     artists["slope curve"].set_data(_Q, psi.derivative(_Q))
     artists["value here"].set_data([q], [value])
     artists["slope here"].set_data([q], [slope])
     artists["tangent"].set_data([q - _REACH, q + _REACH], [value - slope * _REACH, value + slope * _REACH])
-    inside = psi.at_one <= _TOP
-    artists["ends"].set_data(*([0, 1], [psi.at_zero, psi.at_one]) if inside else ([], []))
-    artists["runs off below"].set_data(*([], []) if inside else ([0], [-_TOP]))
-    artists["runs off above"].set_data(*([], []) if inside else ([1], [_TOP]))
-    artists["ends words"].set_text(f"ends at ±{number(psi.at_one)}" if psi.bounded else "runs off to ±∞")
-    artists["lam number"].set_text("0, in the limit: logit" if lam == 0 else number(lam))
+    inside = [(q_end, end) for q_end, end in zip((0, 1), ends, strict=True) if abs(end) <= _TOP]
+    artists["ends"].set_data([q_end for q_end, _ in inside], [end for _, end in inside])
+    artists["runs off below"].set_data(*([0], [-_TOP]) if ends[0] < -_TOP else ([], []))
+    artists["runs off above"].set_data(*([1], [_TOP]) if ends[1] > _TOP else ([], []))
+    artists["ends words"].set_text(_ends(psi))
+    artists["chosen"].set_text(_chosen(psi, lam, formula, artists["chosen"]))
     artists["slope number"].set_text(number(slope))
-    return _sentence(psi, lam, q, slope)
+    return _sentence(psi, lam, q, slope, formula)
 
 
-def _sentence(psi: Psi, lam: float, q: float, slope: float) -> str:
-    at_half = float(psi.derivative(0.5))
-    name = {0.0: "Ψ is logit", 2.0: "Ψ is identity, but for a constant"}.get(lam, f"Ψ is the folded power λ = {number(lam)}")
-    steeper = f"{number(slope / at_half)} times" if abs(slope / at_half - 1) > 1e-9 else "exactly"
+def _chosen(psi: Psi, lam: float, formula: str, text: Artist) -> str:
+    if formula.strip():
+        return fitting((rf"$\Psi(q) = {psi.latex}$", rf"$\Psi(q)$ = {psi.name}", r"$\Psi(q)$ as typed"), text, _LEGEND_INCHES)
+    value = "0, in the limit: logit" if lam == 0 else number(lam)
+    return rf"$\Psi_\lambda = (q^\lambda - (1-q)^\lambda)/\lambda$,   $\lambda$ = {value}"
+
+
+def _ends(psi: Psi) -> str:
+    below, above = psi.at_zero - psi.centre, psi.at_one - psi.centre
     if psi.bounded:
-        ends = (
-            f"It ends at Ψ(1) − Ψ(½) = {number(psi.at_one)}: bounded, so no log-ratio moves further than {number(psi.spread)}/β."
-        )
+        return f"ends at ±{number(above)}" if psi.odd else f"ends at {number(below)} and {number(above)}"
+    return f"runs off to {'±∞' if below == -above else '∞' if np.isinf(above) else '−∞'}"
+
+
+def _sentence(psi: Psi, lam: float, q: float, slope: float, formula: str) -> str:
+    at_half = float(psi.derivative(0.5))
+    if abs(slope - at_half) <= 1e-9 * at_half:
+        steeper = "exactly its slope at ½"
     else:
-        last = number(psi(0.9999) - psi(0.999))
-        ends = f"It runs off to ±∞: from 0.999 to 0.9999 it still gains {last}, and every further nine is worth as much."
+        steeper = f"{number(slope / at_half)} times its slope at ½" if at_half else "at ½ it is 0"
+    step = number(psi(min(q + 0.001, 1.0)) - psi(q))
+    subject = "" if formula.strip() else "Ψ is "
     return (
-        f"{name}. At q = {number(q)} its slope is {number(slope)}, {steeper} its slope at ½: "
-        f"a preference stronger by 0.001 is worth {number(psi(min(q + 0.001, 1.0)) - psi(q))} more. {ends}"
+        f"{subject}{psi_words(psi, lam, formula)}. At q = {number(q)} its slope is {number(slope)}, {steeper}: "
+        f"a preference stronger by 0.001 is worth {step} more. {_reach(psi, lam, formula)}"
     )
+
+
+def _reach(psi: Psi, lam: float, formula: str) -> str:
+    if psi.bounded:
+        return f"It is bounded, so nothing collapses: no log-ratio moves further than (Ψ(1) − Ψ(0))/β = {number(psi.spread)}/β."
+    if lam == 0 and not formula.strip():
+        last = number(psi(0.9999) - psi(0.999))
+        return (
+            f"It is unbounded, so β cannot stop a collapse: from 0.999 to 0.9999 it still gains {last}, and every further nine "
+            "is worth as much."
+        )
+    return f"It {_ends(psi)}: unbounded, so that a certain preference makes the policy collapse at every β."
 
 
 VIEW = View(
@@ -108,6 +133,7 @@ VIEW = View(
     controls=(
         Slider("lam", "λ, from logit (0) to identity (2)", LAMBDAS, start=0.5),
         Slider("q", "q, where the tangent touches", (0.001, 0.01, *TWENTIETHS, 0.99, 0.999), start=0.9),
+        FORMULA,
     ),
     build=build,
     update=update,

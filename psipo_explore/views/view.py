@@ -15,6 +15,7 @@ import matplotlib as mpl
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
+from psipo_explore.psi import Psi
 from psipo_explore.views import svg
 from psipo_explore.views.palette import STYLE
 from psipo_explore.views.words import number
@@ -66,7 +67,25 @@ class Choice:
         return str(value)
 
 
-Control = Slider | Choice
+@dataclass(frozen=True)
+class Typed:
+    """A formula Ψ(q) that the reader types, or nothing: its keyword, the words beside it, nothing and some examples."""
+
+    name: str
+    label: str
+    stops: tuple[str, ...]
+    start: str = ""
+
+    def check(self, value: Any) -> str:
+        """Return the value, if it is blank or a formula."""
+        if not isinstance(value, str):
+            raise TypeError(f"{self.name} = {value!r}, must be a text")
+        if value.strip():
+            Psi.from_formula(value)
+        return value
+
+
+Control = Slider | Choice | Typed
 
 
 class StillFigure(Figure):
@@ -94,7 +113,7 @@ class View:
         Of the module, the figure's file and the test.
     title : str
         One line, for lists of views.
-    controls : tuple of Slider or Choice
+    controls : tuple of Slider, Choice or Typed
         In the order shown.
     build : callable
         `build(figure)` draws what stands still and returns the artists that move, by name.

@@ -47,6 +47,31 @@ def choose_each(panel: Locator, dropdown: Locator) -> None:
     expect(panel.locator(SENTENCE)).to_have_text(at_first, timeout=10_000)
 
 
+def type_formulas(panel: Locator, field: Locator) -> None:
+    """A formula moves the picture; what is none is told right under the field, in place of the picture; nothing is as before."""
+    at_first = seen(panel)
+    complaint = panel.get_by_role("alert")
+    for formula in ("q**2", "atan(logit(q))"):
+        field.fill(formula)
+        field.press("Enter")
+        expect(panel.locator(SENTENCE)).to_contain_text(f"Ψ(q) = {formula}", timeout=10_000)
+        assert seen(panel)[1] != at_first[1]
+        expect(complaint).to_have_count(0)
+    field.fill("q + q^2")
+    field.press("Enter")
+    expect(complaint).to_contain_text("a power is written **, not ^")
+    assert "q + q^2\n         ^" in (complaint.locator("pre").text_content() or "")
+    expect(panel.locator(SENTENCE)).to_contain_text("must be a formula")
+    under, above = complaint.bounding_box(), field.bounding_box()
+    assert under is not None
+    assert above is not None
+    assert 0 <= under["y"] - (above["y"] + above["height"]) < 20
+    field.fill("")
+    field.press("Enter")
+    expect(panel.locator(SENTENCE)).to_have_text(at_first[0], timeout=10_000)
+    expect(complaint).to_have_count(0)
+
+
 def reset(panel: Locator, at_first: str) -> None:
     """Put every control back, and wait until the sentence is the one the panel opened with."""
     panel.get_by_role("button", name="Reset").click()
@@ -77,6 +102,8 @@ def test_lesson_runs_and_every_control_moves_picture_and_sentence(lesson: str, r
         for dropdown in panel.locator("select").all():
             choose_each(panel, dropdown)
         reset(panel, at_first)
+        for field in panel.locator("input[list]").all():
+            type_formulas(panel, field)
     assert page.evaluate(CELLS_NOT_RUN) == 0
     expect(page.locator(ERRORS)).to_have_count(0)
 

@@ -100,3 +100,36 @@ def test_zero_and_one_are_said_of_zero_and_one_alone() -> None:
 def test_rounding_is_not_shown_as_a_difference() -> None:
     sentence = explorer.figure(preferences="a noisy cycle, each by 8 in 10", beta=0.01).sentence
     assert "a 0.333, b 0.333, c 0.333; KL from π_ref 0." in sentence
+
+
+def test_a_typed_formula_takes_the_place_of_lambda() -> None:
+    values = {"preferences": "two actions, a preferred by all", "beta": 0.5}
+    typed = explorer.figure(formula="q", lam=0.0, **values).sentence
+    assert typed == explorer.figure(lam=2.0, **values).sentence.replace("identity (λ = 2)", "Ψ(q) = q")
+    assert "Ψ is bounded: no collapse, no log-ratio moves further than (Ψ(1) − Ψ(0))/β = 2." in typed
+    unbounded = explorer.figure(formula="log(q)", **values).sentence
+    assert "Ψ is unbounded: certain preferences make it collapse at every β." in unbounded
+    assert "a exactly 1, b exactly 0" in unbounded
+    assert "no score explains: undefined, Ψ is not odd." in unbounded
+
+
+def test_a_formula_that_is_none_is_told_under_the_field_and_the_picture_goes() -> None:
+    panel = explorer.panel(formula="q**2")
+    for wrong, told in (("q^2", "a power is written **, not ^"), ("<b>", "cannot be read"), ("-q", "must not decrease")):
+        panel.move(formula=wrong)
+        assert panel.sentence == "This cannot be shown: what is typed must be a formula, and under it is said what is wrong."
+        assert told in (panel.complaint or "")
+        assert "<b>" not in panel.complaint
+        assert "image/png" not in panel._repr_mimebundle_()
+    panel.move(formula="")
+    assert panel.complaint == ""
+    assert panel.sentence == explorer.figure().sentence
+    with pytest.raises(ValueError, match=r"^text, column 2: a power"):
+        explorer.figure(formula="q^2")
+    with pytest.raises(TypeError, match=r"^formula = 3, must be a text"):
+        explorer.panel(formula=3)
+
+
+def test_a_formula_that_no_limit_can_be_given_for_says_why() -> None:
+    sentence = explorer.panel(formula="-log(-log(q))", preferences="two actions, a preferred by all").sentence
+    assert "p[0, 1] = 1, has no limit: psi '-log(-log(q))' is infinite at both ends and not odd" in sentence
