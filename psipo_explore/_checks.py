@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from operator import index
+from textwrap import indent
 from typing import Any, SupportsIndex, TypeVar
 
 import numpy as np
@@ -35,14 +36,14 @@ class FormulaError(ValueError):
 
     def __init__(self, sentence: str, text: str, column: int) -> None:
         self.sentence, self.text, self.column = sentence, text, column
-        super().__init__(f"text, column {column}: {sentence}\n{self.pointer}")
+        super().__init__(f"text, column {column}: {sentence}\n{indent(self.pointer, '    ')}")
 
     @property
     def pointer(self) -> str:
         """The part of the text around the column, and under it a caret."""
         start = max(0, self.column - 40)
         shown = "".join(c if c.isprintable() else "?" for c in self.text[start : start + 72])
-        return f"    {shown}\n    {' ' * (self.column - 1 - start)}^"
+        return f"{shown}\n{' ' * (self.column - 1 - start)}^"
 
 
 POLICY_TOLERANCE = 1e-6  # what float32 probabilities may be off

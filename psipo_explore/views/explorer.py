@@ -228,15 +228,16 @@ def view_of(data: Comparisons | None = None, *, prior: float = 0.0) -> View:
         title="The closed form, laid open",
         controls=(
             Choice("preferences", "p*, the preferences", names, start=names[-1] if data is None else _YOURS),
-            Slider("lam", "Ψ, from logit (λ = 0) to identity (2)", LAMBDAS, start=0.0),
+            Slider("lam", "Ψ: λ, from logit (0) to identity (2)", LAMBDAS, start=0.0),
+            FORMULA,
             Slider("beta", "β, strength of the KL term", BETAS, start=1.0),
             Choice("mu", "μ, who the opponent is", tuple(_POLICIES), start="uniform"),
             Choice("pi_ref", "π_ref, the policy before", tuple(_POLICIES), start="uniform"),
-            FORMULA,
         ),
         build=partial(build, examples),
         update=partial(update, examples),
         rebuild_on=("preferences",),
+        size=(9.0, 3.8),
     )
 
 

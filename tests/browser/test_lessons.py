@@ -60,7 +60,7 @@ def type_formulas(panel: Locator, field: Locator) -> None:
     field.fill("q + q^2")
     field.press("Enter")
     expect(complaint).to_contain_text("a power is written **, not ^")
-    assert "q + q^2\n         ^" in (complaint.locator("pre").text_content() or "")
+    assert "q + q^2\n     ^" in (complaint.locator("pre").text_content() or "")
     expect(panel.locator(SENTENCE)).to_contain_text("must be a formula")
     under, above = complaint.bounding_box(), field.bounding_box()
     assert under is not None
