@@ -52,6 +52,21 @@ def test_what_loses_to_an_unbeaten_group_has_no_finite_reward() -> None:
     assert np.isfinite(fit_reward(ONE_SOURCE, ridge=1e-6)).all()
 
 
+TWO_SOURCES = Comparisons.from_pairs([("a", "c"), ("b", "d"), ("d", "c")], actions=["a", "b", "c", "d"])
+LARGEST_MARGIN = np.array([0.0, 1.0, -1.0, 0.0])  # the smallest r whose winners are all 1 above their losers
+
+
+@pytest.mark.parametrize(("weak", "weaker"), [({"ridge": 1e-6}, {"ridge": 1e-12}), ({"steps": 2000}, {"steps": 200_000})])
+def test_with_several_sources_the_reward_runs_off_along_the_largest_margin(
+    weak: dict[str, float], weaker: dict[str, float]
+) -> None:
+    from_here, to_there = (fit_reward(TWO_SOURCES, **how) for how in (weak, weaker))  # type: ignore[arg-type]
+    way = to_there - from_here
+    assert_allclose(way / way[1], LARGEST_MARGIN, atol=0.1)
+    before, after = (gibbs_policy(r, 1.0) for r in (from_here, to_there))
+    assert after[0] / after[1] < before[0] / before[1] < 0.01  # though nothing beats a
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -3,10 +3,19 @@
 `VIEWS` lists them by name, in the order of the course.
 """
 
-from psipo_explore.views import collapse, explorer, few_samples, never_wins, psi_curve, regularisation, training
+from psipo_explore.views import (
+    collapse,
+    explorer,
+    few_samples,
+    never_wins,
+    psi_curve,
+    regularisation,
+    training,
+    underfitted_reward,
+)
 from psipo_explore.views.view import Choice, Slider, View
 
-_COURSE = (psi_curve, collapse, few_samples, regularisation, training, never_wins, explorer)
+_COURSE = (psi_curve, collapse, few_samples, regularisation, training, never_wins, underfitted_reward, explorer)
 VIEWS: dict[str, View] = {module.VIEW.name: module.VIEW for module in _COURSE}
 
 __all__ = [
@@ -21,4 +30,5 @@ __all__ = [
     "psi_curve",
     "regularisation",
     "training",
+    "underfitted_reward",
 ]
