@@ -4,6 +4,7 @@
 """
 
 from psipo_explore.views import (
+    beyond_bradley_terry,
     collapse,
     explorer,
     few_samples,
@@ -15,7 +16,17 @@ from psipo_explore.views import (
 )
 from psipo_explore.views.view import Choice, Slider, View
 
-_COURSE = (psi_curve, collapse, few_samples, regularisation, training, never_wins, underfitted_reward, explorer)
+_COURSE = (
+    psi_curve,
+    beyond_bradley_terry,
+    collapse,
+    few_samples,
+    regularisation,
+    training,
+    never_wins,
+    underfitted_reward,
+    explorer,
+)
 VIEWS: dict[str, View] = {module.VIEW.name: module.VIEW for module in _COURSE}
 
 __all__ = [
@@ -23,6 +34,7 @@ __all__ = [
     "Choice",
     "Slider",
     "View",
+    "beyond_bradley_terry",
     "collapse",
     "explorer",
     "few_samples",
