@@ -1,0 +1,50 @@
+"""A typed Ψ: the first time, in a new process; another formula; one that is known. Beside SymPy without any checks."""
+
+import subprocess
+import sys
+from itertools import count
+
+import pytest
+import sympy as sp
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from psipo_explore import Psi
+
+FIRST = {
+    "import psipo_explore, sympy": "import psipo_explore, sympy",
+    "from_formula": "from psipo_explore import Psi; Psi.from_formula('log(q/(1-q))')",
+}
+
+
+@pytest.mark.benchmark(group="a typed Ψ, in a new process")
+@pytest.mark.parametrize("code", FIRST.values(), ids=FIRST)
+def test_the_first_formula(benchmark: BenchmarkFixture, code: str) -> None:
+    benchmark.pedantic(lambda: subprocess.run([sys.executable, "-c", code], check=True), rounds=5, warmup_rounds=1)
+
+
+@pytest.mark.benchmark(group="a typed Ψ, another formula")
+def test_another_formula(benchmark: BenchmarkFixture) -> None:
+    Psi.from_formula("q")
+    numbers = count(2)
+    psi = benchmark.pedantic(lambda: Psi.from_formula(f"atan({next(numbers)}*log(q/(1-q)) + q)"), rounds=15)
+    assert psi.bounded
+
+
+@pytest.mark.benchmark(group="a typed Ψ, another formula")
+def test_another_formula_by_sympify(benchmark: BenchmarkFixture) -> None:
+    """Which executes what it is given: for text one trusts alone."""
+    numbers = count(2)
+
+    def by_sympify() -> tuple[object, ...]:
+        q = sp.Symbol("q", positive=True)
+        f = sp.sympify(f"atan({next(numbers)}*log(q/(1-q)) + q)", locals={"q": q})
+        return sp.lambdify(q, f), sp.lambdify(q, sp.diff(f, q)), sp.limit(f, q, 0, "+"), sp.limit(f, q, 1, "-"), sp.latex(f)
+
+    by_sympify()
+    assert len(benchmark.pedantic(by_sympify, rounds=15)) == 5
+
+
+@pytest.mark.benchmark(group="a typed Ψ, known")
+def test_a_known_formula(benchmark: BenchmarkFixture) -> None:
+    Psi.from_formula("q**2")
+    assert benchmark(lambda: Psi.from_formula("q**2")).spread == 1
