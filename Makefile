@@ -12,7 +12,7 @@ test: .venv/ready-test
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -rs -n 2 --dist worksteal --ignore=tests/browser
-	$(BIN)/python -m pytest -q tests/browser
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal tests/browser
 
 accuracy: .venv/ready-test
 	PSIPO_ACCURACY_CASES=2000 $(BIN)/python -m pytest -q -s tests/test_accuracy.py

@@ -135,9 +135,24 @@ def _require_rising(values: Array, slopes: Array, text: str) -> None:
         )
 
 
-@lru_cache(maxsize=256)
 def psi_from_formula(text: str) -> Psi:
-    """See `Psi.from_formula`; the same text gives the same Ψ."""
+    """See `Psi.from_formula`."""
+    found = _known(text)
+    if isinstance(found, FormulaError):
+        raise FormulaError(found.sentence, text, found.column)
+    return found
+
+
+@lru_cache(maxsize=256)
+def _known(text: str) -> Psi | FormulaError:
+    """The Ψ or the refusal of a text, which is found once."""
+    try:
+        return _found(text)
+    except FormulaError as error:
+        return error
+
+
+def _found(text: str) -> Psi:
     formula = read_formula(text)
     function = partial(evaluate, formula)
     try:

@@ -21,6 +21,14 @@ from psipo_explore.psi import LOG, PROBIT
 INSIDE = np.linspace(0.001, 0.999, 201)
 
 
+def refusal(reader: Callable[[str], object], text: str) -> FormulaError | None:
+    try:
+        reader(text)
+    except FormulaError as error:
+        return error
+    return None
+
+
 @pytest.mark.parametrize(
     ("text", "psi"),
     [
@@ -93,22 +101,25 @@ def test_slopes_are_those_of_the_values(text: str) -> None:
     assert not np.isnan(psi.derivative([0.0, 1.0])).any()
 
 
-def test_the_same_text_is_read_once() -> None:
-    assert Psi.from_formula("q**3") is Psi.from_formula("q**3")
+def test_the_same_text_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, refused = Psi.from_formula("q**3"), refusal(Psi.from_formula, "-q**3")
+    monkeypatch.setattr(_symbolic_psi, "_found", lambda text: pytest.fail(text))
+    assert Psi.from_formula("q**3") is first
+    assert str(refusal(Psi.from_formula, "-q**3")) == str(refused)
 
 
 @pytest.mark.parametrize("text", ["log(q/(1-q))", "atan(q)", "clip(logit(q), -3, 3)", "sqrt(q)"])
 def test_without_time_for_sympy_the_same_is_found_numerically(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     symbolic = Psi.from_formula(text)
     monkeypatch.setattr(_symbolic_psi, "_SECONDS", 0.0)
-    numerical = _symbolic_psi.psi_from_formula.__wrapped__(text)
+    numerical = _symbolic_psi._found(text)
     assert numerical.latex != symbolic.latex
     assert_allclose([numerical.at_zero, numerical.at_one], [symbolic.at_zero, symbolic.at_one], rtol=1e-12)
     assert numerical.odd == symbolic.odd
     assert_array_equal(numerical(INSIDE), symbolic(INSIDE))
     assert_allclose(numerical.derivative([0.2, 0.7]), symbolic.derivative([0.2, 0.7]), rtol=1e-6)
     with pytest.raises(FormulaError, match="must not decrease"):
-        _symbolic_psi.psi_from_formula.__wrapped__("q - 2*sin(30*q)/30")
+        _symbolic_psi._found("q - 2*sin(30*q)/30")
 
 
 def test_a_stopped_search_leaves_the_tracer_as_it_was() -> None:
@@ -118,7 +129,7 @@ def test_a_stopped_search_leaves_the_tracer_as_it_was() -> None:
     before = sys.gettrace()
     sys.settrace(tracer)
     try:
-        _symbolic_psi.psi_from_formula.__wrapped__("atan(q)")
+        _symbolic_psi._found("atan(q)")
         assert sys.gettrace() is tracer
     finally:
         sys.settrace(before)
@@ -210,14 +221,6 @@ def test_what_is_no_formula_is_refused_with_its_column(text: str, column: int, w
 def test_what_is_no_text_is_refused(wrong: object) -> None:
     with pytest.raises(TypeError, match=r"^text = .*, must be a formula in q"):
         Psi.from_formula(wrong)  # type: ignore[arg-type]
-
-
-def refusal(reader: Callable[[str], object], text: str) -> FormulaError | None:
-    try:
-        reader(text)
-    except FormulaError as error:
-        return error
-    return None
 
 
 _HEARD: list[str] = []
