@@ -28,12 +28,11 @@ q = sp.Symbol("q", positive=True)
 
 @dataclass(frozen=True)
 class _Operation:
-    """What one piece of a formula does to numbers and to expressions, and how many arguments it takes."""
+    """What one piece of a formula does to numbers and to expressions (limits among them), and how many arguments it takes."""
 
     numeric: Callable[..., Array]
     symbolic: Callable[..., sp.Expr]
-    fewest: int = 1
-    most: int = 1
+    takes: int = 1
 
 
 @dataclass(frozen=True)
@@ -63,9 +62,7 @@ _OPERATORS: dict[type[ast.AST], _Operation] = {
     ast.USub: _Operation(np.negative, lambda a: -a),
 }
 _FUNCTIONS = {
-    "log": _Operation(
-        np.log, lambda x: -sp.oo if x == 0 else sp.log(x)
-    ),  # its argument nears 0 from above, or the log is not real
+    "log": _Operation(np.log, lambda x: -sp.oo if x == 0 else sp.log(x)),  # 0 is a limit from above, where the log is real
     "exp": _Operation(np.exp, sp.exp),
     "sqrt": _Operation(np.sqrt, sp.sqrt),
     "abs": _Operation(np.abs, sp.Abs),
@@ -85,13 +82,14 @@ _FUNCTIONS = {
     "logit": _Operation(special.logit, lambda x: sp.log(x / (1 - x))),
     "sigmoid": _Operation(special.expit, lambda x: 1 / (1 + sp.exp(-x))),
     "probit": _Operation(special.ndtri, lambda x: sp.sqrt(2) * sp.erfinv(2 * x - 1)),
-    "min": _Operation(np.minimum, sp.Min, fewest=2, most=2),
-    "max": _Operation(np.maximum, sp.Max, fewest=2, most=2),
-    "clip": _Operation(np.clip, lambda x, low, high: sp.Max(low, sp.Min(x, high)), fewest=3, most=3),
+    "min": _Operation(np.minimum, sp.Min, takes=2),
+    "max": _Operation(np.maximum, sp.Max, takes=2),
+    "clip": _Operation(np.clip, lambda x, low, high: sp.Max(low, sp.Min(x, high)), takes=3),
 }
 _FUNCTIONS |= {other: _FUNCTIONS[name] for other, name in {"ln": "log", "arctan": "atan", "arcsin": "asin"}.items()}
 _SYMBOLS = {ast.BitXor: "^", ast.Mod: "%", ast.FloorDiv: "//", ast.MatMult: "@", ast.BitAnd: "&", ast.BitOr: "|"}
 _SYMBOLS |= {ast.LShift: "<<", ast.RShift: ">>"}
+_MEANT = {"\N{MINUS SIGN}": "-", "\N{MULTIPLICATION SIGN}": "*", "\N{MIDDLE DOT}": "*", "\N{DIVISION SIGN}": "/"}
 _MADE_OF = "a formula is made of numbers, q, + - * / **, parentheses and functions such as log(...)"
 _NOT_IN_A_FORMULA: dict[type[ast.AST], str] = {
     ast.Attribute: "an attribute (a dot and a name)",
@@ -141,9 +139,7 @@ def _parsed(text: str) -> Piece:
 def _stranger(character: str) -> str:
     name = unicodedata.name(character, "an unnamed character").lower()
     plain = unicodedata.normalize("NFKC", character)
-    meant = {"\N{MINUS SIGN}": "-", "\N{MULTIPLICATION SIGN}": "*", "\N{MIDDLE DOT}": "*", "\N{DIVISION SIGN}": "/"}.get(
-        character, plain
-    )
+    meant = _MEANT.get(character, plain)
     hint = f", did you mean {meant}?" if meant != character and meant.isascii() and meant.isprintable() else ""
     return f"{name} is not a plain character of the keyboard{hint or ', must be one'}"
 
@@ -208,8 +204,8 @@ class _Reader:
         operation = _FUNCTIONS.get(function.id)
         if operation is None:
             raise self._error(f"{function.id} is not known, the functions are {', '.join(sorted(_FUNCTIONS))}", function)
-        if not operation.fewest <= given <= operation.most:
-            takes = "1 argument" if operation.most == 1 else f"{operation.most} arguments"
+        if given != operation.takes:
+            takes = "1 argument" if operation.takes == 1 else f"{operation.takes} arguments"
             raise self._error(f"{function.id} is given {given}, must be given {takes}", function)
         return operation
 
