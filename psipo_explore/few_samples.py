@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
 
 from psipo_explore import _checks as checks
 from psipo_explore._checks import Array, ArrayLike
@@ -80,6 +79,8 @@ def preference_law(p: ArrayLike, *, n: int) -> PreferenceLaw:
     >>> preference_law(tournament([(0, 1)], 2, 0.8), n=1).probability
     array([0.2, 0.8])
     """
+    from scipy import stats
+
     p = checks.preference_table(p)
     n = checks.count("n", n)
     k = p.shape[-1]
@@ -94,9 +95,9 @@ def preference_law(p: ArrayLike, *, n: int) -> PreferenceLaw:
     p_hat = np.full((len(wins), k, k), 0.5)
     p_hat[:, first, second], p_hat[:, second, first] = wins / n, (n - wins) / n
     q, opposite = p[..., np.newaxis, first, second], p[..., np.newaxis, second, first]
-    ways = -np.log(n + 1) - special.betaln(wins + 1, n - wins + 1)  # of so many wins, as a logarithm
-    log_probability = ways + special.xlogy(wins, q) + special.xlogy(n - wins, opposite)
-    return PreferenceLaw(p_hat, np.exp(log_probability.sum(-1)))
+    rarer = q <= opposite  # the side on which float64 is finer
+    of_pair = stats.binom.pmf(np.where(rarer, wins, n - wins), n, np.where(rarer, q, opposite))
+    return PreferenceLaw(p_hat, np.asarray(of_pair.prod(-1)))
 
 
 def collapse_probability(p: ArrayLike, psi: Psi, *, n: int, mu: ArrayLike | None = None) -> Array:
