@@ -106,9 +106,10 @@ def limit(function: Function, end: float) -> float:
 
 def require_limits(function: Function, at_zero: float, at_one: float) -> None:
     """Refuse a limit that is claimed against the evidence: infinite where the function settles, finite where it runs off."""
+    middle = float(np.asarray(function(np.asarray(0.5))))
     for name, end, claimed in (("at_zero", 0.0, at_zero), ("at_one", 1.0, at_one)):
         near, far = (_Tail.of(function, approach) for approach in _APPROACHES[end])
-        slack = 4 * far.late + 1e-9 * np.abs(far.last)
+        slack = 4 * far.late + 1e-9 * np.abs(far.last) + _ROUNDING * np.abs(middle)
         if near.settles and far.settles and not np.abs(claimed - far.last) <= slack:
             raise ValueError(f"{name} = {claimed:g}, but the function settles at {far.last:g} as q nears {end:g}")
         if near.runs_off and far.runs_off and np.isfinite(claimed):

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from psipo_explore._checks import actions
+
 _DIGITS = 40
 _NEAR = (10, 100, 1000)  # digits: how near a limit is approached
 _POINTS = 3
@@ -50,6 +52,10 @@ class Step:
     sentence: str
     equation: sp.Eq
     defines: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.equation, sp.Eq):
+            raise TypeError(f"equation = {self.equation!r}, must be a sympy.Eq; if it became True by itself, give evaluate=False")
 
     def _repr_markdown_(self) -> str:
         return f"{self.sentence}\n\n$${_latex(self.equation)}$$"
@@ -132,9 +138,18 @@ def _instances(equation: sp.Eq, k: int) -> Iterator[sp.Eq]:
 def _with_meaning(definitions: tuple[sp.Eq, ...], step: Step) -> tuple[sp.Eq, ...]:
     """The definitions after a step, last first: its own, or, once it is proved what a defined symbol is, that in its place."""
     known = {definition.lhs for definition in definitions}
-    if not step.defines and step.equation.lhs not in known:
+    if not step.defines and (step.equation.lhs not in known or _name(step.equation.lhs) in map(_name, _parts(step.equation.rhs))):
         return definitions
     return (step.equation, *(definition for definition in definitions if definition.lhs != step.equation.lhs))
+
+
+def _name(symbol: sp.Basic) -> sp.Basic:
+    """Of an indexed symbol its base, so that g[1] and g[y] have one name."""
+    return symbol.base if isinstance(symbol, sp.Indexed) else symbol
+
+
+def _parts(expression: sp.Expr) -> set[sp.Basic]:
+    return set(expression.atoms(sp.Symbol, sp.Indexed))
 
 
 class _Setting:
@@ -171,13 +186,21 @@ class _Setting:
 
     def written_out(self, expression: sp.Expr, definitions: tuple[sp.Eq, ...]) -> sp.Expr:
         """The expression with definitions, sums and derivatives written out."""
-        before = None
-        while expression != before:
+        for _ in range(len(definitions) + 2):
             before, expression = expression, expression.subs(K, self.k)
             for definition in definitions:
                 expression = _replaced(expression, definition.lhs, definition.rhs)
             expression = expression.doit()
-        return expression.xreplace(self.meaning)
+            if expression == before:
+                return self._known(expression.xreplace(self.meaning))
+        raise ValueError("definitions go round in a circle, must rest on what has been said before")
+
+    def _known(self, expression: sp.Expr) -> sp.Expr:
+        known = {symbol for symbols, _ in self.draws for symbol in symbols}
+        unknown = sorted(str(symbol) for symbol in expression.free_symbols - known)
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)} is neither defined nor of a kind, must be one of the two")
+        return expression
 
     def point(self, rng: np.random.Generator) -> dict[sp.Symbol, sp.Rational]:
         """Random values of all plain symbols."""
@@ -205,9 +228,9 @@ class _Setting:
                 where = ", ".join(f"{symbol} = {value}" for symbol, value in at.items())
                 is_not = " does not tend to " if limit else " is not "
                 found = is_not.join(str(side if isinstance(side, sp.Limit) else side.evalf(8)) for side in sides)
-                raise ValueError(f"{name} does not hold for {self.k} actions: where {where}, {found}")
+                raise ValueError(f"{name} does not hold for {actions(self.k)}: where {where}, {found}")
         if not _equal(left.doit(), right):
-            raise ValueError(f"{name} holds at random points for {self.k} actions, but SymPy cannot prove it")
+            raise ValueError(f"{name} holds at random points for {actions(self.k)}, but SymPy cannot prove it")
 
 
 def _replaced(expression: sp.Expr, left: sp.Basic, right: sp.Expr) -> sp.Expr:
@@ -237,6 +260,8 @@ def _at(side: sp.Expr, at: Mapping[sp.Symbol, sp.Rational]) -> sp.Expr:
 
 def _close(left: sp.Expr, right: sp.Expr) -> bool:
     left, right = left.evalf(_DIGITS), right.evalf(_DIGITS)
+    if not (left.is_finite and right.is_finite):
+        return False
     return bool(abs(left - right) <= sp.Float(10) ** (10 - _DIGITS) * (1 + abs(right)))
 
 

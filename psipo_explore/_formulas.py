@@ -84,7 +84,9 @@ _FUNCTIONS = {
     "probit": _Operation(special.ndtri, lambda x: sp.sqrt(2) * sp.erfinv(2 * x - 1)),
     "min": _Operation(np.minimum, sp.Min, takes=2),
     "max": _Operation(np.maximum, sp.Max, takes=2),
-    "clip": _Operation(np.clip, lambda x, low, high: sp.Max(low, sp.Min(x, high)), takes=3),
+    "clip": _Operation(
+        lambda x, low, high: np.maximum(low, np.minimum(x, high)), lambda x, low, high: sp.Max(low, sp.Min(x, high)), takes=3
+    ),
 }
 _FUNCTIONS |= {other: _FUNCTIONS[name] for other, name in {"ln": "log", "arctan": "atan", "arcsin": "asin"}.items()}
 _SYMBOLS = {ast.BitXor: "^", ast.Mod: "%", ast.FloorDiv: "//", ast.MatMult: "@", ast.BitAnd: "&", ast.BitOr: "|"}

@@ -59,6 +59,8 @@ def test_a_typed_psi_is_the_one_in_the_package(text: str, psi: Psi) -> None:
         ("-1/log(q/2)", "0", "1/log(2)", False, r"- \frac{1}{\log{\left(\frac{q}{2} \right)}}"),
         ("(q-1)/log(q)", "0", "1", False, r"\frac{q - 1}{\log{\left(q \right)}}"),
         ("clip(logit(q), -3, 3)", "-3", "3", True, None),
+        ("clip(q, 0.6, 0.4)", "6/mpf(10)", "6/mpf(10)", True, None),
+        ("log(1+exp(50*(q-0.5)))", "log(1+exp(-25))", "log(1+exp(25))", False, None),
         ("min(q, 0.5)", "0", "1/2", False, None),
         ("exp(-1/q)", "0", "exp(-1)", False, r"e^{- \frac{1}{q}}"),
         ("tan(pi*(q-1/2))", "-inf", "inf", True, None),
@@ -81,6 +83,7 @@ def test_limits_oddness_and_latex_are_found_symbolically(
     psi = Psi.from_formula(text)
     for found, exact in ((psi.at_zero, at_zero), (psi.at_one, at_one)):
         assert_allclose(found, float(eval(exact, vars(mpmath))), rtol=EPS)
+    assert r"\mathrm" not in psi.latex  # which is what is written where SymPy gave up
     assert psi.odd == odd
     assert psi.bounded == bool(np.isfinite([psi.at_zero, psi.at_one]).all())
     assert latex is None or psi.latex == latex

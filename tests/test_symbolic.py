@@ -62,7 +62,7 @@ def chain(*claims: sp.Eq, **kinds: str) -> Derivation:
 
 
 def test_what_fails_is_told_with_the_point_and_both_sides() -> None:
-    with pytest.raises(ValueError, match=r"^step 2 \(claim 1\) does not hold for 1 actions: where x = .*, beta = .*, .* is not "):
+    with pytest.raises(ValueError, match=r"^step 2 \(claim 1\) does not hold for 1 action: where x = .*, beta = .*, .* is not "):
         chain(sp.Eq(sigma(x), 1 - sigma(-x)), sp.Eq(sigma(x), 1 - sigma(x))).check()
 
 
@@ -74,7 +74,7 @@ def test_limits_are_tried_by_coming_near() -> None:
 
 def test_what_holds_but_cannot_be_proved_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sp, "simplify", lambda expression: expression)
-    with pytest.raises(ValueError, match=r"^step 1 \(claim 0\) holds at random points for 1 actions, but SymPy cannot prove it"):
+    with pytest.raises(ValueError, match=r"^step 1 \(claim 0\) holds at random points for 1 action, but SymPy cannot prove it"):
         chain(sp.Eq(sigma(x), 1 - sigma(-x))).check()
 
 
@@ -87,6 +87,31 @@ def test_a_claim_rests_on_the_definitions_before_it_alone() -> None:
     with pytest.raises(ValueError, match=r"^step 1"):
         before.check()
     assert after.check()
+
+
+def test_definitions_that_go_round_in_a_circle_are_refused() -> None:
+    a, b = sp.symbols("a b")
+    steps = (Step("a", sp.Eq(a, b + 1), defines=True), Step("b", sp.Eq(b, a + 1), defines=True), Step("claim", sp.Eq(a, 0)))
+    with pytest.raises(ValueError, match=r"^definitions go round in a circle"):
+        Derivation("A circle", "nowhere", steps, {}, sizes=(1,)).check()
+
+
+def test_a_claim_of_a_symbol_by_itself_is_no_definition() -> None:
+    a = sp.Symbol("a")
+    steps = (Step("a", sp.Eq(a, x), defines=True), Step("claim", sp.Eq(a, 2 * a - x)), Step("claim", sp.Eq(a, x)))
+    assert Derivation("Itself", "here", steps, {x: "real"}, sizes=(1,)).check()
+
+
+def test_what_is_no_equation_or_of_unknown_symbols_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"^equation = True, must be a sympy.Eq"):
+        Step("x is x", sp.Eq(x, x))
+    with pytest.raises(ValueError, match=r"^w is neither defined nor of a kind"):
+        chain(sp.Eq(x, sp.Symbol("w"))).check()
+
+
+def test_sides_that_are_no_numbers_are_not_equal() -> None:
+    with pytest.raises(ValueError, match=r"^step 1 \(claim 0\) does not hold"):
+        chain(sp.Eq(1 / (x - x * sp.Integer(1) + 0 * beta + (beta - beta)), sp.zoo, evaluate=False)).check()
 
 
 @every_derivation
