@@ -151,6 +151,10 @@ def _sentence(p: Array, beta: float, share: float, now: dict[str, Array], cyclic
     )
 
 
+def _share(x: float) -> str:
+    return "almost 1" if x == 1 else probability(x)  # all preferences are uncertain, so no action ever has all of it
+
+
 VIEW = View(
     name="beyond_bradley_terry",
     title="Beyond Bradley–Terry: who follows a cycle",

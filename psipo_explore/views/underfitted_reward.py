@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.special import log_expit
 
 from psipo_explore import DPO, IPO, Comparisons, MarginLoss, fit_reward, gibbs_policy, minimise
 from psipo_explore._checks import Array
@@ -19,7 +20,7 @@ from psipo_explore.views import palette
 from psipo_explore.views.legend import line_entry
 from psipo_explore.views.stops import BETAS
 from psipo_explore.views.view import Artists, Slider, View
-from psipo_explore.views.words import number, probability
+from psipo_explore.views.words import number, probability_from_log
 
 _SAMPLES = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
 _RIDGES = tuple(float(f"{ridge:.1g}") for ridge in np.geomspace(0.001, 100, 31))
@@ -58,8 +59,9 @@ def _left_to_loser(gap: float, beta: float | Array) -> Array:
     return np.asarray(gibbs_policy([gap / 2, -gap / 2], beta)[..., 1])
 
 
-def _left_by(loss: MarginLoss, beta: float | Array) -> Array:
-    return np.asarray(minimise(_one_sided(1), loss, beta).policy[..., 1])
+def _log_left_by(loss: MarginLoss, beta: float | Array) -> Array:
+    """Log of π(y_l) at the loss's minimiser, or in its limit; π_ref is uniform."""
+    return np.asarray(minimise(_one_sided(1), loss, beta).log_ratio[..., 1] - np.log(2))
 
 
 def build(figure: Figure) -> Artists:
@@ -67,7 +69,7 @@ def build(figure: Figure) -> Artists:
     rewards, left = _axes(figure)
     artists: dict[str, Artist] = {"beta": left.axvline(1.0, color="#222222", linewidth=1)}
     for name, loss in (("DPO", DPO), ("IPO", IPO)):
-        left.plot(_BETAS, _left_by(loss, _BETAS), clip_on=False, zorder=3, **_line(name))
+        left.plot(_BETAS, np.exp(_log_left_by(loss, _BETAS)), clip_on=False, zorder=3, **_line(name))
     for name in ("ridge", "stopped"):
         artists[name] = left.plot([], [], **_line(name))[0]
         artists[f"{name} gap"] = rewards.plot([], [], **_line(name))[0]
@@ -112,10 +114,10 @@ def update(artists: Artists, *, n: float, ridge: float, steps: float, beta: floa
     """Move the rewards, and the curves that they make, and say what is left."""
     n, steps = int(n), int(steps)
     gaps = {"ridge": _ridge_gap(n, ridge), "stopped": _stopped_gap(steps)}
-    now = {
-        "DPO": float(_left_by(DPO, beta)),
-        **{name: float(_left_to_loser(gap, beta)) for name, gap in gaps.items()},
-        "IPO": float(_left_by(IPO, beta)),
+    now = {  # as logarithms, which tell what is exactly 0 from what float64 rounds to it
+        "DPO": float(_log_left_by(DPO, beta)),
+        **{name: float(log_expit(-gap / beta)) for name, gap in gaps.items()},
+        "IPO": float(_log_left_by(IPO, beta)),
     }
     artists["ridge gap"].set_data([_STEPS[0], _STEPS[-1]], [gaps["ridge"]] * 2)
     artists["stopped gap"].set_data(_STEPS, [*map(_stopped_gap, _STEPS)])
@@ -123,16 +125,16 @@ def update(artists: Artists, *, n: float, ridge: float, steps: float, beta: floa
     artists["beta"].set_xdata([beta] * 2)
     for name, gap in gaps.items():
         artists[name].set_data(_BETAS, _left_to_loser(gap, _BETAS))
-    for name, value in now.items():
-        artists[f"{name} here"].set_data([beta], [value])
-        artists[f"{name} number"].set_text(number(value))
-    return _sentence(n, ridge, steps, beta, gaps, now)
+    left = {name: probability_from_log(log_value) for name, log_value in now.items()}
+    for name, log_value in now.items():
+        artists[f"{name} here"].set_data([beta], [np.exp(log_value)])
+        artists[f"{name} number"].set_text(left[name].removeprefix("exactly "))
+    return _sentence(n, ridge, steps, beta, gaps, left)
 
 
-def _sentence(n: int, ridge: float, steps: int, beta: float, gaps: dict[str, float], now: dict[str, float]) -> str:
+def _sentence(n: int, ridge: float, steps: int, beta: float, gaps: dict[str, float], left: dict[str, str]) -> str:
     won = f"All {n} comparisons were won" if n > 1 else "The one comparison was won"
     stop = "1 step" if steps == 1 else f"{steps} steps"
-    left = {name: probability(value) for name, value in now.items()}
     return (
         f"{won} by y_w. With a ridge of {number(ridge)} the rewards differ by {number(gaps['ridge'])}, after "
         f"{stop} by {number(gaps['stopped'])}, with neither by ∞. At β = {number(beta)} RLHF leaves y_l "

@@ -53,3 +53,9 @@ def test_sentence_says_what_is_left() -> None:
     assert "With a ridge of 1 the rewards differ by 1.63, after 100 steps by 6.01, with neither by ∞." in sentence
     assert "RLHF leaves y_l 0.163 with the ridge and 0.00245 when stopped; IPO 0.378; DPO exactly 0, as at every β." in sentence
     assert underfitted_reward.figure(n=1, steps=1).sentence.startswith("The one comparison was won by y_w.")
+
+
+def test_only_dpo_leaves_exactly_nothing() -> None:
+    sentence = underfitted_reward.figure(n=1000, ridge=0.001, beta=0.01).sentence
+    assert "RLHF leaves y_l about 10⁻⁵²² with the ridge" in sentence
+    assert sentence.count("exactly 0") == 1
