@@ -138,9 +138,7 @@ def _pairs(p: Array, between: str) -> list[tuple[str, float]]:
 
 
 def _sentence(p: Array, beta: float, share: float, now: dict[str, Array], cyclic: str) -> str:
-    said = {
-        name: ", ".join(f"{a} {probability(x)}" for a, x in zip(_ACTIONS, policy, strict=True)) for name, policy in now.items()
-    }
+    said = {name: ", ".join(f"{a} {_in_words(x)}" for a, x in zip(_ACTIONS, policy, strict=True)) for name, policy in now.items()}
     fitted = f"{said['DPO']}, and so does RLHF with the fitted reward" if np.allclose(now["DPO"], now["RLHF"]) else said["DPO"]
     pairs = enumeration([f"{pair} {number(q)}" for pair, q in _pairs(p, " over ")])
     order = "no order of the three fits" if p[2, 0] > 0.5 else "a over b over c fits"
@@ -151,7 +149,7 @@ def _sentence(p: Array, beta: float, share: float, now: dict[str, Array], cyclic
     )
 
 
-def _share(x: float) -> str:
+def _in_words(x: float) -> str:
     return "almost 1" if x == 1 else probability(x)  # all preferences are uncertain, so no action ever has all of it
 
 
