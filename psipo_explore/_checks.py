@@ -38,6 +38,9 @@ class FormulaError(ValueError):
         self.sentence, self.text, self.column = sentence, text, column
         super().__init__(f"text, column {column}: {sentence}\n{indent(self.pointer, '    ')}")
 
+    def __reduce__(self) -> tuple[type[FormulaError], tuple[str, str, int]]:
+        return type(self), (self.sentence, self.text, self.column)  # or a process pool could not bring it home
+
     @property
     def pointer(self) -> str:
         """The part of the text around the column, and under it a caret."""

@@ -1,5 +1,6 @@
 """Typed formulas: what SymPy finds is right, what is no formula is refused with its column, and no text is ever executed."""
 
+import pickle
 import string
 import sys
 from collections.abc import Callable, Iterator
@@ -218,6 +219,11 @@ def test_what_is_no_formula_is_refused_with_its_column(text: str, column: int, w
     assert all(len(line) < 80 for line in said[1:])
     if 40 > column <= len(text):
         assert said[2].index("^") - 4 == column - 1
+
+
+def test_a_refusal_survives_a_process_pool() -> None:
+    refused = refusal(Psi.from_formula, "q + q^2")
+    assert str(pickle.loads(pickle.dumps(refused))) == str(refused)
 
 
 @pytest.mark.parametrize("wrong", [None, 3, b"q", ["q"]])

@@ -193,7 +193,7 @@ def _listed_policy(actions: tuple[str, ...], log_policy: Array) -> str:
 def _reach(psi: Psi, beta: float) -> str:
     if psi.bounded:
         return f"Ψ is bounded: no collapse, no log-ratio moves further than (Ψ(1) − Ψ(0))/β = {number(psi.spread / beta)}."
-    return "Ψ is unbounded: certain preferences make it collapse at every β."
+    return "Ψ is unbounded: no β rules out a collapse."
 
 
 def _share(p: Array, psi: Psi, mu: Array) -> str:

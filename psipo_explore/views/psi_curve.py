@@ -124,7 +124,7 @@ def _reach(psi: Psi, lam: float, formula: str) -> str:
             f"It is unbounded, so β cannot stop a collapse: from 0.999 to 0.9999 it still gains {last}, and every further nine "
             "is worth as much."
         )
-    return f"It {_ends(psi)}: unbounded, so that a certain preference makes the policy collapse at every β."
+    return f"It {_ends(psi)}: unbounded, so that between two answers a certain preference makes the policy collapse at every β."
 
 
 VIEW = View(

@@ -108,7 +108,7 @@ def test_a_typed_formula_takes_the_place_of_lambda() -> None:
     assert typed == explorer.figure(lam=2.0, **values).sentence.replace("identity (λ = 2)", "Ψ(q) = q")
     assert "Ψ is bounded: no collapse, no log-ratio moves further than (Ψ(1) − Ψ(0))/β = 2." in typed
     unbounded = explorer.figure(formula="log(q)", **values).sentence
-    assert "Ψ is unbounded: certain preferences make it collapse at every β." in unbounded
+    assert "Ψ is unbounded: no β rules out a collapse." in unbounded
     assert "a exactly 1, b exactly 0" in unbounded
     assert "no score explains: undefined, Ψ is not odd." in unbounded
 

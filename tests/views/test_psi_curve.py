@@ -67,7 +67,10 @@ def test_a_typed_formula_is_drawn_with_its_own_ends_and_slope() -> None:
     ("formula", "words"),
     [
         ("atan(q)", "bounded, so nothing collapses: no log-ratio moves further than (Ψ(1) − Ψ(0))/β = 0.785/β"),
-        ("log(q/(1-q))", "It runs off to ±∞: unbounded, so that a certain preference makes the policy collapse at every β"),
+        (
+            "log(q/(1-q))",
+            "It runs off to ±∞: unbounded, so that between two answers a certain preference makes the policy collapse at every β",
+        ),
         ("log(q)", "It runs off to −∞: unbounded"),
         ("-log(1-q)", "It runs off to ∞: unbounded"),
         ("1/2", "its slope is 0, exactly its slope at ½"),
