@@ -43,8 +43,8 @@ def closed_form() -> Derivation:
         "Eq. 7, App. A.1",
         (
             Step(
-                r"The objective, where $g(y)$ is the score of action $y$, with a multiplier $\nu$ for the constraint that "
-                "probabilities sum to one.",
+                r"The objective over the actions that $\pi_{\mathrm{ref}}$ gives at all, where $g(y)$ is the score of $y$, with a "
+                r"multiplier $\nu$ for the constraint that probabilities sum to one.",
                 sp.Eq(L, objective + nu * (1 - _sum(pi[y], y))),
                 defines=True,
             ),
@@ -67,7 +67,8 @@ def closed_form() -> Derivation:
                 sp.Eq(sp.Derivative(t - 1 - sp.log(t), t), (t - 1) / t),
             ),
             Step(
-                r"so that $\mathrm{KL} = -\sum\pi\log t \ge \sum\pi\,(1 - t)$ for $t = \pi^*/\pi$, and this is zero.",
+                r"so that $\mathrm{KL} = -\sum\pi\log t \ge \sum\pi\,(1 - t)$ for $t = \pi^*/\pi$, and this is zero. "
+                r"It is 0 only where $t = 1$: the optimum is unique.",
                 sp.Eq(_sum(pi[y] * (1 - pi_star[y] / pi[y]), y), 0),
             ),
         ),
@@ -229,7 +230,7 @@ def ipo() -> Derivation:
                 defines=True,
             ),
             Step(
-                "and is off by, in the mean over pairs (Eq. 13),",
+                "and is off by, in the mean over pairs drawn from μ (Eq. 13),",
                 sp.Eq(eq_13, _sum(pair * (h[y, other] - wish) ** 2, y, other)),
                 defines=True,
             ),
