@@ -43,8 +43,8 @@ def closed_form() -> Derivation:
         "Eq. 7, App. A.1",
         (
             Step(
-                r"The objective over the actions that $\pi_{\mathrm{ref}}$ gives at all, where $g(y)$ is the score of $y$, with a "
-                r"multiplier $\nu$ for the constraint that probabilities sum to one.",
+                r"The objective over the actions that $\pi_{\mathrm{ref}}$ gives at all, where $g(y)$ is the score of $y$, with "
+                r"a multiplier $\nu$ for the constraint that probabilities sum to one.",
                 sp.Eq(L, objective + nu * (1 - _sum(pi[y], y))),
                 defines=True,
             ),
