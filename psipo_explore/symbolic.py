@@ -117,7 +117,7 @@ def rlhf() -> Derivation:
             Step("that optimum", sp.Eq(pi[y], pi_ref[y] * sp.exp(r[y] / beta) / Z), defines=True),
             Step("is a policy,", sp.Eq(_sum(pi[y], y), 1)),
             Step(
-                "and the reward can be read off the policy, but for a constant nobody can compute.",
+                "and the reward can be read off the policy, but for a constant, a sum over all actions.",
                 sp.Eq(r[y], beta * sp.log(pi[y] / pi_ref[y]) + beta * sp.log(Z)),
             ),
             Step(

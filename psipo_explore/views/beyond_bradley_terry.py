@@ -77,8 +77,9 @@ def build(figure: Figure) -> Artists:
         artists[f"{action} strength"] = ax.axvline(0, color="#222222", linewidth=1)
         for name, look in _LOOKS.items():
             artists[f"{action} {name}"] = ax.plot([], [], color=look["color"], linestyle=look["linestyle"])[0]
-            artists[f"{action} {name} here"] = ax.plot([], [], clip_on=False, zorder=5, **look)[0]
-        artists[f"{action} RLHF here"] = ax.plot([], [], clip_on=False, zorder=6, **_RINGS)[0]
+            on_top = {"identity": 4, "logit": 5, "DPO": 6}[name]
+            artists[f"{action} {name} here"] = ax.plot([], [], clip_on=False, zorder=on_top, **look)[0]
+        artists[f"{action} RLHF here"] = ax.plot([], [], clip_on=False, zorder=7, **_RINGS)[0]
     return {**artists, **_legend(figure)}
 
 
@@ -95,7 +96,7 @@ def _axes(figure: Figure) -> list[Axes]:
 
 def _legend(figure: Figure) -> Artists:
     left, right, rows = 0.05, 0.57, (0.955, 0.885, 0.815)
-    line_entry(figure, right, rows[1], "RLHF, with the reward fitted to $p^*$", _RINGS)
+    line_entry(figure, right, rows[1], "RLHF, reward fitted to $p^*$: as DPO", _RINGS)
     entries = zip(rows, (("logit", r"$\Psi$PO, $\Psi$ = logit:"), ("DPO", "DPO:"), ("identity", "IPO:")), strict=True)
     return {
         "preferences": figure.text(right, rows[0] - 0.012, ""),
@@ -142,8 +143,13 @@ def _sentence(p: Array, beta: float, share: float, now: dict[str, Array], cyclic
     fitted = f"{said['DPO']}, and so does RLHF with the fitted reward" if np.allclose(now["DPO"], now["RLHF"]) else said["DPO"]
     pairs = enumeration([f"{pair} {number(q)}" for pair, q in _pairs(p, " over ")])
     order = "no order of the three fits" if p[2, 0] > 0.5 else "a over b over c fits"
+    explained = (
+        "Rewards explain all of these log-odds."
+        if cyclic == "0"
+        else f"A share of {cyclic} of these log-odds is cyclic, and no reward explains it."
+    )
     return (
-        f"{pairs}: {order}. A share of {cyclic} of these log-odds is cyclic, and no reward explains it. With μ(c) = "
+        f"{pairs}: {order}. {explained} With μ(c) = "
         f"{number(share)} and β = {number(beta)} ΨPO with logit gives {said['logit']}; DPO gives {fitted}; IPO gives "
         f"{said['identity']}."
     )

@@ -28,8 +28,8 @@ ACTION_LINES: tuple[dict[str, Any], ...] = (  # a, b, c, … where each has a cu
     {"color": "#999999", "linestyle": (0, (8, 2)), "marker": "P"},
 )
 FITTED_LINE: dict[str, Any] = {"color": "#000000", "linestyle": (0, (5, 1.5, 1, 1.5)), "marker": "D", "markersize": 6}
-RIDGE_LINE: dict[str, Any] = {"color": "#E69F00", "linestyle": (0, (5, 1.5, 1, 1.5)), "marker": "D", "markersize": 7}
-STOPPED_LINE: dict[str, Any] = {"color": "#000000", "linestyle": (0, (1, 1)), "marker": "^", "markersize": 8}
+RIDGE_LINE: dict[str, Any] = {"color": "#E69F00", "linestyle": (0, (8, 2)), "marker": "v", "markersize": 9}
+STOPPED_LINE: dict[str, Any] = {"color": "#56B4E9", "linestyle": (0, (1, 1)), "marker": "^", "markersize": 9}
 REFERENCE_LINE: dict[str, Any] = {"color": REFERENCE, "linestyle": ":", "linewidth": 1.6}
 CHOSEN_LINE: dict[str, Any] = {"color": CHOSEN, "linestyle": "-", "marker": "D", "markersize": 7}
 

@@ -73,10 +73,10 @@ def build(figure: Figure) -> Artists:
     for name in ("ridge", "stopped"):
         artists[name] = left.plot([], [], **_line(name))[0]
         artists[f"{name} gap"] = rewards.plot([], [], **_line(name))[0]
+        artists[f"{name} gap here"] = rewards.plot([], [], clip_on=False, zorder=5, **_LOOKS[name])[0]
     for zorder, (name, look) in enumerate(_LOOKS.items(), 4):
         artists[f"{name} here"] = left.plot([], [], clip_on=False, zorder=zorder, **look)[0]
     artists["DPO here"].set_markersize(11)  # seen behind the others where all are 0
-    artists["stopped gap here"] = rewards.plot([], [], clip_on=False, zorder=5, **palette.STOPPED_LINE)[0]
     rewards.annotate("", (2, _HIGHEST_GAP), (2, 12.7), arrowprops={"arrowstyle": "->", "color": palette.LOGIT})
     rewards.text(2.4, 13.1, "neither: ∞", color=palette.LOGIT)
     return {**artists, **_legend(figure)}
@@ -121,7 +121,8 @@ def update(artists: Artists, *, n: float, ridge: float, steps: float, beta: floa
     }
     artists["ridge gap"].set_data([_STEPS[0], _STEPS[-1]], [gaps["ridge"]] * 2)
     artists["stopped gap"].set_data(_STEPS, [*map(_stopped_gap, _STEPS)])
-    artists["stopped gap here"].set_data([steps], [gaps["stopped"]])
+    for name, gap in gaps.items():
+        artists[f"{name} gap here"].set_data([steps], [gap])
     artists["beta"].set_xdata([beta] * 2)
     for name, gap in gaps.items():
         artists[name].set_data(_BETAS, _left_to_loser(gap, _BETAS))
