@@ -2,6 +2,7 @@
 
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.datasets import D1, D2, D3, citations
+from psipo_explore.diagnosis import Diagnosis, diagnose
 from psipo_explore.losses import DPO, IPO, MarginLoss
 from psipo_explore.minimisers import Minimum, minimise
 from psipo_explore.policy import cyclic_share, gibbs_policy, kl_divergence, objective, optimal_policy
@@ -23,6 +24,7 @@ __all__ = [
     "LOGIT",
     "Adam",
     "Comparisons",
+    "Diagnosis",
     "ExpectedPsi",
     "GradientDescent",
     "MarginLoss",
@@ -32,6 +34,7 @@ __all__ = [
     "bradley_terry",
     "citations",
     "cyclic_share",
+    "diagnose",
     "expected_psi",
     "expected_psi_bradley_terry",
     "fit_reward",

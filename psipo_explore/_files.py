@@ -1,115 +1,249 @@
-"""Reading preference files line by line; whatever is wrong is said with the file and the line."""
+"""Reading preference files line by line, in memory that grows with the number of answers and not with their length.
+
+Whatever is wrong is said with the file and the line, and raised, or handed to whoever counts what is passed over.
+"""
 
 from __future__ import annotations
 
 import csv
+import io
 import json
-import re
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from psipo_explore._checks import Array, Indices
 
-_NOT_UTF8 = re.compile("[\udc80-\udcff]")
 _LONGEST_CELL = 1 << 30  # prompts are longer than csv's own limit of 131 072 characters
+_LINES_A_STEP = 1000
+_ROLES = {"context": "prompt", "winner": "chosen", "loser": "rejected"}
+_KINDS: dict[type | None, str] = {str: "a string", list: "a list of messages", None: "missing"}
+
+OnBad = Callable[[ValueError], None]
 
 
-def csv_rows(path: Path, columns: dict[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Each line's place in words and its cells by role; blank lines are passed over."""
+class Row(NamedTuple):
+    """One comparison of a file: its place in words, two answers to a prompt, how often."""
+
+    place: str
+    context: str
+    winner: str
+    loser: str
+    weight: float
+
+
+class Skipped:
+    """Counts what could not be read, and keeps the first of it."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first = ""
+
+    def __call__(self, error: ValueError) -> None:
+        self.first = self.first or str(error)
+        self.count += 1
+
+
+def refuse(error: ValueError) -> None:
+    """Pass over nothing."""
+    raise error from error.__cause__
+
+
+def csv_rows(path: Path, columns: dict[str, str], *, on_bad: OnBad = refuse, progress: bool = False) -> Iterator[Row]:
+    """The comparisons of a CSV file with a header; columns names that of each role; blank lines are passed over."""
     usual_limit = csv.field_size_limit(_LONGEST_CELL)
-    reader = csv.reader(_utf8_lines(path), strict=True)
+    reader = csv.reader(_lines(path, progress), strict=True)
     try:
-        header = next(reader, [])
-        at = {role: _column(path.name, header, name) for role, name in columns.items()}
-        for row in reader:
-            if len(row) <= 1 and not "".join(row).strip():
+        place, header = next(_records(reader, path.name, refuse), (f"{path.name}, line 1", []))
+        at = {role: _column(place, header, name) for role, name in columns.items()}
+        for place, cells in _records(reader, path.name, on_bad):
+            if len(cells) <= 1 and not "".join(cells).strip():
                 continue
-            place = f"{path.name}, line {reader.line_num}"
-            if len(row) != len(header):
-                raise ValueError(f"{place}: {len(row)} cells, must be {len(header)} as in the header")
-            cells = {role: row[i].strip() for role, i in at.items()}
-            for role, cell in cells.items():
-                if not cell:
-                    raise ValueError(f"{place}: column {columns[role]!r} is empty, must hold the {role}")
-            yield place, cells
-    except csv.Error as error:
-        raise ValueError(f"{path.name}, line {reader.line_num}: {error}, must be CSV") from None
+            try:
+                yield _row_of_cells(place, cells, len(header), at, columns)
+            except ValueError as error:
+                on_bad(error)
     finally:
         csv.field_size_limit(usual_limit)
 
 
-def jsonl_rows(path: Path, fields: dict[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Each line's place in words and the text of its fields by role; blank lines are passed over."""
-    for number, line in enumerate(_utf8_lines(path), start=1):
+def _records(reader: Any, file_name: str, on_bad: OnBad) -> Iterator[tuple[str, list[str]]]:
+    while True:
+        place = f"{file_name}, line {reader.line_num + 1}"
+        try:
+            cells = next(reader)
+            for cell in cells:
+                _check_utf8(place, cell)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            on_bad(ValueError(f"{place}: {error}, must be CSV"))
+        except ValueError as error:
+            on_bad(error)
+        else:
+            yield place, cells
+
+
+def _row_of_cells(place: str, cells: list[str], n_cells: int, at: dict[str, int], columns: dict[str, str]) -> Row:
+    if len(cells) != n_cells:
+        raise ValueError(f"{place}: {len(cells)} cells, must be {n_cells} as in the header")
+    by_role = {role: cells[i].strip() for role, i in at.items()}
+    for role, cell in by_role.items():
+        if not cell:
+            raise ValueError(f"{place}: column {columns[role]!r} is empty, must hold the {role}")
+    weight = _weight(place, by_role["weight"]) if "weight" in by_role else 1.0
+    return _row(place, by_role.get("context", ""), by_role["winner"], by_role["loser"], weight)
+
+
+def _row(place: str, context: str, winner: str, loser: str, weight: float = 1.0) -> Row:
+    if winner == loser:
+        raise ValueError(f"{place}: winner and loser are both {winner[:60]!r}, must differ")
+    return Row(place, context, winner, loser, weight)
+
+
+def jsonl_rows(path: Path, fields: dict[str, str] = _ROLES, *, on_bad: OnBad = refuse, progress: bool = False) -> Iterator[Row]:
+    """The comparisons of a file with a JSON object a line; fields names that of each role; blank lines are passed over.
+
+    Where no line has a field for the context, it is the messages with which both answers begin.
+    """
+    first: tuple[int, dict[str, type]] | None = None
+    for number, line in enumerate(_lines(path, progress), start=1):
         if not line.strip():
             continue
         place = f"{path.name}, line {number}"
         try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:  # ValueError: of numbers with thousands of digits too
-            raise ValueError(f"{place}: {error}, must be one JSON object a line") from None
-        if not isinstance(record, dict):
-            raise ValueError(f"{place}: is a JSON {type(record).__name__}, must be an object")
-        for name in fields.values():
-            if name not in record:
-                raise ValueError(f"{place}: has no field {name!r}; its fields are {', '.join(map(repr, record)) or 'none'}")
-        yield place, {role: _text(place, name, record[name]) for role, name in fields.items()}
+            record = _record(place, line, fields, implicit_context=first is None or fields["context"] not in first[1])
+            kinds = {name: type(record[name]) for name in fields.values() if name in record}
+            first = first or (number, kinds)
+            _check_alike(place, kinds, *first)
+            row = _row_of_fields(place, record, fields)
+        except ValueError as error:
+            on_bad(error)
+        else:
+            yield row
 
 
-def _text(place: str, field: str, value: Any) -> str:
-    """A string as it is; chat messages as "role: content" lines."""
-    if isinstance(value, str):
-        return value
+def _record(place: str, line: str, fields: dict[str, str], *, implicit_context: bool) -> dict[str, Any]:
+    _check_utf8(place, line)
     try:
-        if not isinstance(value, list) or not value:
-            raise TypeError
-        return "\n".join(f"{message['role']}: {message['content']}" for message in value)
-    except (TypeError, KeyError):
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:  # ValueError: of numbers with thousands of digits too
+        raise ValueError(f"{place}: {error}, must be one JSON object a line") from None
+    if not isinstance(record, dict):
+        raise ValueError(f"{place}: is a JSON {type(record).__name__}, must be an object")
+    conversation = all(isinstance(record.get(fields[role]), list) for role in ("winner", "loser"))
+    for role, name in fields.items():
+        if name not in record and not (role == "context" and implicit_context and conversation):
+            raise ValueError(f"{place}: has no field {name!r}; its fields are {', '.join(map(repr, record)) or 'none'}")
+        if name in record:
+            _check_text(place, name, record[name])
+    return record
+
+
+def _check_text(place: str, field: str, value: Any) -> None:
+    messages = isinstance(value, list) and value and all(isinstance(m, dict) and {"role", "content"} <= m.keys() for m in value)
+    if not (isinstance(value, str) or messages):
         wanted = 'a string or a list of messages {"role": …, "content": …}'
-        raise ValueError(f"{place}: field {field!r} is {str(value)[:60]!r}, must be {wanted}") from None
+        raise ValueError(f"{place}: field {field!r} is {str(value)[:60]!r}, must be {wanted}")
+
+
+def _check_alike(place: str, kinds: dict[str, type], first_line: int, first_kinds: dict[str, type]) -> None:
+    for name in kinds.keys() | first_kinds.keys():
+        here, there = (_KINDS[of.get(name)] for of in (kinds, first_kinds))
+        if here != there:
+            raise ValueError(f"{place}: field {name!r} is {here}, must be {there} as in line {first_line}")
+
+
+def _row_of_fields(place: str, record: dict[str, Any], fields: dict[str, str]) -> Row:
+    winner, loser = record[fields["winner"]], record[fields["loser"]]
+    if fields["context"] in record:
+        context = record[fields["context"]]
+    else:
+        shared = next((k for k, (a, b) in enumerate(zip(winner, loser, strict=False)) if a != b), min(len(winner), len(loser)))
+        context = winner[:shared]
+        if not context:
+            names = f"{fields['winner']!r} and {fields['loser']!r}"
+            raise ValueError(f"{place}: {names} begin with different messages, must begin with those of the prompt")
+        winner, loser = winner[shared:], loser[shared:]
+    return _row(place, _text(context), _text(winner), _text(loser))
+
+
+def _text(value: str | list[dict[str, Any]]) -> str:
+    """A string as it is; chat messages as "role: content" lines."""
+    return value if isinstance(value, str) else "\n".join(f"{message['role']}: {message['content']}" for message in value)
 
 
 def indexed(
-    file_name: str, rows: Iterable[tuple[str, dict[str, str]]]
+    file_name: str, rows: Iterable[Row], *, hashed: bool = False
 ) -> tuple[Indices, Indices, tuple[str, ...], Array, Indices]:
-    """Winners, losers, labels, weights and contexts of rows of a file, actions and contexts in order of appearance."""
-    action: dict[tuple[str, str], int] = {}
-    context: dict[str, int] = {}
-    ends, weights = [], []
-    for place, cells in rows:
-        where = cells.get("context", "")
-        context.setdefault(where, len(context))
-        if cells["winner"] == cells["loser"]:
-            raise ValueError(f"{place}: winner and loser are both {cells['winner'][:60]!r}, must differ")
-        pair = [action.setdefault((where, cells[role]), len(action)) for role in ("winner", "loser")]
-        weight = _weight(place, cells["weight"]) if "weight" in cells else 1.0
-        if weight > 0:
-            ends.append(pair)
-            weights.append(weight)
-    if not ends:
+    """Winners, losers, labels, weights and contexts of rows of a file, actions and contexts in order of appearance.
+
+    hashed keeps 16 bytes of each text instead of the text, and labels the actions by number.
+    """
+    action: dict[tuple[str, str] | bytes, int] = {}
+    context: dict[str | bytes, int] = {}
+    context_of, winners, losers, weights = array("q"), array("q"), array("q"), array("d")
+    for row in rows:
+        where = _digest(row.context) if hashed else row.context
+        k = context.setdefault(where, len(context))
+        for text, ends in ((row.winner, winners), (row.loser, losers)):
+            key = _digest(text, where) if isinstance(where, bytes) else (where, text)
+            y = action.setdefault(key, len(action))
+            if y == len(context_of):
+                context_of.append(k)
+            if row.weight > 0:
+                ends.append(y)
+        if row.weight > 0:
+            weights.append(row.weight)
+    if not weights:
         raise ValueError(f"{file_name} holds no comparison, must hold at least one")
-    winners, losers = np.array(ends, dtype=np.intp).T
-    labels = tuple(label for _, label in action)
-    return winners, losers, labels, np.array(weights), np.array([context[where] for where, _ in action], dtype=np.intp)
+    labels = tuple(map(str, range(len(action)))) if hashed else tuple(key[1] for key in action if isinstance(key, tuple))
+    return np.array(winners, np.intp), np.array(losers, np.intp), labels, np.array(weights), np.array(context_of, np.intp)
 
 
-def _utf8_lines(path: Path) -> Iterator[str]:
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        for number, line in enumerate(file, start=1):
-            if wrong := _NOT_UTF8.search(line):
-                byte = ord(wrong.group()) - 0xDC00
-                raise ValueError(f"{path.name}, line {number}: byte 0x{byte:02x} is not UTF-8, must be saved as UTF-8")
+def _digest(text: str, where: bytes = b"") -> bytes:
+    return blake2b(where + text.encode("utf-8", "surrogatepass"), digest_size=16).digest()  # JSON may hold half a pair
+
+
+def _lines(path: Path, progress: bool) -> Iterator[str]:
+    """Lines of a text; bytes that are not UTF-8 come as lone surrogates."""
+    if path.is_dir():
+        raise ValueError(f"{path.name} is a directory, must be a file")
+    with (
+        path.open("rb") as file,
+        io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as text,
+    ):
+        yield from _with_bar(text, file, path.stat().st_size) if progress else text
+
+
+def _with_bar(lines: Iterable[str], file: io.BufferedReader, size: int) -> Iterator[str]:
+    from tqdm.auto import tqdm
+
+    with tqdm(total=size, desc="reading", unit="B", unit_scale=True) as bar:
+        for number, line in enumerate(lines):
+            if number % _LINES_A_STEP == 0:
+                bar.update(file.tell() - bar.n)
             yield line
+        bar.update(size - bar.n)
 
 
-def _column(file_name: str, header: list[str], name: str) -> int:
+def _check_utf8(place: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        byte = ord(text[error.start]) - 0xDC00
+        raise ValueError(f"{place}: byte 0x{byte:02x} is not UTF-8, must be saved as UTF-8") from None
+
+
+def _column(place: str, header: list[str], name: str) -> int:
     titles = [title.strip() for title in header]
     if titles.count(name) != 1:
         problem = "has no column" if name not in titles else "has more than one column"
-        raise ValueError(f"{file_name}, line 1: {problem} {name!r}; its columns are {', '.join(map(repr, titles)) or 'none'}")
+        raise ValueError(f"{place}: {problem} {name!r}; its columns are {', '.join(map(repr, titles)) or 'none'}")
     return titles.index(name)
 
 

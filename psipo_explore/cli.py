@@ -1,11 +1,14 @@
-"""The command `psipo`: `lab` opens the course in JupyterLab, `figures` draws every view's still picture."""
+"""The command `psipo`: lessons in JupyterLab (`lab`), still pictures (`figures`), what a preference file holds (`diagnose`)."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -14,7 +17,7 @@ FIRST_LESSON = Path("notebooks") / "00_start_here.ipynb"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code, 2 for a mistake in the call."""
+    """Run one command; returns the exit code: 2 for a mistake in the call, 1 for a failure here, 130 for an interrupt."""
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -22,6 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"psipo: {error}", file=sys.stderr)
         return 2
+    except RuntimeError as error:
+        print(f"psipo: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -38,6 +46,19 @@ def _parser() -> argparse.ArgumentParser:
     figures.add_argument("views", nargs="*", metavar="VIEW", help="which views (default: all)")
     figures.add_argument("--out", type=Path, default=Path("figures"), help="folder to write to (default: figures)")
     figures.set_defaults(run=_figures)
+
+    diagnose = commands.add_parser(
+        "diagnose", help="say what a preference file holds, and what DPO, cDPO and IPO would make of it"
+    )
+    diagnose.add_argument("file", type=Path, help="CSV with a header, or a JSON object a line: prompt, chosen, rejected")
+    for role in ("prompt", "chosen", "rejected"):
+        diagnose.add_argument(f"--{role}", default=role, metavar="NAME", help=f"column or field of the {role} (default: {role})")
+    diagnose.add_argument("--beta", type=float, nargs="+", help="strengths of the KL term (default: 0.01 to 1)")
+    diagnose.add_argument("--smoothing", type=float, help="share of labels that cDPO takes to be wrong (default: 0.1)")
+    diagnose.add_argument("--skip-bad", action="store_true", help="pass over lines that cannot be read, and count them")
+    diagnose.add_argument("--json", action="store_true", help="print numbers as JSON, not words")
+    diagnose.add_argument("--figure", type=Path, metavar="OUT.svg", help="draw the answer as well")
+    diagnose.set_defaults(run=_diagnose)
     return parser
 
 
@@ -92,3 +113,25 @@ def _figures(options: argparse.Namespace) -> int:
         path.write_text(svg.document(VIEWS[name].figure()), encoding="utf-8", newline="\n")
         print(path)
     return 0
+
+
+def _diagnose(options: argparse.Namespace) -> int:
+    from psipo_explore.diagnosis import diagnose_file
+
+    picture: Path | None = options.figure
+    if picture and not picture.parent.is_dir():
+        raise FileNotFoundError(f"{picture.parent} not found: --figure must name a file in a folder that is there")
+    asked = {name: value for name in ("beta", "smoothing") if (value := getattr(options, name)) is not None}
+    columns = {role: getattr(options, role) for role in ("prompt", "chosen", "rejected")}
+    found = diagnose_file(options.file, **asked, **columns, skip_bad=options.skip_bad, progress=sys.stderr.isatty())
+    if picture:
+        from psipo_explore.views import diagnosed, svg
+
+        picture.write_text(svg.document(diagnosed.figure(found)), encoding="utf-8", newline="\n")
+    print(json.dumps(found.as_dict(), indent=2, ensure_ascii=False) if options.json else _wrapped(str(found)))
+    return 0
+
+
+def _wrapped(text: str) -> str:
+    width = min(100, shutil.get_terminal_size().columns)
+    return "\n".join(textwrap.fill(line, width) if len(line) > width else line for line in text.splitlines())

@@ -247,8 +247,7 @@ class Comparisons:
         ...     Comparisons.from_jsonl(file.name).actions
         ('4', '5')
         """
-        rows = jsonl_rows(Path(path), {"context": "prompt", "winner": "chosen", "loser": "rejected"})
-        return cls(*indexed(Path(path).name, rows))
+        return cls(*indexed(Path(path).name, jsonl_rows(Path(path))))
 
     @classmethod
     def from_preferences(cls, p: ArrayLike, *, mu: ArrayLike | None = None) -> Comparisons:

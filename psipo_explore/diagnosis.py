@@ -1,0 +1,336 @@
+"""What a preference file holds, and what DPO, cDPO and IPO would make of it.
+
+Whether DPO's loss has a minimum is read off the comparison graph of each context; how far each loss lets go of π_ref is
+the KL divergence at its exact minimiser, or, where there is none, at the limit.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from psipo_explore import _checks as checks
+from psipo_explore._checks import Array, ArrayLike, Indices
+from psipo_explore._files import Row, Skipped, csv_rows, indexed, jsonl_rows, refuse
+from psipo_explore._tables import html_table
+from psipo_explore.comparisons import Comparisons
+from psipo_explore.losses import DPO, IPO, MarginLoss, cdpo
+from psipo_explore.minimisers import blocks_of, minimise
+
+BETAS = (0.01, 0.03, 0.1, 0.3, 1.0)
+SMOOTHING = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Diagnosis:
+    """Counts over a preference file, and the KL divergence at the optimum of three losses.
+
+    Parameters
+    ----------
+    contexts, actions, comparisons : int
+        How many prompts, answers (counted in each prompt anew) and comparisons.
+    duplicates : int
+        Comparisons with the winner and the loser of an earlier one.
+    contradictions : int
+        Pairs of answers of which either was preferred at least once.
+    contradictory : int
+        Comparisons of such pairs.
+    collapsing : int
+        Contexts in which DPO's loss has no minimum.
+    vanishing : int
+        Actions whose probability goes to 0 along every minimising sequence of DPO's loss, for every β.
+    unconnected : int
+        Contexts whose comparisons do not connect all their actions, so that no loss says how the parts compare.
+    beta : ndarray, shape (B,)
+        Strengths of the KL term.
+    mean_kl : mapping of str to ndarray, shape (B,)
+        For each loss KL(π ‖ π_ref) in nats at its minimum, or at its limit, the mean over contexts. Where the loss leaves
+        a choice, at the choice closest to π_ref.
+    skipped : int
+        Lines of the file that could not be read.
+    first_skipped : str
+        What was wrong with the first of them.
+
+    Examples
+    --------
+    >>> from psipo_explore import D1
+    >>> diagnosis = diagnose(D1, beta=[0.1, 1.0])
+    >>> diagnosis.vanishing, diagnosis.mean_kl["DPO"].round(2), diagnosis.mean_kl["IPO"].round(2)
+    (2, array([1.1, 1.1]), array([0.94, 0.04]))
+    """
+
+    contexts: int
+    actions: int
+    comparisons: int
+    duplicates: int
+    contradictions: int
+    contradictory: int
+    collapsing: int
+    vanishing: int
+    unconnected: int
+    beta: Array
+    mean_kl: Mapping[str, Array]
+    skipped: int = 0
+    first_skipped: str = ""
+
+    def share_collapsing(self, level: float = 0.95) -> tuple[float, float, float]:
+        """Share of contexts without a finite DPO optimum, and Clopper and Pearson's interval for it.
+
+        The interval is that of the population the contexts are independent draws from.
+
+        Examples
+        --------
+        >>> from psipo_explore import D2
+        >>> diagnose(D2).share_collapsing()
+        (0.0, 0.0, 0.975)
+        """
+        from scipy.stats import binomtest
+
+        level = checks.scalar("level", level)
+        if not 0 < level < 1:
+            raise ValueError(f"level = {level:g}, must be between 0 and 1")
+        interval = binomtest(self.collapsing, self.contexts).proportion_ci(level)
+        return self.collapsing / self.contexts, float(interval.low), float(interval.high)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as numbers, texts and lists, as JSON takes them.
+
+        Examples
+        --------
+        >>> from psipo_explore import D2
+        >>> diagnose(D2, beta=1.0).as_dict()["mean_kl"]
+        {'DPO': [0.0], 'cDPO 0.1': [0.0], 'IPO': [0.0]}
+        """
+        kl = {name: values.tolist() for name, values in self.mean_kl.items()}
+        return {**vars(self), "beta": self.beta.tolist(), "mean_kl": kl}
+
+    def __str__(self) -> str:
+        return "\n".join([*self._counts_in_words(), *self._dpo_in_words(), "", *self._kl_in_words()])
+
+    def _counts_in_words(self) -> list[str]:
+        lines = [
+            f"{_some(self.comparisons, 'comparison')} of {_some(self.actions, 'answer')} to {_some(self.contexts, 'prompt')}.",
+            f"Comparisons that repeat an earlier one: {_with_share(self.duplicates, self.comparisons)}. Pairs of answers "
+            f"preferred both ways round: {_grouped(self.contradictions)}.",
+        ]
+        if self.unconnected:
+            lines.append(
+                f"Prompts whose comparisons do not connect all answers: {_with_share(self.unconnected, self.contexts)}. How "
+                "their parts compare no loss says; the policy closest to π_ref is taken."
+            )
+        if self.skipped:
+            lines.append(
+                f"Lines that could not be read, and were skipped: {_grouped(self.skipped)}. The first: {self.first_skipped}."
+            )
+        return lines
+
+    def _dpo_in_words(self) -> list[str]:
+        if not self.collapsing:
+            return ["DPO's loss has a minimum in every prompt: no answer vanishes."]
+        return [
+            f"Prompts where DPO's loss has no minimum: {_with_share(self.collapsing, self.contexts)}. Answers that vanish there: "
+            f"{_with_share(self.vanishing, self.actions)}. They lose, directly or through others, and never win back; the longer "
+            "one trains the closer their probability comes to 0, whatever β is.",
+        ]
+
+    def _kl_in_words(self) -> list[str]:
+        width = max(map(len, self.mean_kl)) + 3
+        header = "".join(name.rjust(width) for name in self.mean_kl)
+        rows = [
+            f"{beta:>10.4g}" + "".join(f"{kl:{width}.4f}" for kl in row)
+            for beta, *row in zip(self.beta, *self.mean_kl.values(), strict=True)
+        ]
+        limits = " (where DPO has none, at its limit)" if self.collapsing else ""
+        title = f"Mean KL(π ‖ π_ref) over the prompts, in nats, at each loss's minimum{limits}:"
+        return [title, f"{'β':>10}{header}", *rows, *self._hold_of_beta_in_words()]
+
+    def _hold_of_beta_in_words(self) -> list[str]:
+        least, most = int(self.beta.argmin()), int(self.beta.argmax())
+        if self.beta[least] == self.beta[most]:
+            return []
+        falls = [f"{kl[least] - kl[most]:.2g} under {name}" for name, kl in self.mean_kl.items()]
+        return [
+            "",
+            f"So much closer to π_ref does β hold the policy, from {self.beta[least]:g} to {self.beta[most]:g}: by "
+            f"{', '.join(falls[:-1])} and {falls[-1]}.",
+        ]
+
+    def _repr_html_(self) -> str:
+        rows = [[f"{beta:g}", *(f"{kl:.4f}" for kl in row)] for beta, *row in zip(self.beta, *self.mean_kl.values(), strict=True)]
+        caption = " ".join([*self._counts_in_words(), *self._dpo_in_words()])
+        return html_table(["β", *(f"mean KL, {name}" for name in self.mean_kl)], rows, caption=caption)
+
+
+def diagnose(
+    data: Comparisons,
+    beta: ArrayLike = BETAS,
+    *,
+    smoothing: float = SMOOTHING,
+    pi_ref: ArrayLike | None = None,
+    progress: bool = False,
+) -> Diagnosis:
+    """Count what comparisons hold, and find how far from pi_ref DPO, cDPO and IPO would go on them.
+
+    Parameters
+    ----------
+    data : Comparisons
+        One context for each prompt; `diagnose_file` reads them from a file.
+    beta : array_like, shape (B,) or ()
+        Strengths of the KL term.
+    smoothing : float
+        Of cDPO, the share of labels taken to be wrong; above 0 and below ½, so that its minimum exists.
+    pi_ref : array_like, shape (K,), optional
+        Reference policy, which sums to 1 in each context; by default uniform over the answers of each prompt.
+    progress : bool
+        Whether to show a bar that counts the losses.
+
+    Returns
+    -------
+    Diagnosis
+        `print` says it in words.
+
+    Raises
+    ------
+    ValueError
+        If data holds no comparison, or an argument is not what it must be.
+
+    Notes
+    -----
+    DPO's loss (Eq. 4 of arXiv:2310.12036) has a minimum in a context if and only if each connected component of its
+    comparisons is strongly connected (Ford 1957). IPO's (Eq. 17) and cDPO's have one in every context.
+
+    Examples
+    --------
+    >>> data = Comparisons.from_pairs([("yes", "no"), ("yes", "no"), ("no", "yes")])
+    >>> diagnosis = diagnose(data)
+    >>> diagnosis.duplicates, diagnosis.contradictions, diagnosis.collapsing
+    (1, 1, 0)
+    """
+    checks.instance("data", data, Comparisons, "Comparisons, such as Comparisons.from_jsonl(…)")
+    beta = np.atleast_1d(checks.beta_in_training(beta))
+    if beta.ndim > 1 or not beta.size:
+        raise ValueError(f"beta has shape {beta.shape}, must be one or several numbers")
+    if not checks.scalar("smoothing", smoothing) > 0:
+        raise ValueError(f"smoothing = {smoothing:g}, must be positive: without any, cDPO is DPO")
+    merged = data.merged()
+    n_contexts = _distinct(data.contexts)
+    _, vanishing, _ = blocks_of(merged, DPO)
+    pairs, how_often = np.unique(_unordered(data), return_counts=True)
+    _, ways = np.unique(_unordered(merged), return_counts=True)
+    losses = _with_bar([DPO, cdpo(smoothing), IPO], progress)
+    mean_kl = {loss.name: _total_kl(merged, loss, beta, pi_ref) / n_contexts for loss in losses}
+    _, one_of_each = np.unique(merged.components, return_index=True)
+    _, parts = np.unique(data.contexts[one_of_each], return_counts=True)
+    return Diagnosis(
+        contexts=n_contexts,
+        actions=data.n_actions,
+        comparisons=data.winners.size,
+        duplicates=data.winners.size - merged.winners.size,
+        contradictions=merged.winners.size - pairs.size,
+        contradictory=int(how_often[ways == 2].sum()),
+        collapsing=_distinct(data.contexts[vanishing]),
+        vanishing=int(vanishing.sum()),
+        unconnected=int((parts > 1).sum()),
+        beta=beta,
+        mean_kl=mean_kl,
+    )
+
+
+def diagnose_file(
+    path: str | os.PathLike[str],
+    beta: ArrayLike = BETAS,
+    *,
+    prompt: str = "prompt",
+    chosen: str = "chosen",
+    rejected: str = "rejected",
+    smoothing: float = SMOOTHING,
+    skip_bad: bool = False,
+    progress: bool = False,
+) -> Diagnosis:
+    r"""Diagnose a CSV or JSONL file of preferences, line by line; of each text 16 bytes are kept.
+
+    Parameters
+    ----------
+    path : path
+        A UTF-8 file whose name ends in .csv (with a header), .jsonl or .ndjson.
+    beta, smoothing
+        As in `diagnose`.
+    prompt, chosen, rejected : str
+        Names of the columns or fields.
+    skip_bad : bool
+        Whether to pass over lines that cannot be read, and count them, instead of refusing the file.
+    progress : bool
+        Whether to show a bar.
+
+    Returns
+    -------
+    Diagnosis
+        With π_ref uniform over the answers of each prompt.
+
+    Raises
+    ------
+    ValueError
+        With file and line: what cannot be read, and what is expected.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile("r+", suffix=".csv") as file:
+    ...     _ = Path(file.name).write_text("prompt,chosen,rejected\n2 + 2,4,5\n")
+    ...     diagnose_file(file.name).vanishing
+    1
+    """
+    path, columns = Path(path), {"context": prompt, "winner": chosen, "loser": rejected}
+    readers: dict[str, Callable[..., Iterator[Row]]] = {".csv": csv_rows, ".jsonl": jsonl_rows, ".ndjson": jsonl_rows}
+    skipped = Skipped()
+    reader = csv_rows if path.is_dir() else readers.get(path.suffix.lower())  # which says what is wrong with a folder
+    if reader is None:
+        raise ValueError(f"{path.name} is of no kind known here, must end in {', '.join(readers)}")
+    rows = reader(path, columns, on_bad=skipped if skip_bad else refuse, progress=progress)
+    try:
+        data = Comparisons(*indexed(path.name, rows, hashed=True))
+    except ValueError as error:
+        raise ValueError(f"{error}; {skipped.count} skipped, first {skipped.first}" if skipped.count else str(error)) from None
+    found = diagnose(data, beta, smoothing=smoothing, progress=progress)
+    return Diagnosis(**{**vars(found), "skipped": skipped.count, "first_skipped": skipped.first})
+
+
+def _total_kl(data: Comparisons, loss: MarginLoss, beta: Array, pi_ref: ArrayLike | None) -> Array:
+    """Σ over contexts of KL(π ‖ π_ref) at the minimiser or the limit, shape (B,)."""
+    fit = minimise(data, loss, beta, pi_ref=pi_ref)
+    kept = ~fit.vanishing
+    return np.asarray((fit.policy[:, kept] * fit.log_ratio[:, kept]).sum(-1))
+
+
+def _unordered(data: Comparisons) -> Indices:
+    """One number for each pair of actions, whoever won."""
+    return np.minimum(data.winners, data.losers) * data.n_actions + np.maximum(data.winners, data.losers)
+
+
+def _distinct(values: Indices) -> int:
+    return int(np.unique(values).size)
+
+
+def _with_bar(losses: list[MarginLoss], progress: bool) -> Iterable[MarginLoss]:
+    if not progress:
+        return losses
+    from tqdm.auto import tqdm
+
+    return cast(Iterable[MarginLoss], tqdm(losses, desc="minimising", unit="loss"))
+
+
+def _some(n: int, what: str) -> str:
+    return f"{_grouped(n)} {what}{'s' * (n != 1)}"
+
+
+def _with_share(n: int, of: int) -> str:
+    return f"{_grouped(n)} ({n / of:.1%})" if n else "none"
+
+
+def _grouped(n: int) -> str:
+    return f"{n:,}".replace(",", "\N{NO-BREAK SPACE}")
