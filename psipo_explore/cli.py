@@ -1,4 +1,6 @@
-"""The command `psipo`: lessons in JupyterLab (`lab`), still pictures (`figures`), what a preference file holds (`diagnose`)."""
+"""The command `psipo`: lessons in JupyterLab (`lab`), still pictures (`figures`), pages with sliders and no
+Python (`pages`), what a preference file holds (`diagnose`).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Sequence
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -46,6 +49,12 @@ def _parser() -> argparse.ArgumentParser:
     figures.add_argument("views", nargs="*", metavar="VIEW", help="which views (default: all)")
     figures.add_argument("--out", type=Path, default=Path("figures"), help="folder to write to (default: figures)")
     figures.set_defaults(run=_figures)
+
+    pages = commands.add_parser("pages", help="draw each view as one HTML file whose sliders need no Python")
+    pages.add_argument("views", nargs="*", metavar="VIEW", help="which views (default: all)")
+    pages.add_argument("--out", type=Path, default=Path("pages"), help="folder to write to (default: pages)")
+    pages.add_argument("--stops", type=int, help="stops a slider keeps (default: what gives 2000 frames a page)")
+    pages.set_defaults(run=_pages)
 
     diagnose = commands.add_parser(
         "diagnose", help="say what a preference file holds, and what DPO, cDPO and IPO would make of it"
@@ -104,15 +113,54 @@ def _run(command: list[str], environment: dict[str, str]) -> int:
 def _figures(options: argparse.Namespace) -> int:
     from psipo_explore.views import VIEWS, svg
 
-    unknown = [name for name in options.views if name not in VIEWS]
+    for name in _known_views(options.views):
+        _write(options.out / f"{name}.svg", svg.document(VIEWS[name].figure()))
+    return 0
+
+
+def _pages(options: argparse.Namespace) -> int:
+    names = _known_views(options.views)
+    progress = sys.stderr.isatty()
+    if len(names) == 1:
+        _write(options.out / f"{names[0]}.html", _page(names[0], options.stops, progress))
+        return 0
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+    from signal import SIG_DFL, SIGINT, signal
+
+    from tqdm.auto import tqdm
+
+    die_silently = {"initializer": signal, "initargs": (SIGINT, SIG_DFL)}
+    with ProcessPoolExecutor(mp_context=get_context("spawn"), **die_silently) as pool:
+        try:
+            drawn = pool.map(partial(_page, stops=options.stops), names)
+            for name, html in zip(names, tqdm(drawn, total=len(names), unit="page", disable=not progress), strict=True):
+                _write(options.out / f"{name}.html", html)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return 0
+
+
+def _page(name: str, stops: int | None, progress: bool = False) -> str:
+    from psipo_explore.views import VIEWS, pages
+
+    return pages.page(VIEWS[name], stops, progress=progress)
+
+
+def _known_views(names: Sequence[str]) -> Sequence[str]:
+    from psipo_explore.views import VIEWS
+
+    unknown = [name for name in names if name not in VIEWS]
     if unknown:
         raise ValueError(f"no view is named {', '.join(unknown)}; the views are {', '.join(VIEWS)}")
-    options.out.mkdir(parents=True, exist_ok=True)
-    for name in options.views or VIEWS:
-        path = options.out / f"{name}.svg"
-        path.write_text(svg.document(VIEWS[name].figure()), encoding="utf-8", newline="\n")
-        print(path)
-    return 0
+    return names or list(VIEWS)
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline="\n")
+    print(path, flush=True)
 
 
 def _diagnose(options: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ import traitlets
 
 from psipo_explore._checks import FormulaError
 from psipo_explore.views import svg
-from psipo_explore.views.view import Artists, Choice, Control, StillFigure, Typed, Values, View
+from psipo_explore.views.view import CANNOT_BE_SHOWN, Artists, Choice, Control, StillFigure, Typed, Values, View
 
 _WIDTH = "960px"
 _SENTENCE_STYLE = "font-size:15px;line-height:1.4;margin:0.4em 0;min-height:4.2em"  # three lines, so that nothing below jumps
@@ -134,7 +134,7 @@ class Panel(widgets.VBox):
             self._read_formulas()
             self._draw(self.values)
         except Exception as error:  # an exception in an observer is invisible to the reader
-            self.sentence = f"This cannot be shown: {error}."
+            self.sentence = CANNOT_BE_SHOWN.format(error)
             self._shown = False
             self._show()
 

@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Iterable
 from html import escape
+from itertools import pairwise
 
 import matplotlib as mpl
 from matplotlib.artist import Artist
@@ -45,18 +46,34 @@ def background(figure: Figure, moving: Iterable[Artist]) -> str:
 
 def foreground(figure: Figure, moving: Iterable[Artist], sentence: str) -> str:
     """All that moves, as an SVG element that lies exactly over the background."""
+    return overlay(figure, "".join(pieces(figure, in_drawing_order(moving))), sentence)
+
+
+def overlay(figure: Figure, inner: str, sentence: str) -> str:
+    """What is drawn already, as an SVG element that lies exactly over the background, with the sentence as its text."""
+    return _element(figure, inner, f'role="img" aria-label="{escape(sentence)}"')
+
+
+def in_drawing_order(moving: Iterable[Artist]) -> list[Artist]:
+    """What is drawn later covers what is drawn before."""
+    return sorted(moving, key=Artist.get_zorder)
+
+
+def pieces(figure: Figure, artists: Iterable[Artist]) -> list[str]:
+    """The inside of an SVG element: one piece for each artist in turn, and last the clips that several of them share."""
     out = io.StringIO()
     width, height = _points(figure)
     with mpl.rc_context(STYLE):
         renderer = RendererSVG(width, height, out, image_dpi=DPI)
-        for artist in sorted(moving, key=Artist.get_zorder):
+        ends = []
+        for artist in artists:
+            ends.append(out.tell())
             artist.draw(renderer)
+        ends.append(out.tell())
         renderer.finalize()
-    return _element(figure, _inner(out.getvalue()), _role_and_label(sentence))
-
-
-def _role_and_label(sentence: str) -> str:
-    return f'role="img" aria-label="{escape(sentence)}"'
+    text = out.getvalue()
+    start, end = _inside(text)
+    return [_METADATA.sub("", text[i:j]) for i, j in pairwise([*[max(i, start) for i in ends], end])]
 
 
 def _points(figure: Figure) -> tuple[float, float]:
@@ -74,5 +91,9 @@ def _element(figure: Figure, inner: str, attributes: str) -> str:
 
 def _inner(text: str) -> str:
     """What is inside the outermost svg element, less the date and the style sheet, which would reach the whole page."""
-    start = text.index(">", text.index("<svg")) + 1
-    return _METADATA.sub("", text[start : text.rindex("</svg>")])
+    start, end = _inside(text)
+    return _METADATA.sub("", text[start:end])
+
+
+def _inside(text: str) -> tuple[int, int]:
+    return text.index(">", text.index("<svg")) + 1, text.rindex("</svg>")

@@ -23,6 +23,7 @@ from psipo_explore.views.words import number
 if TYPE_CHECKING:
     from psipo_explore.views.panel import Panel
 
+CANNOT_BE_SHOWN = "This cannot be shown: {}."
 Artists = Mapping[str, Artist]
 Values = Mapping[str, Any]
 
@@ -158,11 +159,15 @@ class View:
 
     def drawn(self, values: Values) -> tuple[StillFigure, Artists]:
         """The figure at the given values, and its moving artists."""
-        with mpl.rc_context(STYLE):
-            figure = StillFigure(figsize=self.size, dpi=svg.DPI)
-            artists = self.build(figure, **self.built_for(values))
+        figure, artists = self.built(values)
         self.move(figure, artists, values)
         return figure, artists
+
+    def built(self, values: Values) -> tuple[StillFigure, Artists]:
+        """The figure with what stands still at the given values, and the artists that are yet to be moved."""
+        with mpl.rc_context(STYLE):
+            figure = StillFigure(figsize=self.size, dpi=svg.DPI)
+            return figure, self.build(figure, **self.built_for(values))
 
     def move(self, figure: StillFigure, artists: Artists, values: Values) -> None:
         """Move the artists to the given values, which have been checked."""

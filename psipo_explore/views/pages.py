@@ -1,0 +1,196 @@
+"""Each view as one HTML file whose sliders work without Python, server or network.
+
+Frames are drawn ahead on a grid of slider stops, by the same `build` and `update` as the live panel, and packed: what
+stands still once, each moving artist once for every look it takes, glyphs and markers once for the whole page.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from html import escape
+from importlib.resources import files
+from itertools import product
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from psipo_explore._checks import count
+from psipo_explore.views import svg
+from psipo_explore.views.view import CANNOT_BE_SHOWN, Choice, Control, Typed, Values, View
+
+USUAL_FRAMES = 2000  # drawn in half a minute
+MOST_FRAMES = 20_000
+MOST_BYTES = 5_000_000  # what mail lets pass
+FEWEST_STOPS = 3  # both ends and the start
+
+_DEFS = re.compile(r"<defs>(.*?)</defs>", re.DOTALL)
+_DEFINED = re.compile(r'<(path|clipPath) id="([^"]+)"(?:[^>]*/>|.*?</\1>)', re.DOTALL)
+
+_NAMES = re.compile(r' id="[^"]*_\d+"|\n *')  # of groups, by a count that runs over all artists
+_MORE_DIGITS = re.compile(r"(\.\d\d\d)\d+")  # of coordinates in points, than an eye can see
+
+Grid = Mapping[Control, tuple[Any, ...]]
+
+
+def page(view: View, stops: int | None = None, *, progress: bool = False) -> str:
+    """The whole page.
+
+    Parameters
+    ----------
+    view : View
+        What to draw. A formula cannot be typed without Python, so that such a control stays at its start.
+    stops : int, optional
+        How many stops each slider keeps at most, both ends and the start among them; by default as many as give 2000 frames.
+    progress : bool
+        Whether to show a bar that counts frames.
+
+    Returns
+    -------
+    str
+        HTML.
+
+    Raises
+    ------
+    ValueError
+        If it would be more frames, or more bytes, than a page holds, with a grid that would do.
+
+    Examples
+    --------
+    >>> from psipo_explore.views import VIEWS
+    >>> page(VIEWS["collapse"], stops=3)[:15]
+    '<!doctype html>'
+    """
+    stops = _most_stops(view, USUAL_FRAMES) if stops is None else stops
+    grid = _grid(view, stops)
+    frames = _n_frames(grid)
+    if frames > MOST_FRAMES:
+        better = _most_stops(view, MOST_FRAMES)
+        raise ValueError(
+            f"stops = {stops}: {view.name} would have {frames} frames, a page holds {MOST_FRAMES}; must be at most {better}"
+        )
+    html = _html(view, grid, _with_bar(frames, view.name, progress))
+    if len(html) > MOST_BYTES:
+        better = _most_stops(view, int(frames * MOST_BYTES / len(html) * 0.9))
+        raise ValueError(
+            f"stops = {stops}: {view.name} would have {len(html) / 1e6:.1f} MB, a page holds {MOST_BYTES / 1e6:.0f} MB; "
+            f"must be at most {better}"
+        )
+    return html
+
+
+def _grid(view: View, most_stops: int) -> Grid:
+    if count("stops", most_stops) < FEWEST_STOPS:
+        raise ValueError(f"stops = {most_stops}, must be at least {FEWEST_STOPS}: both ends of a slider and its start")
+    return {control: _stops(control, most_stops) for control in view.controls if not isinstance(control, Typed)}
+
+
+def _stops(control: Control, most: int) -> tuple[Any, ...]:
+    """Evenly spread among the control's own stops, with the ends and the start; all that it has, if those are not more."""
+    if isinstance(control, Choice):
+        return control.stops
+    every = sorted({*control.stops, control.start})
+    if len(every) <= most:
+        return tuple(every)
+    start = every.index(control.start)
+    kept = np.linspace(0, len(every) - 1, most).round().astype(int)
+    if start not in kept:
+        kept[1 + np.abs(kept[1:-1] - start).argmin()] = start
+    return tuple(every[k] for k in kept)
+
+
+def _n_frames(grid: Grid) -> int:
+    return prod(map(len, grid.values()))
+
+
+def _most_stops(view: View, frames: int) -> int:
+    """The finest grid of at most so many frames, or the coarsest there is."""
+    most = max(len(slider.stops) for slider in view.sliders)
+    return next((n for n in range(most, FEWEST_STOPS, -1) if _n_frames(_grid(view, n)) <= frames), FEWEST_STOPS)
+
+
+def _html(view: View, grid: Grid, bar: Any) -> str:
+    definitions: dict[str, str] = {}
+    with bar:
+        drawings = [_drawing(view, grid, built_for, definitions, bar) for built_for in _combinations(_rebuilding(view, grid))]
+    start = view.values({})
+    figure, artists = view.drawn(start)
+    still = svg.background(figure, artists.values()) + svg.foreground(figure, artists.values(), figure.sentence)
+    packed = json.dumps(
+        {
+            "view": view.name,
+            "controls": [_control(view, control, stops) for control, stops in grid.items()],
+            "definitions": "".join(definitions.values()),
+            "overlay": svg.overlay(figure, "", ""),
+            "drawings": drawings,
+        },
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
+    frames = base64.b64encode(gzip.compress(packed.encode(), mtime=0)).decode()
+    parts = {"title": escape(view.title), "still": still, "sentence": escape(figure.sentence), "frames": frames}
+    template = (files("psipo_explore.views") / "page.html").read_text(encoding="utf-8")
+    return re.sub(r"<!--(\w+)-->", lambda mark: parts[mark[1]], template)
+
+
+def _drawing(view: View, grid: Grid, built_for: Values, definitions: dict[str, str], bar: Any) -> dict[str, Any]:
+    """All frames over what stands still for the given values of the controls that rebuild it."""
+    figure, artists = view.built({**view.values({}), **built_for})
+    background = svg.background(figure, artists.values())
+    in_order = svg.in_drawing_order(artists.values())
+    looks: list[dict[str, int]] = [{"": 0} for _ in in_order]
+    shown: list[list[int]] = [[] for _ in in_order]
+    sentences = []
+    for moved in _combinations({control: stops for control, stops in grid.items() if control.name not in view.rebuild_on}):
+        try:
+            view.move(figure, artists, {**view.values({}), **built_for, **moved})
+        except ValueError as error:
+            sentences.append(CANNOT_BE_SHOWN.format(error))
+            pictures = [""] * len(in_order)
+        else:
+            sentences.append(figure.sentence)
+            pictures = _without_definitions(svg.pieces(figure, in_order), definitions)
+        for picture, look, which in zip(pictures, looks, shown, strict=True):
+            which.append(look.setdefault(picture, len(look)))
+        bar.update()
+    return {"background": background, "looks": [list(look) for look in looks], "shown": shown, "sentences": sentences}
+
+
+def _without_definitions(pieces: list[str], definitions: dict[str, str]) -> list[str]:
+    """Each artist's picture less glyphs, markers and clips, which are named by what they are and so defined once for all."""
+    for definition in _DEFS.findall("".join(pieces)):
+        definitions |= {match[2]: match[0] for match in _DEFINED.finditer(definition)}
+    *pictures, _ = (_DEFS.sub("", piece) for piece in pieces)
+    return [_MORE_DIGITS.sub(r"\1", _NAMES.sub("", picture)).strip() for picture in pictures]
+
+
+def _rebuilding(view: View, grid: Grid) -> Grid:
+    return {control: stops for control, stops in grid.items() if control.name in view.rebuild_on}
+
+
+def _combinations(grid: Grid) -> Iterator[Values]:
+    names = [control.name for control in grid]
+    return (dict(zip(names, values, strict=True)) for values in product(*grid.values()))
+
+
+def _control(view: View, control: Control, stops: Iterable[Any]) -> dict[str, Any]:
+    stops = list(stops)
+    return {
+        "name": control.name,
+        "label": control.label,
+        "chosen": isinstance(control, Choice),
+        "rebuilds": control.name in view.rebuild_on,
+        "written": [stop if isinstance(control, Choice) else control.write(stop) for stop in stops],
+        "python": [repr(stop) for stop in stops],
+        "start": stops.index(control.start),
+    }
+
+
+def _with_bar(frames: int, name: str, progress: bool) -> Any:
+    from tqdm.auto import tqdm
+
+    return tqdm(total=frames, desc=name, unit="frame", disable=not progress)

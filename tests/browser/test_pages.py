@@ -1,0 +1,126 @@
+"""The pages that need no Python, opened from disk: every control shows what `figure` draws at the same values."""
+
+import io
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib.image
+import numpy as np
+import pytest
+from grids import at_start_and_end
+from playwright.sync_api import Browser, Page, expect
+
+from psipo_explore.views import VIEWS, Choice, View, pages, svg
+from psipo_explore.views.view import CANNOT_BE_SHOWN, Typed
+
+DRAWINGS = {name: at_start_and_end(view) for name, view in VIEWS.items() if name != "never_wins"}  # which training draws
+
+
+@pytest.fixture
+def open_page(browser: Browser, tmp_path: Path) -> Iterator[Callable[[View], Page]]:
+    """Open a view's page from disk, in a browser without network; whatever else it asks for fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 720}, offline=True)
+    complaints: list[str] = []
+
+    def open_page(view: View) -> Page:
+        path = tmp_path / f"{view.name}.html"
+        path.write_text(pages.page(view, 3), encoding="utf-8")
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: complaints.append(request.url) if request.url != path.as_uri() else None)
+        page.goto(path.as_uri())
+        page.locator("form :is(input, select)").first.wait_for()
+        return page
+
+    yield open_page
+    context.close()
+    assert complaints == []
+
+
+def pixels(page: Page) -> np.ndarray:
+    return matplotlib.image.imread(io.BytesIO(page.locator("#picture").screenshot()))
+
+
+def assert_shows(page: Page, view: View, values: Mapping[str, Any], blank: Page) -> None:
+    """The page's sentence and picture are the figure's; on the page blank the figure takes the picture's place."""
+    sentence = page.locator("#sentence")
+    try:
+        figure, artists = view.drawn(view.values(values))
+    except ValueError as impossible:
+        expect(sentence).to_have_text(CANNOT_BE_SHOWN.format(impossible))
+        assert page.locator("#picture > svg[role=img] > g").evaluate_all("all => all.every(g => g.innerHTML === '')")
+        return
+    expect(sentence).to_have_text(figure.sentence)
+    expect(page.get_by_role("img")).to_have_attribute("aria-label", figure.sentence)
+    layers = svg.background(figure, artists.values()) + svg.foreground(figure, artists.values(), figure.sentence)
+    blank.locator("#picture").evaluate("(picture, layers) => picture.innerHTML = layers", layers)
+    shown, drawn = pixels(page), pixels(blank)
+    assert shown.shape == drawn.shape
+    assert np.ptp(drawn) > 0.5
+    differs = np.abs(shown - drawn).max(-1)
+    assert (differs > 0.4).sum() < 9, differs.max()  # edges are smoothed a little otherwise where coordinates have fewer digits
+
+
+@pytest.mark.parametrize("view", DRAWINGS.values(), ids=DRAWINGS)
+def test_every_control_shows_what_the_figure_shows(view: View, open_page: Callable[[View], Page]) -> None:
+    page, blank = open_page(view), open_page(view)
+    values = dict(view.values({}))
+    assert_shows(page, view, values, blank)
+    for control in view.controls:
+        if isinstance(control, Typed):
+            expect(page.get_by_label(control.label)).to_have_count(0)
+            continue
+        at_first = page.locator("#picture").inner_html()
+        field = page.get_by_label(control.label, exact=True)
+        if isinstance(control, Choice):
+            field.select_option(control.stops[-1])
+        else:
+            field.press("End")
+            assert field.evaluate("input => input.ariaValueText") == control.write(control.stops[-1])
+        values[control.name] = control.stops[-1]
+        if control.start != control.stops[-1]:
+            assert page.locator("#picture").inner_html() != at_first
+        assert_shows(page, view, values, blank)
+    page.get_by_role("button", name="Reset").click()
+    assert_shows(page, view, view.values({}), blank)
+    expect(page.locator("code")).to_have_text(f"{view.name}.figure()")
+
+
+def test_a_page_is_worked_by_keyboard_alone(open_page: Callable[[View], Page]) -> None:
+    page = open_page(VIEWS["collapse"])
+    reached = []
+    for _ in range(4):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.id || document.activeElement.textContent"))
+    assert reached == ["Reset", "beta", "p", "pi_ref_loser"]
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Home")
+    expect(page.locator("code")).to_have_text("collapse.figure(p=0.5, pi_ref_loser=0.01)")
+    figure = VIEWS["collapse"].figure(p=0.5, pi_ref_loser=0.01)
+    expect(page.locator("#sentence")).to_have_text(figure.sentence)
+
+
+def test_nothing_leaves_a_projector_and_nothing_jumps(open_page: Callable[[View], Page]) -> None:
+    page = open_page(at_start_and_end(VIEWS["training"]))
+    before = page.locator("#sentence").bounding_box()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.get_by_label("β, strength of the KL term").press("End")
+    assert page.locator("#sentence").bounding_box() == before
+    assert before is not None
+    assert before["y"] + before["height"] <= 720
+
+
+def test_without_javascript_the_first_picture_and_its_sentence_are_there(browser: Browser, tmp_path: Path) -> None:
+    view = VIEWS["psi_curve"]
+    path = tmp_path / "psi_curve.html"
+    path.write_text(pages.page(view, 3), encoding="utf-8")
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(path.as_uri())
+    figure = view.figure()
+    expect(page.locator("#sentence")).to_have_text(figure.sentence)
+    expect(page.get_by_role("img")).to_have_attribute("aria-label", figure.sentence)
+    expect(page.get_by_text("if JavaScript ran")).to_be_visible()
+    context.close()
