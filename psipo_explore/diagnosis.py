@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any, cast
 
@@ -145,9 +146,11 @@ class Diagnosis:
             f"{beta:>10.4g}" + "".join(f"{kl:{width}.4f}" for kl in row)
             for beta, *row in zip(self.beta, *self.mean_kl.values(), strict=True)
         ]
+        return [f"{self._kl_title()}:", f"{'β':>10}{header}", *rows, *self._hold_of_beta_in_words()]
+
+    def _kl_title(self) -> str:
         limits = " (where DPO has none, at its limit)" if self.collapsing else ""
-        title = f"Mean KL(π ‖ π_ref) over the prompts, in nats, at each loss's minimum{limits}:"
-        return [title, f"{'β':>10}{header}", *rows, *self._hold_of_beta_in_words()]
+        return f"Mean KL(π ‖ π_ref) over the prompts, in nats, at each loss's minimum{limits}"
 
     def _hold_of_beta_in_words(self) -> list[str]:
         least, most = int(self.beta.argmin()), int(self.beta.argmax())
@@ -162,8 +165,8 @@ class Diagnosis:
 
     def _repr_html_(self) -> str:
         rows = [[f"{beta:g}", *(f"{kl:.4f}" for kl in row)] for beta, *row in zip(self.beta, *self.mean_kl.values(), strict=True)]
-        caption = " ".join([*self._counts_in_words(), *self._dpo_in_words()])
-        return html_table(["β", *(f"mean KL, {name}" for name in self.mean_kl)], rows, caption=caption)
+        words = "".join(f"<p>{escape(line)}</p>" for line in [*self._counts_in_words(), *self._dpo_in_words()])
+        return words + html_table(["β", *(f"mean KL, {name}" for name in self.mean_kl)], rows, caption=self._kl_title())
 
 
 def diagnose(
