@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Protocol, TypeVar, cast
+from typing import TypeVar, cast
 
 import numpy as np
 from scipy.special import stdtrit
@@ -22,94 +22,9 @@ from psipo_explore._segments import Segments
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import MarginLoss
 from psipo_explore.minimisers import context_policy
+from psipo_explore.optimisers import Adam, Optimiser
 
 _T = TypeVar("_T")
-
-
-class Optimiser(Protocol):
-    """What turns gradients into steps; one call of `steps` serves one training."""
-
-    def steps(self, shape: tuple[int, ...]) -> _Steps:
-        """A fresh state for logits of that shape."""
-        ...
-
-
-class _Steps(Protocol):
-    def __call__(self, gradient: Array) -> Array: ...
-
-
-@dataclass(frozen=True)
-class GradientDescent:
-    """Steps of −rate · gradient.
-
-    Parameters
-    ----------
-    rate : float
-        Step size, positive.
-
-    Examples
-    --------
-    >>> GradientDescent(0.5).steps((2,))(np.array([1.0, -2.0]))
-    array([-0.5,  1. ])
-    """
-
-    rate: float
-
-    def __post_init__(self) -> None:
-        checks.positive("rate", self.rate)
-
-    def steps(self, shape: tuple[int, ...]) -> _Steps:
-        """A function from gradient to step; it has no state."""
-        return lambda gradient: -self.rate * gradient
-
-
-@dataclass(frozen=True)
-class Adam:
-    """Adam (Kingma and Ba 2015), the optimiser of the paper's experiments.
-
-    Parameters
-    ----------
-    rate : float
-        Step size, positive; 0.01 in the paper.
-    decay, square_decay : float
-        Of the running means of the gradient and of its square, in [0, 1).
-    epsilon : float
-        Added to the root of the mean square.
-
-    Examples
-    --------
-    >>> Adam(0.01).steps((2,))(np.array([1.0, -2.0])).round(6)
-    array([-0.01,  0.01])
-    """
-
-    rate: float = 0.01
-    decay: float = 0.9
-    square_decay: float = 0.999
-    epsilon: float = 1e-8
-
-    def __post_init__(self) -> None:
-        checks.positive("rate", self.rate)
-        checks.positive("epsilon", self.epsilon)
-        for name in ("decay", "square_decay"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} = {getattr(self, name)}, must be in [0, 1)")
-
-    def steps(self, shape: tuple[int, ...]) -> _Steps:
-        """A function from gradient to step, which keeps the running means."""
-        total, total_square, count = np.zeros(shape), np.zeros(shape), 0
-
-        def step(gradient: Array) -> Array:
-            nonlocal total, total_square, count
-            count += 1
-            total *= self.decay
-            total += gradient
-            total_square *= self.square_decay
-            total_square += gradient * gradient
-            mean = (1 - self.decay) / (1 - self.decay**count) * -self.rate * total
-            mean_square = (1 - self.square_decay) / (1 - self.square_decay**count) * total_square
-            return mean / (np.sqrt(mean_square) + self.epsilon)
-
-        return step
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,36 +136,119 @@ def train(
 
     Examples
     --------
-    >>> from psipo_explore import D1, DPO, IPO
+    >>> from psipo_explore import D1, DPO, IPO, GradientDescent
     >>> full = {"optimiser": GradientDescent(0.3), "steps": 500, "batch_size": None, "seeds": 1}
     >>> train(D1, IPO, 1.0, **full).final.round(3)
     array([[0.448, 0.321, 0.23 ]])
     >>> train(D1, [DPO, IPO], [0.1, 1.0], **full).final.shape
     (2, 2, 1, 3)
     """
-    tables, losses = _tables(data), _losses(loss)
-    beta = checks.beta_in_training(beta)
-    if not beta.size:
-        raise ValueError("beta is empty, must hold at least one")
-    references = [context_policy(table, pi_ref) for table in tables]
-    log_reference = np.log(references[0], where=references[0] > 0, out=np.full_like(references[0], -np.inf))
-    steps, record_every = checks.count("steps", steps), checks.count("record_every", record_every)
-    batch_size = None if batch_size is None else checks.count("batch_size", batch_size)
-    seeds = _seeds(seeds)
-    optimiser = Adam(0.01) if optimiser is None else optimiser
-    if isinstance(optimiser, type) or not hasattr(optimiser, "steps"):
-        raise TypeError(f"optimiser = {optimiser!r}, must be an optimiser, such as Adam(0.01)")
-    recorded = [*range(0, steps, record_every), steps]
+    settings = Settings.checked(
+        data,
+        loss,
+        beta,
+        pi_ref=pi_ref,
+        optimiser=optimiser,
+        steps=steps,
+        batch_size=batch_size,
+        seeds=seeds,
+        record_every=record_every,
+    )
+    return settings.as_run(log_ratios(settings, progress=progress))
 
-    each_beta = beta.reshape(-1, 1)
+
+@dataclass(frozen=True)
+class Settings:
+    """What `train` was asked for, checked; a block of it, cut along any of its first four fields, is one as well.
+
+    Parameters
+    ----------
+    tables, losses, betas, seeds
+        The runs: every combination of a data set, a loss, a β and a seed.
+    log_reference : ndarray, shape (K,)
+        log π_ref.
+    axes : tuple of int
+        Leading axes of what `train` returns: of data sets and losses where sequences were given, then of beta.
+    """
+
+    tables: Sequence[Comparisons]
+    losses: Sequence[MarginLoss]
+    betas: Array
+    seeds: Sequence[int]
+    log_reference: Array
+    optimiser: Optimiser
+    steps: int
+    batch_size: int | None
+    record_every: int
+    axes: tuple[int, ...]
+
+    @classmethod
+    def checked(
+        cls,
+        data: Comparisons | Sequence[Comparisons],
+        loss: MarginLoss | Sequence[MarginLoss],
+        beta: ArrayLike,
+        *,
+        pi_ref: ArrayLike | None = None,
+        optimiser: Optimiser | None = None,
+        steps: int = 18_000,
+        batch_size: int | None = 9,
+        seeds: int | Sequence[int] = 10,
+        record_every: int = 100,
+    ) -> Settings:
+        """Raise what `train` says it raises for arguments that are not what they must be."""
+        tables, losses = _tables(data), _losses(loss)
+        beta = checks.beta_in_training(beta)
+        if not beta.size:
+            raise ValueError("beta is empty, must hold at least one")
+        reference, *_ = [context_policy(table, pi_ref) for table in tables]
+        optimiser = Adam(0.01) if optimiser is None else optimiser
+        if isinstance(optimiser, type) or not hasattr(optimiser, "steps"):
+            raise TypeError(f"optimiser = {optimiser!r}, must be an optimiser, such as Adam(0.01)")
+        axes = [len(tables)] * (not isinstance(data, Comparisons)) + [len(losses)] * (not isinstance(loss, MarginLoss))
+        return cls(
+            tables=tables,
+            losses=losses,
+            betas=beta.ravel(),
+            seeds=_seeds(seeds),
+            log_reference=np.log(reference, where=reference > 0, out=np.full_like(reference, -np.inf)),
+            optimiser=optimiser,
+            steps=checks.count("steps", steps),
+            batch_size=None if batch_size is None else checks.count("batch_size", batch_size),
+            record_every=checks.count("record_every", record_every),
+            axes=(*axes, *beta.shape),
+        )
+
+    @property
+    def runs(self) -> tuple[int, int, int, int]:
+        """How many data sets, losses, β's and seeds."""
+        return len(self.tables), len(self.losses), self.betas.size, len(self.seeds)
+
+    @property
+    def recorded(self) -> list[int]:
+        """The steps after which the policy is recorded."""
+        return [*range(0, self.steps, self.record_every), self.steps]
+
+    def as_run(self, log_ratio: Array) -> TrainingRun:
+        """What `train` returns, of log-ratios of shape (data sets, losses, β's, seeds, records, K)."""
+        log_ratio = log_ratio.reshape(*self.axes, *log_ratio.shape[-3:])
+        policy = np.exp(self.log_reference + log_ratio)
+        return TrainingRun(policy, log_ratio, np.array(self.recorded), self.tables[0].actions)
+
+
+def log_ratios(settings: Settings, *, progress: bool = False) -> Array:
+    """Train; log π − log π_ref of every run at every record, shape (data sets, losses, β's, seeds, records, K)."""
+    tables, losses, recorded = settings.tables, settings.losses, settings.recorded
+    each_beta = settings.betas.reshape(-1, 1)
     scale = np.stack([each_beta ** (-1.0 if one.per_beta_squared else 1.0) for one in losses])
-    shape = (len(losses), each_beta.size, len(tables), len(seeds), log_reference.size)
+    shape = (len(losses), each_beta.size, len(tables), len(settings.seeds), settings.log_reference.size)
     u = np.zeros((*shape[:2], math.prod(shape[2:])))
     records = np.zeros((len(recorded), *u.shape))
-    descend = optimiser.steps(u.shape)
+    descend = settings.optimiser.steps(u.shape)
     record = 1
+    drawn = batches(tables, settings.batch_size, settings.seeds, settings.steps)
     with np.errstate(over="ignore", invalid="ignore"):
-        draws = _with_bar(_places(batches(tables, batch_size, seeds, steps), shape), steps, progress)
+        draws = _with_bar(_places(drawn, shape), settings.steps, progress)
         for count, (ends, weights) in enumerate(draws, start=1):
             u += descend(_gradient(u, ends, weights, losses, each_beta, scale))
             if count == recorded[record]:
@@ -259,10 +257,7 @@ def train(
                 records[record] = u
                 record += 1
     logits = np.moveaxis(records.reshape(-1, *shape), (3, 0), (0, -2))
-    log_ratio = Segments(tables[0].contexts).less_log_mean(logits, log_reference)
-    axes = [len(tables)] * (not isinstance(data, Comparisons)) + [len(losses)] * (not isinstance(loss, MarginLoss))
-    log_ratio = log_ratio.reshape(*axes, *beta.shape, *log_ratio.shape[-3:])
-    return TrainingRun(np.exp(log_reference + log_ratio), log_ratio, np.array(recorded), tables[0].actions)
+    return Segments(tables[0].contexts).less_log_mean(logits, settings.log_reference)
 
 
 def _gradient(u: Array, ends: Indices, weights: Array, losses: Sequence[MarginLoss], beta: Array, scale: Array) -> Array:

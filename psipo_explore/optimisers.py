@@ -1,0 +1,97 @@
+"""What turns gradients into steps of simulated training: plain descent, and Adam as §5.4 of arXiv:2310.12036 has it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from psipo_explore import _checks as checks
+from psipo_explore._checks import Array
+
+
+class Optimiser(Protocol):
+    """What turns gradients into steps; one call of `steps` serves one training."""
+
+    def steps(self, shape: tuple[int, ...]) -> _Steps:
+        """A fresh state for logits of that shape."""
+        ...
+
+
+class _Steps(Protocol):
+    def __call__(self, gradient: Array) -> Array: ...
+
+
+@dataclass(frozen=True)
+class GradientDescent:
+    """Steps of −rate · gradient.
+
+    Parameters
+    ----------
+    rate : float
+        Step size, positive.
+
+    Examples
+    --------
+    >>> GradientDescent(0.5).steps((2,))(np.array([1.0, -2.0]))
+    array([-0.5,  1. ])
+    """
+
+    rate: float
+
+    def __post_init__(self) -> None:
+        checks.positive("rate", self.rate)
+
+    def steps(self, shape: tuple[int, ...]) -> _Steps:
+        """A function from gradient to step; it has no state."""
+        return lambda gradient: -self.rate * gradient
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam (Kingma and Ba 2015), the optimiser of the paper's experiments.
+
+    Parameters
+    ----------
+    rate : float
+        Step size, positive; 0.01 in the paper.
+    decay, square_decay : float
+        Of the running means of the gradient and of its square, in [0, 1).
+    epsilon : float
+        Added to the root of the mean square.
+
+    Examples
+    --------
+    >>> Adam(0.01).steps((2,))(np.array([1.0, -2.0])).round(6)
+    array([-0.01,  0.01])
+    """
+
+    rate: float = 0.01
+    decay: float = 0.9
+    square_decay: float = 0.999
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        checks.positive("rate", self.rate)
+        checks.positive("epsilon", self.epsilon)
+        for name in ("decay", "square_decay"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} = {getattr(self, name)}, must be in [0, 1)")
+
+    def steps(self, shape: tuple[int, ...]) -> _Steps:
+        """A function from gradient to step, which keeps the running means."""
+        total, total_square, count = np.zeros(shape), np.zeros(shape), 0
+
+        def step(gradient: Array) -> Array:
+            nonlocal total, total_square, count
+            count += 1
+            total *= self.decay
+            total += gradient
+            total_square *= self.square_decay
+            total_square += gradient * gradient
+            mean = (1 - self.decay) / (1 - self.decay**count) * -self.rate * total
+            mean_square = (1 - self.square_decay) / (1 - self.square_decay**count) * total_square
+            return mean / (np.sqrt(mean_square) + self.epsilon)
+
+        return step
