@@ -42,7 +42,9 @@ def _parser() -> argparse.ArgumentParser:
         "no code and do not see each other's sliders; each has a Python process here, which ends when the page is closed.",
     )
     app.add_argument("--port", type=int, default=8866, help="port (default: 8866); the next free one if it is taken")
-    app.add_argument("--ip", default="127.0.0.1", help="address to serve at (default: 127.0.0.1, which only this machine reaches)")
+    app.add_argument(
+        "--ip", default="127.0.0.1", help="address to serve at (default: 127.0.0.1, which only this machine reaches)"
+    )
     app.add_argument("--no-browser", action="store_true", help="print the URL and open nothing")
     app.set_defaults(run=_app)
 

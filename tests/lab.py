@@ -1,4 +1,4 @@
-"""One real JupyterLab, started as `psipo lab` starts it, and one headless Chromium, for the whole run; `serving` starts others."""
+"""One real JupyterLab, started as `psipo lab` starts it, and one headless Chromium; `serving` runs any server."""
 
 from __future__ import annotations
 

@@ -9,28 +9,55 @@ import logging
 import socket
 import threading
 import webbrowser
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from traitlets.config import Config
 from voila.app import Voila
 
 _FOLDER = Path(__file__).parent
 _NOTEBOOK = _FOLDER / "page.ipynb"
-_SETTINGS = {
+
+
+class Kernels(AsyncMappingKernelManager):
+    """The kernels of visitors, who are not taken for absent because their kernel waited for them."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._met: set[str] = set()
+
+    async def cull_kernel_if_idle(self, kernel_id: str) -> None:
+        """End the kernel if its visitor is gone; Voilà asks once a visitor has it, maybe before the browser has answered."""
+        if kernel_id in self._met:
+            await super().cull_kernel_if_idle(kernel_id)
+        else:
+            self._met.add(kernel_id)
+            self.get_kernel(kernel_id).last_activity = datetime.now(UTC)
+
+
+SETTINGS = {
     "VoilaConfiguration": {
         "strip_sources": True,
         "show_tracebacks": False,
         "file_allowlist": [],  # the page needs no file beside it
         "allow_template_override": "NO",  # by ?template=…
         "allow_theme_override": "NO",
+        "multi_kernel_manager_class": Kernels,
         "preheat_kernel": True,  # one kernel waits with the page built, so that the next visitor sees it at once
     },
+    "KernelManager": {"transport_encryption": "auto"},  # between server and kernels, which warn without it
     # A tab that is closed ends its kernel. This is for those that vanish: Wi-Fi may be away for ten minutes and the sliders
     # are still where they were. Who is connected and only listens to the lecture keeps the page however long that takes.
-    "KernelManager": {"transport_encryption": "auto"},
     "MappingKernelManager": {"cull_idle_timeout": 600, "cull_interval": 60, "cull_connected": False},
 }
+
+
+# A tab says that it is closed without the token against forged requests, for Voilà gives it none. There is nothing to forge:
+# nobody is logged in, and who would end a kernel must know its long random name.
+_TORNADO = {"disable_check_xsrf": True}
 
 
 class Server(Voila):
@@ -78,8 +105,9 @@ def serve(ip: str, port: int, *, open_browser: bool) -> int:
 def server_at(ip: str, port: int) -> Server:
     """The server, not started; the machine's own Jupyter settings do not reach it."""
     server = Server(
-        config=Config(_SETTINGS),
+        config=Config(SETTINGS),
         config_file_paths=[],
+        tornado_settings=_TORNADO,
         notebook_path=str(_NOTEBOOK),
         ip=ip,
         port=port,
