@@ -14,6 +14,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+import zmq
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from traitlets.config import Config
 from voila.app import Voila
@@ -48,7 +49,7 @@ SETTINGS = {
         "multi_kernel_manager_class": Kernels,
         "preheat_kernel": True,  # one kernel waits with the page built, so that the next visitor sees it at once
     },
-    "KernelManager": {"transport_encryption": "auto"},  # between server and kernels, which warn without it
+    "KernelManager": {"transport_encryption": "auto" if zmq.has("curve") else "disabled"},  # kernels warn where there is none
     # A tab that is closed ends its kernel. This is for those that vanish: Wi-Fi may be away for ten minutes and the sliders
     # are still where they were. Who is connected and only listens to the lecture keeps the page however long that takes.
     "MappingKernelManager": {"cull_idle_timeout": 600, "cull_interval": 60, "cull_connected": False},

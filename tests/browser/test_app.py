@@ -264,7 +264,7 @@ def test_who_vanished_is_culled_and_who_listens_is_not_and_all_that_is_said_is_t
         page = context.new_page()
         arrive(page, app)
         kernel = kernel_of(page, app)
-        time.sleep(4)
+        time.sleep(5.5)
         assert kernel.is_running()
         context.close()  # without a word to the server
         kernel.wait(10)
