@@ -98,7 +98,7 @@ def _app(options: argparse.Namespace) -> int:
     try:
         from psipo_explore.app.server import serve
     except ModuleNotFoundError as error:
-        if error.name != "voila":
+        if str(error.name).partition(".")[0] != "voila":
             raise
         raise ValueError("app needs Voilà: run pip install '.[app]' in the project's folder") from None
     return serve(options.ip, options.port, open_browser=not options.no_browser and _has_display())

@@ -6,9 +6,11 @@ A visitor's browser talks to a kernel of its own, through which Voilà lets widg
 from __future__ import annotations
 
 import logging
+import shutil
 import socket
 import threading
 import webbrowser
+from contextlib import suppress
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -83,6 +85,11 @@ class Server(Voila):
         if self.opens:
             threading.Thread(target=webbrowser.open, args=[self.address], daemon=True).start()
 
+    def stop(self) -> None:
+        """End all kernels, and leave no file of theirs, also of one that was just starting."""
+        super().stop()
+        shutil.rmtree(self.connection_dir, ignore_errors=True)
+
 
 def serve(ip: str, port: int, *, open_browser: bool) -> int:
     """Serve the page until it is stopped.
@@ -99,7 +106,8 @@ def serve(ip: str, port: int, *, open_browser: bool) -> int:
         print(_who_can_come(ip))
     server = server_at(ip, port)
     server.opens = open_browser
-    server.start()
+    with suppress(KeyboardInterrupt):
+        server.start()
     return 0
 
 
