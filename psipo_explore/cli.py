@@ -1,5 +1,5 @@
-"""The command `psipo`: lessons in JupyterLab (`lab`), still pictures (`figures`), pages with sliders and no
-Python (`pages`), what a preference file holds (`diagnose`).
+"""The command `psipo`: the lessons in JupyterLab (`lab`); the views on one page (`app`), as pages that need no Python (`pages`)
+and as still pictures (`figures`); and what a preference file holds (`diagnose`).
 """
 
 from __future__ import annotations
@@ -44,6 +44,20 @@ def _parser() -> argparse.ArgumentParser:
     lab.add_argument("--port", type=int, default=8888, help="port on 127.0.0.1; the next free one if it is taken")
     lab.add_argument("--no-browser", action="store_true", help="print the URL and open nothing")
     lab.set_defaults(run=_lab)
+
+    app = commands.add_parser(
+        "app",
+        help="serve the explorer and every view on one page, without code",
+        description="Serve the explorer and every view on one web page, for people without Python (needs the extra: "
+        "pip install '.[app]'). It prints the page's URL, and opens it where there is a screen; Ctrl+C ends it. Visitors run "
+        "no code and do not see each other's sliders; each has a Python process here, which ends when the page is closed.",
+    )
+    app.add_argument("--port", type=int, default=8866, help="port (default: 8866); the next free one if it is taken")
+    app.add_argument(
+        "--ip", default="127.0.0.1", help="address to serve at (default: 127.0.0.1, which only this machine reaches)"
+    )
+    app.add_argument("--no-browser", action="store_true", help="print the URL and open nothing")
+    app.set_defaults(run=_app)
 
     figures = commands.add_parser("figures", help="draw each view's still picture as SVG")
     figures.add_argument("views", nargs="*", metavar="VIEW", help="which views (default: all)")
@@ -108,6 +122,16 @@ def _run(command: list[str], environment: dict[str, str]) -> int:
         sys.stdout.flush()
         os.execve(command[0], command, environment)
     return subprocess.call(command, env=environment)
+
+
+def _app(options: argparse.Namespace) -> int:
+    try:
+        from psipo_explore.app.server import serve
+    except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] != "voila":
+            raise
+        raise ValueError("app needs Voilà: run pip install '.[app]' in the project's folder") from None
+    return serve(options.ip, options.port, open_browser=not options.no_browser and _has_display())
 
 
 def _figures(options: argparse.Namespace) -> int:

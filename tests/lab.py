@@ -1,4 +1,4 @@
-"""One real JupyterLab, started as `psipo lab` starts it, and one headless Chromium, for the whole run."""
+"""One real JupyterLab, started as `psipo lab` starts it, and one headless Chromium; `serving` runs any server."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -20,6 +22,7 @@ from psipo_explore.cli import lab_command, lab_environment
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+T = TypeVar("T")
 ROOT = Path(__file__).parents[1]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 CHROMIUM_FLAGS = [
@@ -82,36 +85,55 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def lab_url(course: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
     """URL of a notebook in a JupyterLab on the course."""
     home = tmp_path_factory.mktemp("jupyter")
+    port = free_port()
+    command = [*lab_command(course, port, open_browser=False), "--LabApp.expose_app_in_browser=True"]
+    with serving(command, lab_environment(), home) as server:
+        info = server.wait_for(lambda: next((home / "runtime").glob("jpserver-*.json"), None))
+        token = json.loads(info.read_text())["token"]
+        yield lambda notebook: f"http://127.0.0.1:{port}/lab/tree/notebooks/{notebook}?token={token}&reset"
+
+
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return int(free.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running command, and what it has said."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def wait_for(self, sign: Callable[[], T | None]) -> T:
+        """What the sign gives, as soon as it gives something."""
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline:
+            if (seen := sign()) is not None:
+                return seen
+            assert self.process.poll() is None, self.log.read_text()
+            time.sleep(0.1)
+        raise AssertionError(f"waited in vain:\n{self.log.read_text()}")
+
+
+@contextmanager
+def serving(command: list[str], environment: Mapping[str, str], home: Path) -> Iterator[Server]:
+    """Run a server with Jupyter folders of its own, then end it as a user's system would."""
     dirs = {f"JUPYTER_{kind.upper()}_DIR": str(home / kind) for kind in ("config", "data", "runtime")}
-    command = [*lab_command(course, port, open_browser=False), "--LabApp.expose_app_in_browser=True"]
-    log = (home / "log").open("w")
-    server = subprocess.Popen(
-        command, env={**lab_environment(), **dirs}, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-    )
-    try:
-        token = _token(server, home)
-        yield lambda notebook: f"http://127.0.0.1:{port}/lab/tree/notebooks/{notebook}?token={token}&reset"
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
+    with (home / "log").open("w") as log:
+        process = subprocess.Popen(
+            command, env={**environment, **dirs}, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
         try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
-        log.close()
-
-
-def _token(server: subprocess.Popen[bytes], home: Path) -> str:
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline:
-        for info in (home / "runtime").glob("jpserver-*.json"):
-            return str(json.loads(info.read_text())["token"])
-        assert server.poll() is None, (home / "log").read_text()
-        time.sleep(0.1)
-    raise AssertionError(f"JupyterLab did not start:\n{(home / 'log').read_text()}")
+            yield Server(process, home / "log")
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
 
 @pytest.fixture

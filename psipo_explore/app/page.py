@@ -1,0 +1,60 @@
+"""The page: a list of the views by title, the explorer first, and the chosen view's panel beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets as widgets
+
+from psipo_explore.views import VIEWS
+from psipo_explore.views.panel import Panel
+
+_HEADING = """<h1>ΨPO, DPO and IPO: move what the optimal policy depends on</h1>
+<p>Choose a picture, move its sliders by mouse or arrow keys, read the sentence under it. After Azar et al. 2023,
+<a href="https://arxiv.org/abs/2310.12036" target="_blank" rel="noopener">arXiv:2310.12036</a>.</p>"""
+_FIRST = "explorer"
+
+
+class Page(widgets.VBox):
+    """Every view's panel, built when it is first chosen and kept, so that its sliders stay where they were."""
+
+    def __init__(self) -> None:
+        order = [_FIRST, *(name for name in VIEWS if name != _FIRST)]
+        self._panels: dict[str, Panel] = {}
+        self._choice = widgets.RadioButtons(
+            options=[(VIEWS[name].title, name) for name in order], description="Pictures", layout=widgets.Layout(width="auto")
+        )
+        self._stage = widgets.Box()
+        self._meanwhile = widgets.HTML('<p role="status">This picture is being computed …</p>')
+        heading = widgets.HTML(_HEADING)
+        super().__init__([heading, self._choice, self._stage])
+        parts = {"page": self, "heading": heading, "choice": self._choice, "stage": self._stage, "meanwhile": self._meanwhile}
+        for word, part in parts.items():
+            part.add_class(f"psipo-{word}")
+        self._choice.observe(self._show, names="value")
+        self._show()
+
+    @property
+    def panel(self) -> Panel:
+        """The panel that is shown."""
+        return self._panels[self._choice.value]
+
+    def choose(self, name: str) -> None:
+        """Show the view of that name."""
+        self._choice.value = name
+
+    def _show(self, _: Any = None) -> None:
+        name = self._choice.value
+        if name not in self._panels:
+            self._stage.children = (self._meanwhile,)
+            self._panels[name] = _beside_the_list(VIEWS[name].panel())
+        self._stage.children = (self._panels[name],)
+
+
+def _beside_the_list(panel: Panel) -> Panel:
+    """Name the panel's parts for the page's style sheet, which sets the controls under the list and the picture beside it."""
+    controls, picture = panel.children
+    controls.add_class("psipo-controls")
+    picture.add_class("psipo-picture")
+    panel.add_class("psipo-panel")
+    return panel
