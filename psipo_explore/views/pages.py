@@ -153,14 +153,14 @@ def _drawing(view: View, grid: Grid, built_for: Values, definitions: dict[str, s
             pictures = [""] * len(in_order)
         else:
             sentences.append(figure.sentence)
-            pictures = _without_definitions(svg.pieces(figure, in_order), definitions)
+            pictures = pack(svg.pieces(figure, in_order), definitions)
         for picture, look, which in zip(pictures, looks, shown, strict=True):
             which.append(look.setdefault(picture, len(look)))
         bar.update()
     return {"background": background, "looks": [list(look) for look in looks], "shown": shown, "sentences": sentences}
 
 
-def _without_definitions(pieces: list[str], definitions: dict[str, str]) -> list[str]:
+def pack(pieces: list[str], definitions: dict[str, str]) -> list[str]:
     """Each artist's picture less glyphs, markers and clips, which are named by what they are and so defined once for all."""
     for definition in _DEFS.findall("".join(pieces)):
         definitions |= {match[2]: match[0] for match in _DEFINED.finditer(definition)}

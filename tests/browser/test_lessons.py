@@ -19,8 +19,9 @@ def panels(page: Page) -> list[Locator]:
 
 
 def seen(panel: Locator) -> tuple[str, str]:
-    """The sentence and the picture's moving layer as they are now, scrolled into view or not."""
-    return panel.locator(SENTENCE).text_content() or "", panel.locator("svg[role=img]").inner_html()
+    """The sentence and both layers of the picture as they are now, scrolled into view or not."""
+    layers = panel.locator("svg").evaluate_all("layers => layers.map(layer => layer.innerHTML)")
+    return panel.locator(SENTENCE).text_content() or "", "".join(layers)
 
 
 def press(panel: Locator, handle: Locator, key: str) -> tuple[str, str]:

@@ -14,6 +14,12 @@ from playwright.sync_api import Browser, Page, expect
 from psipo_explore.views import VIEWS, Choice, View, pages, svg
 from psipo_explore.views.view import CANNOT_BE_SHOWN, Typed
 
+PARTS = "#picture > svg[role=img] > g"
+PARTS_ARE = """(parts, pictures) => parts.every((part, k) => {
+    const probe = part.cloneNode(false);
+    probe.innerHTML = pictures[k];
+    return probe.innerHTML === part.innerHTML;
+})"""
 DRAWINGS = {name: at_start_and_end(view) for name, view in VIEWS.items() if name != "never_wins"}  # which training draws
 
 
@@ -42,20 +48,27 @@ def pixels(page: Page) -> np.ndarray:
     return matplotlib.image.imread(io.BytesIO(page.locator("#picture").screenshot()))
 
 
-def assert_shows(page: Page, view: View, values: Mapping[str, Any], blank: Page) -> None:
-    """The page's sentence and picture are the figure's; on the page blank the figure takes the picture's place."""
+def assert_shows(page: Page, view: View, values: Mapping[str, Any]) -> None:
+    """The page's sentence, its text for who cannot see, and every part of the picture are the figure's."""
     sentence = page.locator("#sentence")
     try:
         figure, artists = view.drawn(view.values(values))
     except ValueError as impossible:
         expect(sentence).to_have_text(CANNOT_BE_SHOWN.format(impossible))
-        assert page.locator("#picture > svg[role=img] > g").evaluate_all("all => all.every(g => g.innerHTML === '')")
+        assert page.locator(PARTS).evaluate_all(PARTS_ARE, [""] * page.locator(PARTS).count())
         return
     expect(sentence).to_have_text(figure.sentence)
     expect(page.get_by_role("img")).to_have_attribute("aria-label", figure.sentence)
+    assert page.locator(PARTS).evaluate_all(PARTS_ARE, pages.pack(svg.pieces(figure, svg.in_drawing_order(artists.values())), {}))
+
+
+def assert_looks_like(page: Page, view: View, values: Mapping[str, Any]) -> None:
+    """Pixel by pixel the picture is the figure's, which then takes its place on the page."""
+    figure, artists = view.drawn(view.values(values))
     layers = svg.background(figure, artists.values()) + svg.foreground(figure, artists.values(), figure.sentence)
-    blank.locator("#picture").evaluate("(picture, layers) => picture.innerHTML = layers", layers)
-    shown, drawn = pixels(page), pixels(blank)
+    shown = pixels(page)
+    page.locator("#picture").evaluate("(picture, layers) => picture.innerHTML = layers", layers)
+    drawn = pixels(page)
     assert shown.shape == drawn.shape
     assert np.ptp(drawn) > 0.5
     differs = np.abs(shown - drawn).max(-1)
@@ -64,9 +77,12 @@ def assert_shows(page: Page, view: View, values: Mapping[str, Any], blank: Page)
 
 @pytest.mark.parametrize("view", DRAWINGS.values(), ids=DRAWINGS)
 def test_every_control_shows_what_the_figure_shows(view: View, open_page: Callable[[View], Page]) -> None:
-    page, blank = open_page(view), open_page(view)
+    page = open_page(view)
     values = dict(view.values({}))
-    assert_shows(page, view, values, blank)
+    assert_shows(page, view, values)
+    place = page.locator("#sentence").bounding_box()
+    assert place is not None
+    assert place["y"] + place["height"] <= 720, "leaves a projector's screen"
     for control in view.controls:
         if isinstance(control, Typed):
             expect(page.get_by_label(control.label)).to_have_count(0)
@@ -81,10 +97,14 @@ def test_every_control_shows_what_the_figure_shows(view: View, open_page: Callab
         values[control.name] = control.stops[-1]
         if control.start != control.stops[-1]:
             assert page.locator("#picture").inner_html() != at_first
-        assert_shows(page, view, values, blank)
+        assert_shows(page, view, values)
     page.get_by_role("button", name="Reset").click()
-    assert_shows(page, view, view.values({}), blank)
+    assert_shows(page, view, view.values({}))
+    assert page.locator("#sentence").bounding_box() == place
     expect(page.locator("code")).to_have_text(f"{view.name}.figure()")
+    field = page.get_by_label(view.sliders[0].label, exact=True)
+    field.press("End")
+    assert_looks_like(page, view, {view.sliders[0].name: view.sliders[0].stops[-1]})
 
 
 def test_a_page_is_worked_by_keyboard_alone(open_page: Callable[[View], Page]) -> None:
@@ -100,16 +120,6 @@ def test_a_page_is_worked_by_keyboard_alone(open_page: Callable[[View], Page]) -
     expect(page.locator("code")).to_have_text("collapse.figure(p=0.5, pi_ref_loser=0.01)")
     figure = VIEWS["collapse"].figure(p=0.5, pi_ref_loser=0.01)
     expect(page.locator("#sentence")).to_have_text(figure.sentence)
-
-
-def test_nothing_leaves_a_projector_and_nothing_jumps(open_page: Callable[[View], Page]) -> None:
-    page = open_page(at_start_and_end(VIEWS["training"]))
-    before = page.locator("#sentence").bounding_box()
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    page.get_by_label("β, strength of the KL term").press("End")
-    assert page.locator("#sentence").bounding_box() == before
-    assert before is not None
-    assert before["y"] + before["height"] <= 720
 
 
 def test_without_javascript_the_first_picture_and_its_sentence_are_there(browser: Browser, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_frames_are_what_the_view_draws() -> None:
     frame = 2 * SMALL**2 + 2
     assert drawing["sentences"][frame] == figure.sentence
     glyphs: dict[str, str] = {}
-    looks = pages._without_definitions(svg.pieces(figure, svg.in_drawing_order(artists.values())), glyphs)
+    looks = pages.pack(svg.pieces(figure, svg.in_drawing_order(artists.values())), glyphs)
     assert [look[which[frame]] for look, which in zip(drawing["looks"], drawing["shown"], strict=True)] == looks
     assert glyphs.keys() <= set(re.findall(r'id="([^"]+)"', unpacked["definitions"]))
 
