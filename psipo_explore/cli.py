@@ -191,8 +191,8 @@ def _diagnose(options: argparse.Namespace) -> int:
     from psipo_explore.diagnosis import diagnose_file
 
     picture: Path | None = options.figure
-    if picture and not picture.parent.is_dir():
-        raise FileNotFoundError(f"{picture.parent} not found: --figure must name a file in a folder that is there")
+    if picture and (picture.is_dir() or not picture.parent.is_dir()):
+        raise ValueError(f"--figure {picture}: must be a file in a folder that is there")
     asked = {name: value for name in ("beta", "smoothing") if (value := getattr(options, name)) is not None}
     columns = {role: getattr(options, role) for role in ("prompt", "chosen", "rejected")}
     found = diagnose_file(options.file, **asked, **columns, skip_bad=options.skip_bad, progress=sys.stderr.isatty())

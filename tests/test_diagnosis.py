@@ -212,8 +212,9 @@ def test_folders_and_missing_files_are_refused(tmp_path: Path, capsys: pytest.Ca
     assert f"psipo: {tmp_path.name} is a directory, must be a file" in capsys.readouterr().err
     assert cli.main(["diagnose", str(tmp_path / "none.csv")]) == 2
     assert "No such file" in capsys.readouterr().err
-    assert cli.main(["diagnose", "none.csv", "--figure", str(tmp_path / "no" / "folder.svg")]) == 2
-    assert "--figure must name a file in a folder that is there" in capsys.readouterr().err
+    for picture in (tmp_path, tmp_path / "no" / "folder.svg"):
+        assert cli.main(["diagnose", "none.csv", "--figure", str(picture)]) == 2
+        assert f"--figure {picture}: must be a file in a folder that is there" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
