@@ -138,7 +138,9 @@ def _record(place: str, line: str, fields: dict[str, str], *, implicit_context: 
     conversation = all(isinstance(record.get(fields[role]), list) for role in ("winner", "loser"))
     for role, name in fields.items():
         if name not in record and not (role == "context" and implicit_context and conversation):
-            raise ValueError(f"{place}: has no field {name!r}; its fields are {', '.join(map(repr, record)) or 'none'}")
+            instead = ", nor messages that both answers begin with" if role == "context" and implicit_context else ""
+            found = ", ".join(map(repr, record)) or "none"
+            raise ValueError(f"{place}: has no field {name!r}{instead}; its fields are {found}")
         if name in record:
             _check_text(place, name, record[name])
     return record

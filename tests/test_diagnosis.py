@@ -183,6 +183,11 @@ BAD_FILES = [
     ),
     ("mixed.jsonl", f"{GOOD}\n{TALK % ('a', 'b')}".encode(), r"mixed.jsonl, line 2: has no field 'prompt'"),
     ("apart.jsonl", (TALK % ("a", "b")).encode(), r"line 1: 'chosen' and 'rejected' begin with different messages"),
+    (
+        "joined.jsonl",
+        b'{"chosen": "p a", "rejected": "p b"}',
+        r"line 1: has no field 'prompt', nor messages that both answers begin",
+    ),
     ("same.jsonl", (TALK % ("a", "a")).encode(), r"same.jsonl, line 1: winner and loser are both '', must differ"),
     ("same.jsonl", f"{GOOD}\n{GOOD.replace('b', 'a')}".encode(), r"same.jsonl, line 2: winner and loser are both 'a'"),
     ("same.csv", b"prompt,chosen,rejected\np,a,b\np,a,a \n", r"same.csv, line 3: winner and loser are both 'a', must differ"),

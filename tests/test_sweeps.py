@@ -165,9 +165,10 @@ def test_a_bar_counts_finished_parts(capsys: pytest.CaptureFixture[str]) -> None
 
 
 INTERRUPTED = """
-import sys
+import signal
 from concurrent.futures import ProcessPoolExecutor
 from psipo_explore import D1, IPO, sweep
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins with interrupts ignored
 if __name__ == "__main__":
     with ProcessPoolExecutor(2) as pool:
         pool.submit(int).result()
