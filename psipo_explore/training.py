@@ -248,7 +248,7 @@ def log_ratios(settings: Settings, *, progress: bool = False) -> Array:
     record = 1
     drawn = batches(tables, settings.batch_size, settings.seeds, settings.steps)
     with np.errstate(over="ignore", invalid="ignore"):
-        draws = _with_bar(_places(drawn, shape), settings.steps, progress)
+        draws = with_bar(_places(drawn, shape), settings.steps, "step", progress)
         for count, (ends, weights) in enumerate(draws, start=1):
             u += descend(_gradient(u, ends, weights, losses, each_beta, scale))
             if count == recorded[record]:
@@ -289,12 +289,13 @@ def _places(chunks: Iterable[tuple[int, Indices, Array]], shape: tuple[int, ...]
         yield from zip(ends, pulls if len(pulls) == n else repeat(pulls[0], n), strict=True)
 
 
-def _with_bar(items: Iterator[_T], total: int, progress: bool) -> Iterable[_T]:
+def with_bar(items: Iterator[_T], total: int, unit: str, progress: bool) -> Iterable[_T]:
+    """Pass on the items, with a bar that counts them if progress is wanted."""
     if not progress:
         return items
     from tqdm.auto import tqdm
 
-    return cast(Iterable[_T], tqdm(items, total=total, unit="step"))
+    return cast(Iterable[_T], tqdm(items, total=total, unit=unit))
 
 
 def _tables(data: Comparisons | Sequence[Comparisons]) -> list[Comparisons]:
