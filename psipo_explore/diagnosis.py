@@ -7,15 +7,16 @@ the KL divergence at its exact minimiser, or, where there is none, at the limit.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from psipo_explore import _checks as checks
+from psipo_explore._bars import with_bar
 from psipo_explore._checks import Array, ArrayLike, Indices
 from psipo_explore._files import Row, Skipped, csv_rows, indexed, jsonl_rows, refuse
 from psipo_explore._tables import html_table
@@ -225,7 +226,7 @@ def diagnose(
     _, vanishing, _ = blocks_of(merged, DPO)
     pairs, how_often = np.unique(_unordered(data), return_counts=True)
     _, ways = np.unique(_unordered(merged), return_counts=True)
-    losses = _with_bar([DPO, cdpo(smoothing), IPO], progress)
+    losses = with_bar([DPO, cdpo(smoothing), IPO], 3, "loss", progress)
     mean_kl = {loss.name: _total_kl(merged, loss, beta, pi_ref) / n_contexts for loss in losses}
     _, one_of_each = np.unique(merged.components, return_index=True)
     _, parts = np.unique(data.contexts[one_of_each], return_counts=True)
@@ -317,14 +318,6 @@ def _unordered(data: Comparisons) -> Indices:
 
 def _distinct(values: Indices) -> int:
     return int(np.unique(values).size)
-
-
-def _with_bar(losses: list[MarginLoss], progress: bool) -> Iterable[MarginLoss]:
-    if not progress:
-        return losses
-    from tqdm.auto import tqdm
-
-    return cast(Iterable[MarginLoss], tqdm(losses, desc="minimising", unit="loss"))
 
 
 def _some(n: int, what: str) -> str:

@@ -1,25 +1,26 @@
 """Simulated training in parts, on any executor of `concurrent.futures`: a process pool here, Dask on a cluster.
 
-A run is the same whatever runs beside it, so that the parts, put together, are what `train` returns.
+A run is the same whatever runs beside it, so the parts put side by side are what `train` returns, bit for bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, as_completed
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import product
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import numpy as np
 
 from psipo_explore import _checks as checks
+from psipo_explore._bars import with_bar
 from psipo_explore._checks import Array, ArrayLike
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import MarginLoss
 from psipo_explore.training import Settings, TrainingRun, log_ratios
 
-_T = TypeVar("_T")
 _Block = tuple[slice, slice, slice, slice]  # of data sets, losses, β's and seeds
 
 
@@ -33,10 +34,11 @@ def sweep(
     progress: bool = False,
     **options: Any,
 ) -> TrainingRun:
-    """Do what `train` does, in parts that an executor runs side by side.
+    """The same TrainingRun as `train`, bit for bit, computed in parts on an executor.
 
-    The experiment of §5.4 of arXiv:2310.12036 where it is too large for one process. The runs are cut by seed first, for
-    batches depend on the seed alone, then by β, by loss and by data set.
+    The experiment of §5.4 of arXiv:2310.12036, where it is too long for one process. A part is a rectangular block of the
+    runs. Seeds are divided first: batches depend on the seed alone, so that parts of different seeds repeat no drawing.
+    Where there are too few seeds, β's are divided too, then losses, then data sets.
 
     Parameters
     ----------
@@ -45,69 +47,79 @@ def sweep(
     executor : concurrent.futures.Executor
         Such as ProcessPoolExecutor(), or Client(…).get_executor() of dask.distributed. It is not shut down.
     parts : int, optional
-        At least how many parts, if there are so many runs; by default one for each seed.
+        At least how many parts: rounded up to fill the grid of blocks, but no more than there are runs. One for each seed
+        by default.
     progress : bool
-        Whether to show a bar that counts finished parts.
+        Whether to show a bar, which counts finished parts.
     **options
         pi_ref, optimiser, steps, batch_size, seeds and record_every, as in `train`.
 
     Returns
     -------
     TrainingRun
-        That of `train`, number for number.
+        Policies of shape (data sets,) + (losses,) + beta.shape + (seeds, records, K), as from `train`.
 
     Raises
     ------
-    ValueError, TypeError
-        As `train` does, before any part is begun; or if executor is none.
+    ValueError
+        If an argument is not what it must be; this and TypeError before anything is submitted.
+    TypeError
+        If the executor is not one, or an option not one of `train`.
     RuntimeError
-        If a part fails, with its place and the reason; parts not begun are then cancelled.
+        If a part fails, from the error that stopped it; the message names the part. What has not begun is cancelled.
+
+    Notes
+    -----
+    To the last bit: where all processes have the same NumPy and SciPy on the same kind of processor, and the optimiser
+    treats each logit alone, as Adam and GradientDescent do.
+
+    An interrupt cancels what has not begun. A process pool, when left, still waits for the parts that its processes hold:
+    with smaller parts it stops sooner.
 
     Examples
     --------
     >>> from concurrent.futures import ThreadPoolExecutor
-    >>> from psipo_explore import D1, IPO, train
-    >>> with ThreadPoolExecutor() as pool:
-    ...     run = sweep(D1, IPO, [0.1, 1.0], executor=pool, steps=300, seeds=4)
-    >>> np.array_equal(run.policy, train(D1, IPO, [0.1, 1.0], steps=300, seeds=4).policy)
+    >>> from psipo_explore import D1, DPO, IPO, train
+    >>> with ThreadPoolExecutor(2) as pool:
+    ...     run = sweep(D1, [DPO, IPO], [0.1, 1.0], executor=pool, steps=200, seeds=4)
+    >>> run.policy.shape
+    (2, 2, 4, 3, 3)
+    >>> np.array_equal(run.policy, train(D1, [DPO, IPO], [0.1, 1.0], steps=200, seeds=4).policy)
     True
     """
-    if not isinstance(executor, Executor):
-        raise TypeError(f"executor = {executor!r}, must be a concurrent.futures.Executor, such as ProcessPoolExecutor()")
+    checks.instance("executor", executor, Executor, "a concurrent.futures.Executor, such as ProcessPoolExecutor()")
     settings = Settings.checked(data, loss, beta, **options)
-    blocks = _blocks(settings, len(settings.seeds) if parts is None else checks.count("parts", parts))
-    whole = np.empty((*settings.runs, len(settings.recorded), settings.log_reference.size))
-    for block, part in _with_bar(_finished(settings, blocks, executor), len(blocks), progress):
-        whole[block] = part
-    return settings.as_run(whole)
-
-
-def _blocks(settings: Settings, parts: int) -> list[_Block]:
-    cuts_of_axis = []
-    for size in reversed(settings.runs):
-        cuts = min(size, parts)
-        parts = -(-parts // cuts)
-        ends = np.linspace(0, size, cuts + 1).round().astype(int)
-        cuts_of_axis.append([slice(*ends[k : k + 2].tolist()) for k in range(cuts)])
-    return [cast(_Block, block) for block in product(*reversed(cuts_of_axis))]
-
-
-def _finished(settings: Settings, blocks: Sequence[_Block], executor: Executor) -> Iterator[tuple[_Block, Array]]:
-    """Each block with its log-ratios, as soon as they are there; if one fails, or the caller leaves, the rest is called off."""
-    block_of: dict[Future[Array], _Block] = {}
-    block = blocks[0]
+    blocks = _blocks(settings.runs, len(settings.seeds) if parts is None else checks.count("parts", parts))
+    log_ratio = np.empty((*settings.runs, len(settings.recorded), settings.log_reference.size))
+    part_of: dict[Future[Array], int] = {}
     try:
-        for block in blocks:
-            block_of[executor.submit(log_ratios, _cut(settings, block))] = block
-        for future in as_completed(block_of):
-            block = block_of[future]
-            yield block, future.result()
-    except Exception as error:
-        where = f"part {blocks.index(block) + 1} of {len(blocks)} ({_in_words(settings, block)})"
-        raise RuntimeError(f"{where} failed: {error or type(error).__name__}") from error
+        for part, block in enumerate(blocks):
+            with _named(settings, blocks, part):
+                part_of[executor.submit(log_ratios, _cut(settings, block))] = part
+        for future in with_bar(as_completed(part_of), len(blocks), "part", progress):
+            part = part_of.pop(future)  # so that what it holds can go
+            with _named(settings, blocks, part):
+                log_ratio[blocks[part]] = future.result()
     finally:
-        for future in block_of:
+        for future in part_of:
             future.cancel()
+    return settings.as_run(log_ratio)
+
+
+def _blocks(runs: tuple[int, int, int, int], parts: int) -> list[_Block]:
+    """The grid of at least so many blocks, or of as many as there are runs."""
+    n_tables, n_losses, n_betas, n_seeds = runs
+    seeds, parts = _divided(n_seeds, parts)
+    betas, parts = _divided(n_betas, parts)
+    losses, parts = _divided(n_losses, parts)
+    tables, _ = _divided(n_tables, parts)
+    return list(product(tables, losses, betas, seeds))
+
+
+def _divided(size: int, parts: int) -> tuple[list[slice], int]:
+    """The axis in as many pieces as are wanted or possible, and into how many each of these has still to be divided."""
+    n = min(size, parts)
+    return [slice(size * k // n, size * (k + 1) // n) for k in range(n)], -(-parts // n)
 
 
 def _cut(settings: Settings, block: _Block) -> Settings:
@@ -121,20 +133,29 @@ def _cut(settings: Settings, block: _Block) -> Settings:
     )
 
 
+@contextmanager
+def _named(settings: Settings, blocks: Sequence[_Block], part: int) -> Iterator[None]:
+    """Add to an error which part it stopped; an interrupt is no error."""
+    try:
+        yield
+    except Exception as error:
+        where = f"part {part + 1} of {len(blocks)} ({_in_words(settings, blocks[part])})"
+        raise RuntimeError(f"{where} failed: {str(error) or type(error).__name__}") from error
+
+
 def _in_words(settings: Settings, block: _Block) -> str:
-    part = _cut(settings, block)
-    data = f"data[{block[0].start}:{block[0].stop}], " if len(settings.tables) > 1 else ""
-    losses = " and ".join(loss.name for loss in part.losses)
-    return f"{data}{losses}, β {_span(part.betas.tolist())}, seeds {_span(part.seeds)}"
+    """Such as: seeds 4 and 5, β from 0.1 to 1, IPO; data sets where there are several."""
+    cut = _cut(settings, block)
+    tables = [f"data[{k}]" for k in range(len(settings.tables))][block[0]]
+    seeds = f"{'seed' if len(cut.seeds) == 1 else 'seeds'} {_listed([str(seed) for seed in cut.seeds])}"
+    low, high = cut.betas.min(), cut.betas.max()
+    beta = f"β = {low:g}" if low == high else f"β from {low:g} to {high:g}"
+    losses = _listed([loss.name for loss in cut.losses])
+    return ", ".join([_listed(tables)] * (len(settings.tables) > 1) + [seeds, beta, losses])
 
 
-def _span(values: Sequence[float]) -> str:
-    return f"{values[0]:g}" if len(values) == 1 else f"{values[0]:g} to {values[-1]:g}"
-
-
-def _with_bar(items: Iterator[_T], total: int, progress: bool) -> Iterable[_T]:
-    if not progress:
-        return items
-    from tqdm.auto import tqdm
-
-    return cast(Iterable[_T], tqdm(items, total=total, unit="part"))
+def _listed(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return names[0]
+    shown = names if len(names) < 5 else [*names[:2], "…", names[-1]]
+    return f"{', '.join(shown[:-1])} and {shown[-1]}"

@@ -10,12 +10,12 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import TypeVar, cast
 
 import numpy as np
 from scipy.special import stdtrit
 
 from psipo_explore import _checks as checks
+from psipo_explore._bars import with_bar
 from psipo_explore._batches import batches
 from psipo_explore._checks import Array, ArrayLike, Indices
 from psipo_explore._segments import Segments
@@ -23,8 +23,6 @@ from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import MarginLoss
 from psipo_explore.minimisers import context_policy
 from psipo_explore.optimisers import Adam, Optimiser
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,7 +246,7 @@ def log_ratios(settings: Settings, *, progress: bool = False) -> Array:
     record = 1
     drawn = batches(tables, settings.batch_size, settings.seeds, settings.steps)
     with np.errstate(over="ignore", invalid="ignore"):
-        draws = _with_bar(_places(drawn, shape), settings.steps, progress)
+        draws = with_bar(_places(drawn, shape), settings.steps, "step", progress)
         for count, (ends, weights) in enumerate(draws, start=1):
             u += descend(_gradient(u, ends, weights, losses, each_beta, scale))
             if count == recorded[record]:
@@ -287,14 +285,6 @@ def _places(chunks: Iterable[tuple[int, Indices, Array]], shape: tuple[int, ...]
         every = np.broadcast_to(weights, (len(weights), *shape[2:4], weights.shape[-1])).reshape(len(weights), 1, 1, -1)
         pulls = np.stack([every, -every], axis=1)
         yield from zip(ends, pulls if len(pulls) == n else repeat(pulls[0], n), strict=True)
-
-
-def _with_bar(items: Iterator[_T], total: int, progress: bool) -> Iterable[_T]:
-    if not progress:
-        return items
-    from tqdm.auto import tqdm
-
-    return cast(Iterable[_T], tqdm(items, total=total, unit="step"))
 
 
 def _tables(data: Comparisons | Sequence[Comparisons]) -> list[Comparisons]:
