@@ -20,10 +20,17 @@ from psipo_explore._checks import Array, Indices
 
 _LONGEST_CELL = 1 << 30  # prompts are longer than csv's own limit of 131 072 characters
 _LINES_A_STEP = 1000
+_NOT_TEXT = {
+    b"\x1f\x8b": "compressed by gzip",
+    b"PK\x03\x04": "a ZIP archive",
+    b"PAR1": "a Parquet file",
+    b"\xff\xfe": "in UTF-16",
+    b"\xfe\xff": "in UTF-16",
+}
 _ROLES = {"context": "prompt", "winner": "chosen", "loser": "rejected"}
 _KINDS: dict[type | None, str] = {str: "a string", list: "a list of messages", None: "missing"}
 
-OnBad = Callable[[ValueError], None]
+OnBad = Callable[[ValueError, int], None]  # what is wrong, and with how many lines
 
 
 class Row(NamedTuple):
@@ -37,43 +44,51 @@ class Row(NamedTuple):
 
 
 class Skipped:
-    """Counts what could not be read, and keeps the first of it."""
+    """Counts the lines that could not be read, and keeps what was wrong with the first."""
 
     def __init__(self) -> None:
         self.count = 0
         self.first = ""
 
-    def __call__(self, error: ValueError) -> None:
+    def __call__(self, error: ValueError, lines: int) -> None:
         self.first = self.first or str(error)
-        self.count += 1
+        self.count += lines
 
 
-def refuse(error: ValueError) -> None:
+def refuse(error: ValueError, lines: int) -> None:
     """Pass over nothing."""
     raise error from error.__cause__
 
 
-def csv_rows(path: Path, columns: dict[str, str], *, on_bad: OnBad = refuse, progress: bool = False) -> Iterator[Row]:
+def csv_rows(
+    path: Path, columns: dict[str, str], *, strip: bool = True, on_bad: OnBad = refuse, progress: bool = False
+) -> Iterator[Row]:
     """The comparisons of a CSV file with a header; columns names that of each role; blank lines are passed over."""
     usual_limit = csv.field_size_limit(_LONGEST_CELL)
     reader = csv.reader(_lines(path, progress), strict=True)
     try:
-        place, header = next(_records(reader, path.name, refuse), (f"{path.name}, line 1", []))
+        place, _, header = next(_records(reader, path.name, refuse), (f"{path.name}, line 1", 1, []))
+        if not "".join(header).strip():
+            raise ValueError(f"{place}: is blank, must be a header with {', '.join(map(repr, columns.values()))}")
         at = {role: _column(place, header, name) for role, name in columns.items()}
-        for place, cells in _records(reader, path.name, on_bad):
+        for place, lines, cells in _records(reader, path.name, on_bad):
             if len(cells) <= 1 and not "".join(cells).strip():
                 continue
             try:
-                yield _row_of_cells(place, cells, len(header), at, columns)
+                row = _row_of_cells(place, [cell.strip() for cell in cells] if strip else cells, len(header), at, columns)
             except ValueError as error:
-                on_bad(error)
+                on_bad(error, lines)
+            else:
+                yield row
     finally:
         csv.field_size_limit(usual_limit)
 
 
-def _records(reader: Any, file_name: str, on_bad: OnBad) -> Iterator[tuple[str, list[str]]]:
+def _records(reader: Any, file_name: str, on_bad: OnBad) -> Iterator[tuple[str, int, list[str]]]:
+    """Each record's place in words, how many lines it has, and its cells."""
     while True:
-        place = f"{file_name}, line {reader.line_num + 1}"
+        start = reader.line_num + 1
+        place = f"{file_name}, line {start}"
         try:
             cells = next(reader)
             for cell in cells:
@@ -81,19 +96,20 @@ def _records(reader: Any, file_name: str, on_bad: OnBad) -> Iterator[tuple[str, 
         except StopIteration:
             return
         except csv.Error as error:
-            on_bad(ValueError(f"{place}: {error}, must be CSV"))
+            where = place if reader.line_num == start else f"{file_name}, lines {start} to {reader.line_num}"
+            on_bad(ValueError(f"{where}: {error}, must be CSV"), reader.line_num + 1 - start)
         except ValueError as error:
-            on_bad(error)
+            on_bad(error, reader.line_num + 1 - start)
         else:
-            yield place, cells
+            yield place, reader.line_num + 1 - start, cells
 
 
 def _row_of_cells(place: str, cells: list[str], n_cells: int, at: dict[str, int], columns: dict[str, str]) -> Row:
     if len(cells) != n_cells:
-        raise ValueError(f"{place}: {len(cells)} cells, must be {n_cells} as in the header")
-    by_role = {role: cells[i].strip() for role, i in at.items()}
+        raise ValueError(f"{place}: has {len(cells)} of the header's {n_cells} cells, must have each once")
+    by_role = {role: cells[i] for role, i in at.items()}
     for role, cell in by_role.items():
-        if not cell:
+        if not cell.strip():
             raise ValueError(f"{place}: column {columns[role]!r} is empty, must hold the {role}")
     weight = _weight(place, by_role["weight"]) if "weight" in by_role else 1.0
     return _row(place, by_role.get("context", ""), by_role["winner"], by_role["loser"], weight)
@@ -122,7 +138,7 @@ def jsonl_rows(path: Path, fields: dict[str, str] = _ROLES, *, on_bad: OnBad = r
             _check_alike(place, kinds, *first)
             row = _row_of_fields(place, record, fields)
         except ValueError as error:
-            on_bad(error)
+            on_bad(error, 1)
         else:
             yield row
 
@@ -130,9 +146,11 @@ def jsonl_rows(path: Path, fields: dict[str, str] = _ROLES, *, on_bad: OnBad = r
 def _record(place: str, line: str, fields: dict[str, str], *, implicit_context: bool) -> dict[str, Any]:
     _check_utf8(place, line)
     try:
-        record = json.loads(line)
-    except (ValueError, RecursionError) as error:  # ValueError: of numbers with thousands of digits too
-        raise ValueError(f"{place}: {error}, must be one JSON object a line") from None
+        record = json.loads(line, parse_int=float)  # which has no limit of digits
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{place}, column {error.pos + 1}: {error.msg}, must be one JSON object a line") from None
+    except RecursionError:
+        raise ValueError(f"{place}: is nested too deeply, must be one JSON object a line") from None
     if not isinstance(record, dict):
         raise ValueError(f"{place}: is a JSON {type(record).__name__}, must be an object")
     conversation = all(isinstance(record.get(fields[role]), list) for role in ("winner", "loser"))
@@ -147,10 +165,13 @@ def _record(place: str, line: str, fields: dict[str, str], *, implicit_context: 
 
 
 def _check_text(place: str, field: str, value: Any) -> None:
-    messages = isinstance(value, list) and value and all(isinstance(m, dict) and {"role", "content"} <= m.keys() for m in value)
-    if not (isinstance(value, str) or messages):
+    if not (isinstance(value, str) or (isinstance(value, list) and value and all(map(_is_message, value)))):
         wanted = 'a string or a list of messages {"role": …, "content": …}'
         raise ValueError(f"{place}: field {field!r} is {str(value)[:60]!r}, must be {wanted}")
+
+
+def _is_message(value: Any) -> bool:
+    return isinstance(value, dict) and "role" in value and ("content" in value or "tool_calls" in value)
 
 
 def _check_alike(place: str, kinds: dict[str, type], first_line: int, first_kinds: dict[str, type]) -> None:
@@ -161,22 +182,35 @@ def _check_alike(place: str, kinds: dict[str, type], first_line: int, first_kind
 
 
 def _row_of_fields(place: str, record: dict[str, Any], fields: dict[str, str]) -> Row:
-    winner, loser = record[fields["winner"]], record[fields["loser"]]
-    if fields["context"] in record:
-        context = record[fields["context"]]
-    else:
+    texts = {role: _texts(record[name]) for role, name in fields.items() if name in record}
+    winner, loser = texts["winner"], texts["loser"]
+    if "context" not in texts:
+        names = f"{fields['winner']!r} and {fields['loser']!r}"
         shared = next((k for k, (a, b) in enumerate(zip(winner, loser, strict=False)) if a != b), min(len(winner), len(loser)))
-        context = winner[:shared]
-        if not context:
-            names = f"{fields['winner']!r} and {fields['loser']!r}"
+        if not shared:
             raise ValueError(f"{place}: {names} begin with different messages, must begin with those of the prompt")
-        winner, loser = winner[shared:], loser[shared:]
-    return _row(place, _text(context), _text(winner), _text(loser))
+        texts = {"context": winner[:shared], "winner": winner[shared:], "loser": loser[shared:]}
+    by_role = {role: "\n".join(text) for role, text in texts.items()}
+    row = _row(place, by_role["context"], by_role["winner"], by_role["loser"])
+    for role, text in by_role.items():
+        if not text.strip():
+            raise ValueError(f"{place}: field {fields[role]!r} is empty, must hold the {role}")
+    return row
 
 
-def _text(value: str | list[dict[str, Any]]) -> str:
-    """A string as it is; chat messages as "role: content" lines."""
-    return value if isinstance(value, str) else "\n".join(f"{message['role']}: {message['content']}" for message in value)
+def _texts(value: str | list[dict[str, Any]]) -> list[str]:
+    """A string as it is; of chat messages what a model reads, the content as "role: content"."""
+    if isinstance(value, str):
+        return [value]
+    return [_message(message) for message in value]
+
+
+def _message(message: dict[str, Any]) -> str:
+    content = message.get("content")
+    more = {name: message[name] for name in ("name", "tool_calls", "tool_call_id") if message.get(name)}
+    if isinstance(content, str) and not more:
+        return f"{message['role']}: {content}"
+    return f"{message['role']}:{json.dumps({**more, 'content': content}, sort_keys=True)}"  # no blank: no content begins so
 
 
 def indexed(
@@ -215,11 +249,17 @@ def _lines(path: Path, progress: bool) -> Iterator[str]:
     """Lines of a text; bytes that are not UTF-8 come as lone surrogates."""
     if path.is_dir():
         raise ValueError(f"{path.name} is a directory, must be a file")
-    with (
-        path.open("rb") as file,
-        io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as text,
-    ):
-        yield from _with_bar(text, file, path.stat().st_size) if progress else text
+    with path.open("rb") as file:
+        if path.is_file():
+            _check_start(path.name, file.peek(4))
+        with io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
+            yield from _with_bar(text, file, path.stat().st_size) if progress and path.is_file() else text
+
+
+def _check_start(file_name: str, start: bytes) -> None:
+    for magic, kind in _NOT_TEXT.items():
+        if start.startswith(magic):
+            raise ValueError(f"{file_name} is {kind}, must be text in UTF-8")
 
 
 def _with_bar(lines: Iterable[str], file: io.BufferedReader, size: int) -> Iterator[str]:

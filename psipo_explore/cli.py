@@ -5,6 +5,7 @@ and as still pictures (`figures`); and what a preference file holds (`diagnose`)
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import shutil
@@ -21,10 +22,15 @@ FIRST_LESSON = Path("notebooks") / "00_start_here.ipynb"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 2 for a mistake in the call, 1 for a failure here, 130 for an interrupt."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    _show_what_the_terminal_can()
+    options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options))
+        code = int(options.run(options))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # the reader has read enough, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (ValueError, OSError) as error:
         print(f"psipo: {error}", file=sys.stderr)
         return 2
@@ -33,6 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _show_what_the_terminal_can() -> None:
+    """A letter that the terminal lacks is no reason to lose what was computed."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -191,8 +204,8 @@ def _diagnose(options: argparse.Namespace) -> int:
     from psipo_explore.diagnosis import diagnose_file
 
     picture: Path | None = options.figure
-    if picture and (picture.is_dir() or not picture.parent.is_dir()):
-        raise ValueError(f"--figure {picture}: must be a file in a folder that is there")
+    if picture and (picture.suffix.lower() != ".svg" or not picture.parent.is_dir()):
+        raise ValueError(f"--figure {picture}: must end in .svg, in a folder that is there")
     asked = {name: value for name in ("beta", "smoothing") if (value := getattr(options, name)) is not None}
     columns = {role: getattr(options, role) for role in ("prompt", "chosen", "rejected")}
     found = diagnose_file(options.file, **asked, **columns, skip_bad=options.skip_bad, progress=sys.stderr.isatty())
@@ -200,7 +213,7 @@ def _diagnose(options: argparse.Namespace) -> int:
         from psipo_explore.views import diagnosed, svg
 
         picture.write_text(svg.document(diagnosed.figure(found)), encoding="utf-8", newline="\n")
-    print(json.dumps(found.as_dict(), indent=2, ensure_ascii=False) if options.json else _wrapped(str(found)))
+    print(json.dumps(found.as_dict(), indent=2) if options.json else _wrapped(str(found)))
     return 0
 
 

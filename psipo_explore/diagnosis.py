@@ -26,6 +26,7 @@ from psipo_explore.minimisers import blocks_of, minimise
 
 BETAS = (0.01, 0.03, 0.1, 0.3, 1.0)
 SMOOTHING = 0.1
+LEAST_BETA = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +158,7 @@ class Diagnosis:
         least, most = int(self.beta.argmin()), int(self.beta.argmax())
         if self.beta[least] == self.beta[most]:
             return []
-        falls = [f"{kl[least] - kl[most]:.2g} under {name}" for name, kl in self.mean_kl.items()]
+        falls = [f"{max(kl[least] - kl[most], 0):.4f} under {name}" for name, kl in self.mean_kl.items()]
         return [
             "",
             f"So much closer to π_ref does β hold the policy, from {self.beta[least]:g} to {self.beta[most]:g}: by "
@@ -219,6 +220,7 @@ def diagnose(
     beta = np.atleast_1d(checks.beta_in_training(beta))
     if beta.ndim > 1 or not beta.size:
         raise ValueError(f"beta has shape {beta.shape}, must be one or several numbers")
+    checks.refuse_where(beta < LEAST_BETA, "beta", beta, f"must be at least {LEAST_BETA:g}: below, float64 loses ties", -beta)
     if not checks.scalar("smoothing", smoothing) > 0:
         raise ValueError(f"smoothing = {smoothing:g}, must be positive: without any, cDPO is DPO")
     merged = data.merged()
@@ -295,7 +297,8 @@ def diagnose_file(
     reader = csv_rows if path.is_dir() else readers.get(path.suffix.lower())  # which says what is wrong with a folder
     if reader is None:
         raise ValueError(f"{path.name} is of no kind known here, must end in {', '.join(readers)}")
-    rows = reader(path, columns, on_bad=skipped if skip_bad else refuse, progress=progress)
+    as_it_is = {"strip": False} if reader is csv_rows else {}
+    rows = reader(path, columns, **as_it_is, on_bad=skipped if skip_bad else refuse, progress=progress)
     try:
         data = Comparisons(*indexed(path.name, rows, hashed=True))
     except ValueError as error:
@@ -308,7 +311,7 @@ def _total_kl(data: Comparisons, loss: MarginLoss, beta: Array, pi_ref: ArrayLik
     """Σ over contexts of KL(π ‖ π_ref) at the minimiser or the limit, shape (B,)."""
     fit = minimise(data, loss, beta, pi_ref=pi_ref)
     kept = ~fit.vanishing
-    return np.asarray((fit.policy[:, kept] * fit.log_ratio[:, kept]).sum(-1))
+    return np.asarray(np.maximum((fit.policy[:, kept] * fit.log_ratio[:, kept]).sum(-1), 0.0))
 
 
 def _unordered(data: Comparisons) -> Indices:

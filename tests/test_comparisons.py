@@ -105,14 +105,14 @@ def test_prompts_may_be_long(tmp_path: Path) -> None:
     [
         ("winner,beaten\na,b\n", r"^games.csv, line 1: has no column 'loser'; its columns are 'winner', 'beaten'"),
         ("winner,loser,loser\na,b,c\n", r"^games.csv, line 1: has more than one column 'loser'"),
-        ("", r"^games.csv, line 1: has no column 'winner'; its columns are none"),
+        ("", r"^games.csv, line 1: is blank, must be a header with 'winner', 'loser'"),
         ("winner,loser\n", r"^games.csv holds no comparison"),
         ("winner,loser\na,b\n\nc,c\n", r"^games.csv, line 4: winner and loser are both 'c'"),
         ("winner,loser\na,b\nc,\n", r"^games.csv, line 3: column 'loser' is empty, must hold the loser"),
-        ("winner,loser\na,b\nc\n", r"^games.csv, line 3: 1 cells, must be 2"),
-        ("winner,loser\na,b,c\n", r"^games.csv, line 2: 3 cells, must be 2"),
+        ("winner,loser\na,b\nc\n", r"^games.csv, line 3: has 1 of the header's 2 cells"),
+        ("winner,loser\na,b,c\n", r"^games.csv, line 2: has 3 of the header's 2 cells"),
         (b"winner,loser\na,b\ncaf\xe9,b\n", r"^games.csv, line 3: byte 0xe9 is not UTF-8"),
-        ("winner,loser\na,b\n".encode("utf-16"), r"^games.csv, line 1: byte 0xff is not UTF-8"),
+        ("winner,loser\na,b\n".encode("utf-16"), r"^games.csv is in UTF-16, must be text in UTF-8"),
         ('winner,loser\na,"b\n', r"^games.csv, line 2: .*must be CSV"),
     ],
 )
@@ -237,16 +237,16 @@ def test_chat_messages_are_answers_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"prompt": "x", "chosen"', r"^pairs.jsonl, line 2: .*must be one JSON object a line"),
+        ('{"prompt": "x", "chosen"', r"^pairs.jsonl, line 2, column 26: Expecting ':' delimiter, must be one JSON object a line"),
         ("[1, 2]", r"^pairs.jsonl, line 2: is a JSON list, must be an object"),
         ('{"prompt": "x", "chosen": "a"}', r"^pairs.jsonl, line 2: has no field 'rejected'; its fields are 'prompt', 'chosen'"),
         ('{"prompt": "x", "chosen": "a", "rejected": "a"}', r"^pairs.jsonl, line 2: winner and loser are both 'a', must differ"),
         (
             '{"prompt": "x", "chosen": 3, "rejected": "a"}',
-            r"^pairs.jsonl, line 2: field 'chosen' is '3', must be a string or a list",
+            r"^pairs.jsonl, line 2: field 'chosen' is '3.0', must be a string or a list",
         ),
         ('{"prompt": "x", "chosen": [{"role": "a"}], "rejected": "a"}', r"^pairs.jsonl, line 2: field 'chosen' is "),
-        ("[" * 100_000, r"^pairs.jsonl, line 2: "),
+        ("[" * 100_000, r"^pairs.jsonl, line 2: is nested too deeply, must be one JSON object a line"),
     ],
 )
 def test_bad_records_are_refused_with_line_and_field(tmp_path: Path, line: str, message: str) -> None:

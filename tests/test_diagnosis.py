@@ -1,6 +1,11 @@
 import csv
+import gzip
 import json
+import os
 import re
+import subprocess
+import sys
+import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -119,6 +124,7 @@ def test_a_share_comes_with_its_exact_interval() -> None:
     ("arguments", "message"),
     [
         ({"beta": 0.0}, r"^beta"),
+        ({"beta": [1.0, 1e-13]}, r"^beta\[1\] = 1e-13, must be at least 1e-12"),
         ({"beta": [[1.0]]}, r"^beta has shape \(1, 1\), must be"),
         ({"beta": []}, r"^beta has shape \(0,\), must be"),
         ({"smoothing": 0.0}, r"^smoothing = 0, must be positive"),
@@ -163,14 +169,18 @@ TALK = '{"chosen": [{"role": "user", "content": "%s"}], "rejected": [{"role": "u
 GOOD = '{"prompt": "p", "chosen": "a", "rejected": "b"}'
 BAD_FILES = [
     ("empty.jsonl", b"", r"empty.jsonl holds no comparison, must hold at least one"),
-    ("empty.csv", b"", r"empty.csv, line 1: has no column 'prompt'; its columns are none"),
+    ("empty.csv", b"", r"empty.csv, line 1: is blank, must be a header with 'prompt', 'chosen', 'rejected'"),
     ("header.csv", b"prompt,chosen,rejected\n", r"header.csv holds no comparison"),
     ("other.csv", b"question,chosen,rejected\n1,2,3\n", r"line 1: has no column 'prompt'; its columns are 'question', 'chosen'"),
     ("picture.csv", b"\x89PNG\r\n\x1a\n\0\0", r"picture.csv, line 1: byte 0x89 is not UTF-8"),
-    ("picture.jsonl", bytes(range(256)), r"picture.jsonl, line 1: .*must be one JSON object a line"),
-    ("zeros.jsonl", bytes(4096), r"zeros.jsonl, line 1: .*must be one JSON object a line"),
+    ("picture.jsonl", bytes(range(256)), r"picture.jsonl, line 1, column 1: Expecting value, must be one JSON object a line"),
+    ("zeros.jsonl", bytes(4096), r"zeros.jsonl, line 1, column 1: Expecting value, must be one JSON object a line"),
     ("table.jsonl", b"[1, 2]\n", r"table.jsonl, line 1: is a JSON list, must be an object"),
-    ("half.jsonl", GOOD.encode() + b'\n{"prompt": "p", "cho', r"half.jsonl, line 2: .*must be one JSON object a line"),
+    (
+        "half.jsonl",
+        GOOD.encode() + b'\n{"prompt": "p", "cho',
+        r"half.jsonl, line 2, column 17: Unterminated string",
+    ),
     (
         "mixed.jsonl",
         f'{GOOD}\n{{"prompt": [], "chosen": "a", "rejected": "b"}}'.encode(),
@@ -190,8 +200,13 @@ BAD_FILES = [
     ),
     ("same.jsonl", (TALK % ("a", "a")).encode(), r"same.jsonl, line 1: winner and loser are both '', must differ"),
     ("same.jsonl", f"{GOOD}\n{GOOD.replace('b', 'a')}".encode(), r"same.jsonl, line 2: winner and loser are both 'a'"),
-    ("same.csv", b"prompt,chosen,rejected\np,a,b\np,a,a \n", r"same.csv, line 3: winner and loser are both 'a', must differ"),
-    ("quote.csv", b'prompt,chosen,rejected\np,"a,b\n\n', r"quote.csv, line 2: unexpected end of data, must be CSV"),
+    ("same.csv", b"prompt,chosen,rejected\np,a,b\np,a,a\n", r"same.csv, line 3: winner and loser are both 'a', must differ"),
+    ("quote.csv", b'prompt,chosen,rejected\np,"a,b\n\n', r"quote.csv, lines 2 to 3: unexpected end of data, must be CSV"),
+    ("packed.jsonl", gzip.compress(GOOD.encode()), r"packed.jsonl is compressed by gzip, must be text in UTF-8"),
+    ("wide.csv", "prompt,chosen,rejected".encode("utf-16"), r"wide.csv is in UTF-16, must be text in UTF-8"),
+    ("blank.jsonl", b'{"prompt": "p", "chosen": " ", "rejected": "b"}', r"blank.jsonl, line 1: field 'chosen' is empty"),
+    ("blank.csv", b"prompt,chosen,rejected\np,a, \n", r"blank.csv, line 2: column 'rejected' is empty"),
+    ("deep.jsonl", b"[" * 100_000, r"deep.jsonl, line 1: is nested too deeply"),
     ("text.txt", b"prompt,chosen,rejected\n", r"text.txt is of no kind known here, must end in .csv, .jsonl, .ndjson"),
 ]
 
@@ -217,9 +232,9 @@ def test_folders_and_missing_files_are_refused(tmp_path: Path, capsys: pytest.Ca
     assert f"psipo: {tmp_path.name} is a directory, must be a file" in capsys.readouterr().err
     assert cli.main(["diagnose", str(tmp_path / "none.csv")]) == 2
     assert "No such file" in capsys.readouterr().err
-    for picture in (tmp_path, tmp_path / "no" / "folder.svg"):
+    for picture in (tmp_path, tmp_path / "out.png", tmp_path / "no" / "folder.svg"):
         assert cli.main(["diagnose", "none.csv", "--figure", str(picture)]) == 2
-        assert f"--figure {picture}: must be a file in a folder that is there" in capsys.readouterr().err
+        assert f"--figure {picture}: must end in .svg, in a folder that is there" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
@@ -242,7 +257,7 @@ def test_bad_lines_are_skipped_where_asked_and_counted(kind: str, tmp_path: Path
 def test_a_file_of_bad_lines_alone_is_refused_even_so(tmp_path: Path) -> None:
     path = tmp_path / "words.jsonl"
     path.write_text("these\nare\nwords\n")
-    with pytest.raises(ValueError, match=r"^words.jsonl holds no comparison, .*; 3 skipped, first words.jsonl, line 1: "):
+    with pytest.raises(ValueError, match=r"^words.jsonl holds no comparison, .*; 3 skipped, first words.jsonl, line 1, "):
         diagnose_file(path, skip_bad=True)
 
 
@@ -264,7 +279,7 @@ def test_json_says_what_the_words_say(tmp_path: Path, capsys: pytest.CaptureFixt
     words = " ".join(words.split())
     assert words.startswith("3 comparisons of 5 answers to 2 prompts. ")
     assert "DPO's loss has no minimum: 2 (100.0%). Answers that vanish there: 3 (60.0%)." in words
-    assert re.search(r"from 0.1 to 1: by 0 under DPO, 0\.\d+ under cDPO 0.2 and 0\.\d+ under IPO\.$", words)
+    assert re.search(r"from 0.1 to 1: by 0.0000 under DPO, 0\.\d+ under cDPO 0.2 and 0\.\d+ under IPO\.$", words)
     assert f" 0.1 {' '.join(f'{kl[0]:.4f}' for kl in found['mean_kl'].values())} 1 " in words
 
 
@@ -294,3 +309,74 @@ def test_a_bar_follows_the_file_to_its_end(
     assert f"{size}/{size}" in bars
     assert "3/3" in bars
     assert "loss" in bars
+
+
+def test_blanks_belong_to_an_answer_in_either_kind_of_file(tmp_path: Path) -> None:
+    rows = [("p", "x", " y"), ("p", "x", "y"), ("p ", "x", "y")]
+    found = diagnose_file(write_csv(tmp_path / "a.csv", rows))
+    assert_same(found, diagnose_file(write_jsonl(tmp_path / "a.jsonl", rows)))
+    assert (found.contexts, found.actions) == (2, 5)
+
+
+def test_a_quote_that_is_never_closed_costs_as_many_lines_as_it_swallows(tmp_path: Path) -> None:
+    path = tmp_path / "quotes.csv"
+    lines = [f"p{k},a,b" for k in range(100)]
+    lines[9] = 'p9,"a,b'
+    path.write_text("\n".join(["prompt,chosen,rejected", *lines]) + "\n")
+    found = diagnose_file(path, skip_bad=True)
+    assert (found.comparisons, found.skipped) == (9, 91)
+    assert found.first_skipped == "quotes.csv, lines 11 to 101: unexpected end of data, must be CSV"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"content": "", "tool_calls": [{"name": "g"}]},
+        {"tool_calls": [{"name": "f"}, {"name": "g"}]},
+        {"content": None, "tool_calls": []},
+        {"content": "null"},
+        {"content": "None"},
+        {"content": [{"type": "text", "text": ""}]},
+    ],
+    ids=str,
+)
+def test_messages_differ_in_all_that_a_model_reads(other: dict[str, object], tmp_path: Path) -> None:
+    path = tmp_path / "tools.jsonl"
+    question = [{"role": "user", "content": "q", "id": 1}]
+    one = {"role": "assistant", "content": "", "tool_calls": [{"name": "f"}]}
+    answers = [one, {"role": "assistant", **other}, {"role": "assistant", "content": "x"}]
+    records = [
+        {"chosen": [*question, answers[i]], "rejected": [{**question[0], "id": 2}, answers[j]]}
+        for i, j in ((0, 1), (1, 2), (0, 2))
+    ]
+    path.write_text("\n".join(map(json.dumps, records)))
+    found = diagnose_file(path)
+    assert (found.contexts, found.actions, found.duplicates) == (1, 3, 0)
+
+
+def test_a_pipe_is_read_with_a_bar_or_without(tmp_path: Path) -> None:
+    rows = [("p", "x", "y"), ("q", "x", "y")]
+    path = write_jsonl(tmp_path / "file.jsonl", rows)
+    for progress in (False, True):
+        pipe = tmp_path / f"pipe{progress}.jsonl"
+        os.mkfifo(pipe)
+        writer = threading.Thread(target=lambda pipe=pipe: pipe.write_bytes(path.read_bytes()))
+        writer.start()
+        assert_same(diagnose_file(pipe, progress=progress), diagnose_file(path))
+        writer.join()
+
+
+def run(arguments: list[str], **environment: str) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-c", "import sys; from psipo_explore.cli import main; sys.exit(main())", "diagnose", *arguments]
+    return subprocess.run(command, capture_output=True, env={**os.environ, **environment}, check=False)
+
+
+def test_a_terminal_that_lacks_letters_and_a_reader_that_leaves_lose_nothing(tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "file.jsonl", [("p", "x", "y")])
+    narrow = run([str(path)], PYTHONIOENCODING="ascii")
+    assert narrow.returncode == 0
+    assert b"1 comparison of 2 answers to 1 prompt." in narrow.stdout.replace(b"?", b" ")
+    assert b"KL(? ? ?_ref)" in narrow.stdout
+    script = f'{sys.executable} -c \'from psipo_explore.cli import main; main(["diagnose", "{path}"])\' | true'
+    left = subprocess.run(["bash", "-c", script], capture_output=True, check=False)
+    assert left.stderr == b""

@@ -144,20 +144,28 @@ def _drawing(view: View, grid: Grid, built_for: Values, definitions: dict[str, s
     in_order = svg.in_drawing_order(artists.values())
     looks: list[dict[str, int]] = [{"": 0} for _ in in_order]
     shown: list[list[int]] = [[] for _ in in_order]
-    sentences = []
+    sentences, possible = [], []
     for moved in _combinations({control: stops for control, stops in grid.items() if control.name not in view.rebuild_on}):
         try:
             view.move(figure, artists, {**view.values({}), **built_for, **moved})
         except ValueError as error:
+            possible.append(0)
             sentences.append(CANNOT_BE_SHOWN.format(error))
             pictures = [""] * len(in_order)
         else:
+            possible.append(1)
             sentences.append(figure.sentence)
             pictures = pack(svg.pieces(figure, in_order), definitions)
         for picture, look, which in zip(pictures, looks, shown, strict=True):
             which.append(look.setdefault(picture, len(look)))
         bar.update()
-    return {"background": background, "looks": [list(look) for look in looks], "shown": shown, "sentences": sentences}
+    return {
+        "background": background,
+        "looks": [list(look) for look in looks],
+        "shown": shown,
+        "sentences": sentences,
+        "possible": possible,
+    }
 
 
 def pack(pieces: list[str], definitions: dict[str, str]) -> list[str]:

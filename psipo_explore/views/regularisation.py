@@ -97,9 +97,7 @@ def update(artists: Artists, *, beta: float, p: float, pi_ref_loser: float, n_lo
     """Move every curve, mark and band to the given values, and say who still moves when β grows tenfold."""
     n = int(n_losers)
     if n * pi_ref_loser >= 1:
-        raise ValueError(
-            f"pi_ref_loser = {number(pi_ref_loser)} for each of {n} losing actions leaves y_w nothing, must be below 1/{n}"
-        )
+        raise ValueError(f"π_ref = {number(pi_ref_loser)} for each of {n} losing answers leaves y_w nothing, must be below 1/{n}")
     pi_ref = np.array([1 - n * pi_ref_loser, *[pi_ref_loser] * n])
     at_collapse = float(-np.log(pi_ref[0]))
     loss = np.array(1 - p)

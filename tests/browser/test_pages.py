@@ -56,6 +56,7 @@ def assert_shows(page: Page, view: View, values: Mapping[str, Any]) -> None:
     except ValueError as impossible:
         expect(sentence).to_have_text(CANNOT_BE_SHOWN.format(impossible))
         assert page.locator(PARTS).evaluate_all(PARTS_ARE, [""] * page.locator(PARTS).count())
+        expect(page.locator("code")).to_be_empty()
         return
     expect(sentence).to_have_text(figure.sentence)
     expect(page.get_by_role("img")).to_have_attribute("aria-label", figure.sentence)
@@ -133,4 +134,18 @@ def test_without_javascript_the_first_picture_and_its_sentence_are_there(browser
     expect(page.locator("#sentence")).to_have_text(figure.sentence)
     expect(page.get_by_role("img")).to_have_attribute("aria-label", figure.sentence)
     expect(page.get_by_text("if JavaScript ran")).to_be_visible()
+    context.close()
+
+
+def test_a_telephone_scrolls_the_picture_and_not_the_page(browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "psi_curve.html"
+    path.write_text(pages.page(at_start_and_end(VIEWS["psi_curve"]), 3), encoding="utf-8")
+    context = browser.new_context(viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    page.goto(path.as_uri())
+    page.locator("output").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    picture = page.locator("#picture").bounding_box()
+    assert picture is not None
+    assert picture["width"] >= 600
     context.close()

@@ -63,7 +63,7 @@ def test_the_band_ends_where_kl_is_within_one_per_cent_of_collapse() -> None:
 
 
 def test_losers_that_leave_the_winner_nothing_are_explained() -> None:
-    with pytest.raises(ValueError, match=r"^pi_ref_loser = 0.3 for each of 5 losing actions leaves y_w nothing"):
+    with pytest.raises(ValueError, match=r"^π_ref = 0.3 for each of 5 losing answers leaves y_w nothing"):
         regularisation.figure(n_losers=5, pi_ref_loser=0.3)
     assert "leaves y_w nothing" in regularisation.panel(n_losers=5, pi_ref_loser=0.3).sentence
 
