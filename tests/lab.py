@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -88,9 +88,15 @@ def lab_url(course: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     port = free_port()
     command = [*lab_command(course, port, open_browser=False), "--LabApp.expose_app_in_browser=True"]
     with serving(command, lab_environment(), home) as server:
-        info = server.wait_for(lambda: next((home / "runtime").glob("jpserver-*.json"), None))
-        token = json.loads(info.read_text())["token"]
+        token = server.wait_for(lambda: _token(home / "runtime"))
         yield lambda notebook: f"http://127.0.0.1:{port}/lab/tree/notebooks/{notebook}?token={token}&reset"
+
+
+def _token(runtime: Path) -> str | None:
+    for info in runtime.glob("jpserver-*.json"):
+        with suppress(ValueError):  # it is being written
+            return str(json.loads(info.read_text())["token"])
+    return None
 
 
 def free_port() -> int:

@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 LESSONS = sorted(path.name for path in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 SENTENCE = ".psipo-sentence"
 ERRORS = "[data-mime-type='application/vnd.jupyter.error'], [data-mime-type='application/vnd.jupyter.stderr']"
+NEWS = ".Toastify__toast"  # which would cover the lesson
 CELLS_NOT_RUN = """() => [...window.jupyterapp.shell.currentWidget.content.widgets]
     .filter(cell => cell.model.type === 'code' && cell.model.executionCount === null).length"""
 
@@ -85,11 +86,19 @@ def assert_says_why(*sentences: str) -> None:
         assert "cannot be shown" not in sentence or "must be" in sentence
 
 
+def assert_layers_lie_exactly_over_each_other(panel: Locator) -> None:
+    still, moving = (panel.locator(f"svg[{mark}]").bounding_box() for mark in ("aria-hidden=true", "role=img"))
+    assert still == moving
+    assert still is not None
+    assert still["width"] > 700
+
+
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_lesson_runs_and_every_control_moves_picture_and_sentence(lesson: str, run_lesson: Callable[[str], Page]) -> None:
     page = run_lesson(lesson)
     for panel in panels(page):
         panel.scroll_into_view_if_needed()
+        assert_layers_lie_exactly_over_each_other(panel)
         at_first = seen(panel)[0]
         for slider in panel.locator(".widget-slider").all():
             handle = slider.locator(".noUi-handle")
@@ -107,21 +116,7 @@ def test_lesson_runs_and_every_control_moves_picture_and_sentence(lesson: str, r
             type_formulas(panel, field)
     assert page.evaluate(CELLS_NOT_RUN) == 0
     expect(page.locator(ERRORS)).to_have_count(0)
-
-
-def test_layers_lie_exactly_over_each_other(run_lesson: Callable[[str], Page]) -> None:
-    page = run_lesson(LESSONS[0])
-    panel = panels(page)[0]
-    still, moving = (panel.locator(f"svg[{mark}]").bounding_box() for mark in ("aria-hidden=true", "role=img"))
-    assert still == moving
-    assert still is not None
-    assert still["width"] > 700
-
-
-def test_no_news_covers_the_lesson(open_lesson: Callable[[str], Page]) -> None:
-    page = open_lesson(LESSONS[0])
-    page.wait_for_timeout(2000)
-    expect(page.locator(".Toastify__toast")).to_have_count(0)
+    expect(page.locator(NEWS)).to_have_count(0)
 
 
 def test_a_saved_lesson_shows_its_pictures_without_a_kernel_and_untrusted(
