@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from psipo_explore import _checks as checks
-from psipo_explore._checks import Array, ArrayLike
+from psipo_explore._checks import Array, ArrayLike, Indices
 from psipo_explore.policy import gibbs_policy
 from psipo_explore.psi import Psi
 from psipo_explore.scores import expected_psi
 
 _MOST_OUTCOMES = 200_000
+_TINY = 1e-290
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +80,6 @@ def preference_law(p: ArrayLike, *, n: int) -> PreferenceLaw:
     >>> preference_law(tournament([(0, 1)], 2, 0.8), n=1).probability
     array([0.2, 0.8])
     """
-    from scipy import stats
-
     p = checks.preference_table(p)
     n = checks.count("n", n)
     k = p.shape[-1]
@@ -96,8 +95,16 @@ def preference_law(p: ArrayLike, *, n: int) -> PreferenceLaw:
     p_hat[:, first, second], p_hat[:, second, first] = wins / n, (n - wins) / n
     q, opposite = p[..., np.newaxis, first, second], p[..., np.newaxis, second, first]
     rarer = q <= opposite  # the side on which float64 is finer
-    of_pair = stats.binom.pmf(np.where(rarer, wins, n - wins), n, np.where(rarer, q, opposite))
+    of_pair = _binomial(np.where(rarer, wins, n - wins), n, np.where(rarer, q, opposite))
     return PreferenceLaw(p_hat, np.asarray(of_pair.prod(-1)))
+
+
+def _binomial(k: Indices, n: int, q: Array) -> Array:
+    """Probability of k successes in n draws; where q is tiny two terms are all of it, and SciPy's pmf overflows."""
+    from scipy import stats
+
+    in_two_terms = np.where(k == 0, 1.0, np.where(k == 1, n * q, 0.0))
+    return np.where(q < _TINY, in_two_terms, stats.binom.pmf(k, n, np.maximum(q, _TINY)))
 
 
 def collapse_probability(p: ArrayLike, psi: Psi, *, n: int, mu: ArrayLike | None = None) -> Array:
