@@ -187,10 +187,10 @@ class _Setting:
     def written_out(self, expression: sp.Expr, definitions: tuple[sp.Eq, ...]) -> sp.Expr:
         """The expression with definitions, sums and derivatives written out."""
         for _ in range(len(definitions) + 2):
-            before, expression = expression, expression.subs(K, self.k)
+            before = expression
             for definition in definitions:
                 expression = _replaced(expression, definition.lhs, definition.rhs)
-            expression = expression.doit()
+            expression = expression.subs(K, self.k).replace(sp.Sum, _term_by_term).doit()
             if expression == before:
                 return self._known(expression.xreplace(self.meaning))
         raise ValueError("definitions go round in a circle, must rest on what has been said before")
@@ -223,7 +223,7 @@ class _Setting:
         )
         for _ in range(_POINTS):
             at, some = self.point(rng), _some_function(rng)
-            sides = [_at(side.replace(Psi, some), at) for side in (left, right)]
+            sides = [_at(side.replace(Psi, some), at, exactly=limit) for side in (left, right)]
             if not (_tends(*sides) if limit else _close(*sides)):
                 where = ", ".join(f"{symbol} = {value}" for symbol, value in at.items())
                 is_not = " does not tend to " if limit else " is not "
@@ -243,6 +243,14 @@ def _replaced(expression: sp.Expr, left: sp.Basic, right: sp.Expr) -> sp.Expr:
     )
 
 
+def _term_by_term(summand: sp.Expr, *limits: sp.Tuple) -> sp.Expr:
+    """A sum whose limits are numbers, for which SymPy would seek a closed form."""
+    terms = [summand]
+    for index, first, last in limits:
+        terms = [term.subs(index, n) for term in terms for n in range(int(first), int(last) + 1)]
+    return sp.Add(*terms)
+
+
 def _some_function(rng: np.random.Generator) -> sp.Lambda:
     """A rising function to put in for Ψ, where nothing more is known of it."""
     q = sp.Symbol("q")
@@ -250,12 +258,12 @@ def _some_function(rng: np.random.Generator) -> sp.Lambda:
     return sp.Lambda(q, a * q + b * q**3)
 
 
-def _at(side: sp.Expr, at: Mapping[sp.Symbol, sp.Rational]) -> sp.Expr:
-    """A side of an equation at a point, exactly; a limit with all but its own variable put in."""
+def _at(side: sp.Expr, at: Mapping[sp.Symbol, sp.Rational], *, exactly: bool) -> sp.Expr:
+    """A side of an equation at a point; a limit with all but its own variable put in."""
     if isinstance(side, sp.Limit):
         expression, variable, *where = side.args
         return sp.Limit(expression.subs({symbol: value for symbol, value in at.items() if symbol != variable}), variable, *where)
-    return side.subs(at)
+    return side.subs(at) if exactly else side.evalf(_DIGITS, subs=at)
 
 
 def _close(left: sp.Expr, right: sp.Expr) -> bool:
