@@ -20,6 +20,7 @@ from psipo_explore._checks import Array, Indices
 
 _LONGEST_CELL = 1 << 30  # prompts are longer than csv's own limit of 131 072 characters
 _LINES_A_STEP = 1000
+_JSON = json.JSONDecoder(parse_int=float)  # which has no limit of digits
 _NOT_TEXT = {
     b"\x1f\x8b": "compressed by gzip",
     b"PK\x03\x04": "a ZIP archive",
@@ -146,7 +147,7 @@ def jsonl_rows(path: Path, fields: dict[str, str] = _ROLES, *, on_bad: OnBad = r
 def _record(place: str, line: str, fields: dict[str, str], *, implicit_context: bool) -> dict[str, Any]:
     _check_utf8(place, line)
     try:
-        record = json.loads(line, parse_int=float)  # which has no limit of digits
+        record = _JSON.decode(line)
     except json.JSONDecodeError as error:
         raise ValueError(f"{place}, column {error.pos + 1}: {error.msg}, must be one JSON object a line") from None
     except RecursionError:
@@ -175,6 +176,8 @@ def _is_message(value: Any) -> bool:
 
 
 def _check_alike(place: str, kinds: dict[str, type], first_line: int, first_kinds: dict[str, type]) -> None:
+    if kinds == first_kinds:
+        return
     for name in kinds.keys() | first_kinds.keys():
         here, there = (_KINDS[of.get(name)] for of in (kinds, first_kinds))
         if here != there:
