@@ -108,3 +108,14 @@ def test_pages_are_written_where_asked(tmp_path: Path, capsys: pytest.CaptureFix
     assert (out / "psi_curve.html").read_text(encoding="utf-8") == pages.page(VIEWS["psi_curve"], SMALL)
     assert cli.main(["pages", "psi_kurve"]) == 2
     assert "no view is named psi_kurve; the views are" in capsys.readouterr().err
+
+
+def test_several_pages_are_drawn_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["collapse", "psi_curve"]
+    assert cli.main(["pages", *names, "--out", str(tmp_path), "--stops", "3"]) == 0
+    assert capsys.readouterr().out.split() == [str(tmp_path / f"{name}.html") for name in names]
+    for name in names:
+        assert (tmp_path / f"{name}.html").read_text(encoding="utf-8") == pages.page(VIEWS[name], SMALL)
+    assert cli.main(["pages", *names, "--out", str(tmp_path / "none"), "--stops", "2"]) == 2
+    assert "psipo: stops = 2, must be at least 3" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
