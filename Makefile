@@ -29,7 +29,7 @@ bench: .venv/ready-bench
 
 .venv/ready-%: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(PIP) --editable '.$(EXTRAS)'
+	$(PIP) --no-compile --editable '.$(EXTRAS)'
 	touch $@
 
 clean:
