@@ -202,7 +202,7 @@ BAD_FILES = [
     ("same.jsonl", f"{GOOD}\n{GOOD.replace('b', 'a')}".encode(), r"same.jsonl, line 2: winner and loser are both 'a'"),
     ("same.csv", b"prompt,chosen,rejected\np,a,b\np,a,a\n", r"same.csv, line 3: winner and loser are both 'a', must differ"),
     ("quote.csv", b'prompt,chosen,rejected\np,"a,b\n\n', r"quote.csv, lines 2 to 3: unexpected end of data, must be CSV"),
-    ("packed.jsonl", gzip.compress(GOOD.encode()), r"packed.jsonl is compressed by gzip, must be text in UTF-8"),
+    ("packed.jsonl", gzip.compress(GOOD.encode(), mtime=0), r"packed.jsonl is compressed by gzip, must be text in UTF-8"),
     ("wide.csv", "prompt,chosen,rejected".encode("utf-16"), r"wide.csv is in UTF-16, must be text in UTF-8"),
     ("blank.jsonl", b'{"prompt": "p", "chosen": " ", "rejected": "b"}', r"blank.jsonl, line 1: field 'chosen' is empty"),
     ("blank.csv", b"prompt,chosen,rejected\np,a, \n", r"blank.csv, line 2: column 'rejected' is empty"),
