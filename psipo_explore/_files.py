@@ -35,9 +35,8 @@ OnBad = Callable[[ValueError, int], None]  # what is wrong, and with how many li
 
 
 class Row(NamedTuple):
-    """One comparison of a file: its place in words, two answers to a prompt, how often."""
+    """One comparison of a file: two answers to a prompt, and how often."""
 
-    place: str
     context: str
     winner: str
     loser: str
@@ -119,7 +118,7 @@ def _row_of_cells(place: str, cells: list[str], n_cells: int, at: dict[str, int]
 def _row(place: str, context: str, winner: str, loser: str, weight: float = 1.0) -> Row:
     if winner == loser:
         raise ValueError(f"{place}: winner and loser are both {winner[:60]!r}, must differ")
-    return Row(place, context, winner, loser, weight)
+    return Row(context, winner, loser, weight)
 
 
 def jsonl_rows(path: Path, fields: dict[str, str] = _ROLES, *, on_bad: OnBad = refuse, progress: bool = False) -> Iterator[Row]:

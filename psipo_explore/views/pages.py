@@ -23,7 +23,7 @@ from psipo_explore._checks import count
 from psipo_explore.views import svg
 from psipo_explore.views.view import CANNOT_BE_SHOWN, Choice, Control, Typed, Values, View
 
-USUAL_FRAMES = 2000  # drawn in half a minute
+USUAL_FRAMES = 2000  # drawn in about a minute
 MOST_FRAMES = 20_000
 MOST_BYTES = 5_000_000  # what mail lets pass
 FEWEST_STOPS = 3  # both ends and the start
