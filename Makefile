@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: lab test accuracy figures bench clean
+.PHONY: lab test packages accuracy figures bench clean
 
 lab: .venv/ready-lab
 	@$(BIN)/psipo lab
@@ -13,6 +13,9 @@ test: .venv/ready-test
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -rs -n 2 --dist worksteal --ignore=tests/browser
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal tests/browser
+
+packages: .venv/ready-package
+	$(BIN)/python -m pytest -q tests/packages -o 'norecursedirs=.*'
 
 accuracy: .venv/ready-test
 	PSIPO_ACCURACY_CASES=2000 $(BIN)/python -m pytest -q -s tests/test_accuracy.py
@@ -25,6 +28,7 @@ bench: .venv/ready-bench
 
 .venv/ready-lab: EXTRAS =
 .venv/ready-test: EXTRAS = [test]
+.venv/ready-package: EXTRAS = [package]
 .venv/ready-bench: EXTRAS = [bench]
 
 .venv/ready-%: pyproject.toml constraints.txt

@@ -17,7 +17,9 @@ from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
-FIRST_LESSON = Path("notebooks") / "00_start_here.ipynb"
+from psipo_explore import course
+
+COURSE_FOLDER = Path("psipo_course")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,8 +54,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="psipo", description="Explore ΨPO and IPO: lessons with sliders, and their figures.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    lab = commands.add_parser("lab", help="open the course in JupyterLab, on the first lesson")
-    lab.add_argument("folder", nargs="?", type=Path, default=Path(), help="the project's folder, with notebooks/ (default: here)")
+    lab = commands.add_parser(
+        "lab",
+        help="open the course in JupyterLab, on the first lesson",
+        description="Open the course in JupyterLab, on the first lesson. Lessons that the folder lacks are copied into it; those "
+        "that are there are yours, and are kept as they are.",
+    )
+    lab.add_argument(
+        "folder", nargs="?", type=Path, help=f"where your copy of the lessons is, or shall be (default: here, or {COURSE_FOLDER})"
+    )
+    lab.add_argument("--restore", action="store_true", help="put back the lessons as they came, over yours, after asking you")
     lab.add_argument("--port", type=int, default=8888, help="port on 127.0.0.1; the next free one if it is taken")
     lab.add_argument("--no-browser", action="store_true", help="print the URL and open nothing")
     lab.set_defaults(run=_lab)
@@ -61,8 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     app = commands.add_parser(
         "app",
         help="serve the explorer and every view on one page, without code",
-        description="Serve the explorer and every view on one web page, for people without Python (needs the extra: "
-        "pip install '.[app]'). It prints the page's URL, and opens it where there is a screen; Ctrl+C ends it. Visitors run "
+        description="Serve the explorer and every view on one web page, for people without Python (needs Voilà: "
+        "pip install voila). It prints the page's URL, and opens it where there is a screen; Ctrl+C ends it. Visitors run "
         "no code and do not see each other's sliders; each has a Python process here, which ends when the page is closed.",
     )
     app.add_argument("--port", type=int, default=8866, help="port (default: 8866); the next free one if it is taken")
@@ -99,16 +109,37 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _lab(options: argparse.Namespace) -> int:
-    if not (options.folder / FIRST_LESSON).is_file():
-        raise FileNotFoundError(f"{options.folder / FIRST_LESSON} not found: run psipo lab in the project's folder, or name it")
-    command = lab_command(options.folder, options.port, open_browser=not options.no_browser and _has_display())
+    folder = options.folder or (Path() if (Path() / course.FIRST_LESSON).is_file() else COURSE_FOLDER)
+    _bring_course(folder, restore=options.restore)
+    command = lab_command(folder, options.port, open_browser=not options.no_browser and _has_display())
     return _run(command, lab_environment())
+
+
+def _bring_course(folder: Path, *, restore: bool) -> None:
+    if lessons := [copy.name for copy in course.put(folder) if copy.suffix == ".ipynb"]:
+        print(f"psipo: copied to {folder.resolve()}: {', '.join(lessons)}")
+    changed = course.changed(folder)
+    names = ", ".join(path.name for path in changed)
+    if restore:
+        if changed and not _agreed(f"This replaces your {names}, and what you wrote there is gone. Replace? [y/N] "):
+            raise ValueError("nothing was replaced")
+        course.put_back(folder)
+    elif changed:
+        print(f"psipo: kept as you left them: {names} (--restore brings the originals back)")
+
+
+def _agreed(question: str) -> bool:
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:  # nobody is there to ask
+        print()
+        return False
 
 
 def lab_command(folder: Path, port: int, *, open_browser: bool) -> list[str]:
     """JupyterLab on loopback, at the first lesson, its token kept."""
     command = [sys.executable, "-m", "jupyterlab"]
-    command += [f"--ServerApp.root_dir={folder.resolve()}", f"--LabApp.default_url=/lab/tree/{FIRST_LESSON.as_posix()}"]
+    command += [f"--ServerApp.root_dir={folder.resolve()}", f"--LabApp.default_url=/lab/tree/{course.FIRST_LESSON.as_posix()}"]
     command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"]
     if not open_browser:
         command.append("--no-browser")
@@ -143,7 +174,7 @@ def _app(options: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         if str(error.name).partition(".")[0] != "voila":
             raise
-        raise ValueError("app needs Voilà: run pip install '.[app]' in the project's folder") from None
+        raise ValueError("app needs Voilà: run pip install voila") from None
     return serve(options.ip, options.port, open_browser=not options.no_browser and _has_display())
 
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -18,12 +19,12 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from psipo_explore.cli import lab_command, lab_environment
+from psipo_explore.course import put
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 T = TypeVar("T")
-ROOT = Path(__file__).parents[1]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -40,8 +41,16 @@ KERNEL_IS_IDLE = """() => {
     return widget?.context?.isReady && kernel?.connectionStatus === 'connected' && kernel?.status === 'idle';
 }"""
 
+ERRORS = "[data-mime-type='application/vnd.jupyter.error'], [data-mime-type='application/vnd.jupyter.stderr']"
 
 NO_BROWSER = "no Chromium, so the lessons were not walked in a browser: `apt-get install chromium` and run this again"
+
+
+def register(config: pytest.Config) -> None:
+    """For a `pytest_configure`: what is here is there for the tests."""
+    this = sys.modules[__name__]
+    if not config.pluginmanager.is_registered(this):
+        config.pluginmanager.register(this)
 
 
 def browser_is_missing() -> bool:
@@ -76,26 +85,35 @@ def browser() -> Iterator[Browser]:
 def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the lessons and figures, which the browser may write to."""
     folder = tmp_path_factory.mktemp("course")
-    for name in ("notebooks", "figures"):
-        shutil.copytree(ROOT / name, folder / name)
+    put(folder)
     return folder
 
 
 @pytest.fixture(scope="session")
 def lab_url(course: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
     """URL of a notebook in a JupyterLab on the course."""
-    home = tmp_path_factory.mktemp("jupyter")
-    port = free_port()
-    command = [*lab_command(course, port, open_browser=False), "--LabApp.expose_app_in_browser=True"]
-    with serving(command, lab_environment(), home) as server:
-        token = server.wait_for(lambda: _token(home / "runtime"))
-        yield lambda notebook: f"http://127.0.0.1:{port}/lab/tree/notebooks/{notebook}?token={token}&reset"
+    command = lab_command(course, free_port(), open_browser=False)
+    with jupyterlab(command, lab_environment(), tmp_path_factory.mktemp("jupyter")) as url:
+        yield url
 
 
-def _token(runtime: Path) -> str | None:
+@contextmanager
+def jupyterlab(
+    command: list[str], environment: Mapping[str, str], home: Path, *, cwd: Path | None = None
+) -> Iterator[Callable[[str], str]]:
+    """URL of a notebook in the JupyterLab that the command starts, with `window.jupyterapp` for a look inside."""
+    (home / "config").mkdir()
+    (home / "config" / "jupyter_lab_config.json").write_text('{"LabApp": {"expose_app_in_browser": true}}')
+    with serving(command, environment, home, cwd=cwd) as server:
+        info = server.wait_for(lambda: _running(home / "runtime"))
+        yield lambda notebook: f"{info['url']}lab/tree/notebooks/{notebook}?token={info['token']}&reset"
+
+
+def _running(runtime: Path) -> dict[str, str] | None:
     for info in runtime.glob("jpserver-*.json"):
         with suppress(ValueError):  # it is being written
-            return str(json.loads(info.read_text())["token"])
+            running: dict[str, str] = json.loads(info.read_text())
+            return running
     return None
 
 
@@ -124,12 +142,12 @@ class Server:
 
 
 @contextmanager
-def serving(command: list[str], environment: Mapping[str, str], home: Path) -> Iterator[Server]:
+def serving(command: list[str], environment: Mapping[str, str], home: Path, *, cwd: Path | None = None) -> Iterator[Server]:
     """Run a server with Jupyter folders of its own, then end it as a user's system would."""
     dirs = {f"JUPYTER_{kind.upper()}_DIR": str(home / kind) for kind in ("config", "data", "runtime")}
     with (home / "log").open("w") as log:
         process = subprocess.Popen(
-            command, env={**environment, **dirs}, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            command, env={**environment, **dirs}, cwd=cwd, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
         try:
             yield Server(process, home / "log")
@@ -152,11 +170,10 @@ def page(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def open_lesson(page: Page, lab_url: Callable[[str], str]) -> Callable[[str], Page]:
-    """Open a notebook in JupyterLab and wait until its kernel is idle."""
+    """Open a notebook of the course in JupyterLab and wait until its kernel is idle."""
 
     def open_lesson(notebook: str) -> Page:
-        page.goto(lab_url(notebook))
-        page.wait_for_function(KERNEL_IS_IDLE, timeout=90_000)
+        open_notebook(page, lab_url(notebook))
         return page
 
     return open_lesson
@@ -164,12 +181,21 @@ def open_lesson(page: Page, lab_url: Callable[[str], str]) -> Callable[[str], Pa
 
 @pytest.fixture
 def run_lesson(open_lesson: Callable[[str], Page]) -> Callable[[str], Page]:
-    """Open a notebook and run all its cells."""
+    """Open a notebook of the course and run all its cells."""
 
     def run_lesson(notebook: str) -> Page:
         page = open_lesson(notebook)
-        page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
-        page.wait_for_function(KERNEL_IS_IDLE, timeout=90_000)
+        run_all_cells(page)
         return page
 
     return run_lesson
+
+
+def open_notebook(page: Page, url: str) -> None:
+    page.goto(url)
+    page.wait_for_function(KERNEL_IS_IDLE, timeout=90_000)
+
+
+def run_all_cells(page: Page) -> None:
+    page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    page.wait_for_function(KERNEL_IS_IDLE, timeout=90_000)

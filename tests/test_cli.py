@@ -26,11 +26,6 @@ def test_an_unknown_view_is_named_with_those_there_are(tmp_path: Path, capsys: p
     assert list(tmp_path.iterdir()) == []
 
 
-def test_lab_without_lessons_says_where_to_run_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["lab", str(tmp_path)]) == 2
-    assert "run psipo lab in the project's folder" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(("display", "opens"), [("", False), (":0", True)])
 @pytest.mark.skipif(sys.platform != "linux", reason="displays are named by DISPLAY on Linux only")
 def test_lab_opens_a_browser_only_where_there_is_a_screen(display: str, opens: bool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +52,7 @@ def test_app_without_voila_says_in_a_sentence_what_to_install() -> None:
     code = "import sys; sys.modules['voila'] = None; from psipo_explore.cli import main; sys.exit(main(['app']))"
     app = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert (app.returncode, app.stdout) == (2, "")
-    assert app.stderr == "psipo: app needs Voilà: run pip install '.[app]' in the project's folder\n"
+    assert app.stderr == "psipo: app needs Voilà: run pip install voila\n"
 
 
 class Served(NamedTuple):

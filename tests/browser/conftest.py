@@ -8,10 +8,7 @@ import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
-
-def pytest_configure(config: pytest.Config) -> None:
-    if not config.pluginmanager.is_registered(lab):
-        config.pluginmanager.register(lab)
+pytest_configure = lab.register
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from lab import ERRORS
 from playwright.sync_api import Locator, Page, expect
 
 LESSONS = sorted(path.name for path in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 SENTENCE = ".psipo-sentence"
-ERRORS = "[data-mime-type='application/vnd.jupyter.error'], [data-mime-type='application/vnd.jupyter.stderr']"
 NEWS = ".Toastify__toast"  # which would cover the lesson
 CELLS_NOT_RUN = """() => [...window.jupyterapp.shell.currentWidget.content.widgets]
     .filter(cell => cell.model.type === 'code' && cell.model.executionCount === null).length"""

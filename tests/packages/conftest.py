@@ -1,0 +1,3 @@
+import lab
+
+pytest_configure = lab.register
