@@ -18,6 +18,8 @@ from psipo_explore._tables import html_table
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import MarginLoss
 
+_SHOWN = 30  # actions in a table
+
 
 @dataclass(frozen=True, eq=False)
 class Minimum:
@@ -84,9 +86,11 @@ class Minimum:
         status = f"{'attained' if self.attained else 'not attained'}, {'unique' if self.unique else 'not unique'}"
         if self.policy.ndim > 1:
             return f"<p>Minimum: {status}; policies of shape {self.policy.shape}</p>"
-        columns = zip(self.actions[:30], self.policy, self.log_ratio, self.vanishing, strict=False)
+        columns = list(zip(self.actions, self.policy, self.log_ratio, self.vanishing, strict=True))[:_SHOWN]
         rows = [[name, f"{pi:.6g}", f"{ratio:.6g}", "vanishes" if gone else ""] for name, pi, ratio, gone in columns]
         caption = f"loss {self.loss:.6g}: {status}"
+        if len(self.actions) > _SHOWN:
+            caption += f"; the first {_SHOWN} of {len(self.actions)} actions"
         return html_table(["action", "π", "log π − log π_ref", ""], rows, caption=caption)
 
 

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,10 +12,14 @@ from strategies import counts, share, tables
 import psipo_explore as psipo
 from psipo_explore import DPO, IPO, Comparisons, MarginLoss, _potentials, losses, minimise
 from psipo_explore.losses import EXPONENTIAL, SQUARED, cdpo
+from psipo_explore.minimisers import context_policy
 
 ACCEPTED = [IPO, SQUARED, DPO, cdpo(0.1), EXPONENTIAL]
 RISES_FOR_EVER = [DPO, EXPONENTIAL]
 every_accepted_loss = pytest.mark.parametrize("loss", ACCEPTED, ids=lambda loss: loss.name)
+
+
+TWO_CONTEXTS = Comparisons([0, 2], [1, 3], tuple("abcd"), np.ones(2), [0, 0, 1, 1])
 
 
 def connected(n_actions: int, n_pairs: int, seed: int) -> Comparisons:
@@ -278,11 +284,35 @@ def test_an_action_never_compared_may_be_excluded_by_the_reference() -> None:
     assert fit.unique
 
 
+def cells(html: str) -> list[str]:
+    return re.findall(r"<(?:caption|th|td)\b[^>]*>([^<]*)<", html)
+
+
 def test_results_show_themselves() -> None:
-    html = minimise(psipo.D1, DPO, 1.0)._repr_html_()
-    assert "not attained, unique" in html
-    assert "vanishes" in html
-    assert "policies of shape (2, 3)" in minimise(psipo.D1, DPO, [1.0, 2.0])._repr_html_()
+    assert cells(minimise(psipo.D1, DPO, 1.0)._repr_html_()) == [
+        "loss 0: not attained, unique",
+        *("action", "π", "log π − log π_ref", ""),
+        *("a", "1", "1.09861", ""),
+        *("b", "0", "-inf", "vanishes"),
+        *("c", "0", "-inf", "vanishes"),
+    ]
+    assert cells(minimise(psipo.D3, IPO, 1.0)._repr_html_())[0] == "loss 0.25: attained, not unique"
+    assert minimise(psipo.D1, DPO, [1.0, 2.0])._repr_html_() == ("<p>Minimum: not attained, unique; policies of shape (2, 3)</p>")
+
+
+def test_a_long_result_says_how_much_of_it_is_shown() -> None:
+    for n_actions in (30, 40):
+        caption, *rest = cells(minimise(connected(n_actions, 5, 0), IPO, 1.0)._repr_html_())
+        assert len(rest) == 4 * (1 + 30)
+        assert ("; the first 30 of 40 actions" in caption) == (n_actions > 30)
+
+
+def test_a_reference_is_a_distribution_in_each_context() -> None:
+    data = Comparisons([0, 3], [1, 4], tuple("abcde"), np.ones(2), [0, 0, 1, 1, 1])
+    assert_array_equal(context_policy(data, None), [1 / 2, 1 / 2, 1 / 3, 1 / 3, 1 / 3])
+    as_float32 = np.array([0.3, 0.7, 0.1, 0.2, 0.7], dtype=np.float32)
+    sums = np.add.reduceat(context_policy(data, as_float32), [0, 2])
+    assert_allclose(sums, 1, rtol=1e-15)
 
 
 @pytest.mark.parametrize(
@@ -292,7 +322,10 @@ def test_results_show_themselves() -> None:
         (lambda: minimise(psipo.D1, IPO, [1.0, 0.0]), r"^beta\[1\] = 0, must be positive"),
         (lambda: minimise(psipo.D1, IPO, 1.0, pi_ref=[1.0, 0.0, 0.0]), r"^pi_ref\[1\] = 0, must be positive: 'b' was compared"),
         (lambda: minimise(psipo.D1, IPO, 1.0, pi_ref=[0.5, 0.5]), r"^pi_ref has shape \(2,\), must be \(3,\)"),
-        (lambda: minimise(psipo.D1, IPO, 1.0, pi_ref=[0.5, 0.7, -0.2]), r"^pi_ref\[2\] = -0.2"),
+        (lambda: minimise(psipo.D1, IPO, 1.0, pi_ref=[-0.1, 1.3, -0.2]), r"^pi_ref\[2\] = -0.2, must be a probability$"),
+        (lambda: minimise(psipo.D1, IPO, 1.0, pi_ref=np.ma.array([0.5] * 3, mask=[0, 0, 1])), r"^pi_ref has masked entries"),
+        (lambda: minimise(TWO_CONTEXTS, IPO, 1.0, pi_ref=[0.5, 0.6, 0.1, 0.1]), r"^pi_ref sums to 0.2 in context 1, must sum"),
+        (lambda: minimise(TWO_CONTEXTS, IPO, 1.0, pi_ref=[0.1, 0.1, 0.5, 0.6]), r"^pi_ref sums to 0.2 in context 0, must sum"),
         (lambda: minimise(psipo.D1, losses.HINGE, 1.0), r"^loss 'hinge' has no well-defined minimiser: .*unique"),
         (lambda: minimise(psipo.D1, losses.robust_dpo(0.1), 1.0), r"bounded"),
         (lambda: minimise(psipo.D1, losses.exo(0.1), 1.0), r"convex"),
@@ -304,6 +337,8 @@ def test_what_is_refused(call: object, message: str) -> None:
         call()  # type: ignore[operator]
 
 
-def test_what_is_no_loss_is_refused_by_name() -> None:
+def test_what_is_no_loss_or_no_data_is_refused_by_name() -> None:
+    with pytest.raises(TypeError, match=r"^data = 3, must be Comparisons, such as Comparisons.from_pairs\(…\)$"):
+        minimise(3, IPO, 1.0)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"^loss = 'ipo', must be a MarginLoss"):
         minimise(psipo.D1, "ipo", 1.0)  # type: ignore[arg-type]

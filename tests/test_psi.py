@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mpmath import mpf
+from mpmath import mpf, npdf
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import Table, psi_of
 from scipy.special import expit, log_ndtr
@@ -28,6 +28,35 @@ def test_derivative_found_numerically_is_the_one_given(psi: Psi) -> None:
     numerical = Psi(psi.name, psi, latex="", at_zero=psi.at_zero, at_one=psi.at_one)
     q = np.array([[1e-3, 0.2], [0.5, 0.97]])
     assert_allclose(numerical.derivative(q), psi.derivative(q), rtol=1e-6)
+
+
+@pytest.mark.parametrize("q", [1e-300, 1e-9, 0.25, 0.5, 0.9])
+def test_derivatives_in_50_digits(q: float) -> None:
+    low, high = mpf(q), 1 - mpf(q)
+    assert_allclose(LOGIT.derivative(q), float(1 / (low * high)), rtol=1e-14)
+    for lam in (0.01, 0.5, 2.0, 7.0):
+        assert_allclose(folded_power(lam).derivative(q), float(low ** (lam - 1) + high ** (lam - 1)), rtol=1e-13)
+    assert_allclose(PROBIT.derivative(q), float(1 / npdf(psi_of("probit")(low, high))), rtol=1e-12)
+
+
+def test_numerical_slopes_far_out() -> None:
+    q = np.array([1e-280, 1e-100, 1e-9, 0.25, 1 - 1e-7])
+    assert_allclose(Psi.from_callable(np.log, name="log").derivative(q), 1 / q, rtol=1e-6)
+
+
+def test_slopes_too_steep_for_float64_are_infinite_without_a_warning() -> None:
+    for psi in (LOGIT, PROBIT, LOG, folded_power(0.001)):
+        assert psi.derivative(5e-324) == np.inf
+
+
+def test_a_slope_that_is_given_is_used_and_its_holes_are_filled() -> None:
+    assert_array_equal(
+        Psi("q", np.positive, latex="q", at_zero=0, at_one=1, derivative=lambda q: 7 + 0 * q).derivative([0.2, 1]), 7
+    )
+    whole = Psi("q", np.positive, latex="q", at_zero=0, at_one=1, derivative=lambda q: np.ones(np.shape(q), dtype=int))
+    assert whole.derivative(0.2).dtype == np.float64
+    holes = Psi("q²", np.square, latex="q^2", at_zero=0, at_one=1, derivative=lambda q: np.where(q == 0.25, np.nan, 9 * q))
+    assert_allclose(holes.derivative([0.25, 0.5]), [0.5, 4.5], rtol=1e-9)
 
 
 def test_numerical_derivative_at_the_ends() -> None:
@@ -68,10 +97,19 @@ def test_of_log_odds_beyond_what_a_probability_can_hold() -> None:
     assert PROBIT.of_log_odds(800.0) == -PROBIT.of_log_odds(-800.0)
     assert_allclose(folded_power(0.01).of_log_odds([-1e4, 1e4]), [-100, 100], rtol=1e-12)
     assert_allclose(Psi.from_callable(IDENTITY, name="q").of_log_odds([-1e4, 0.0, 1e4]), [0, 0.5, 1])
+    assert_allclose(folded_power(0.001).of_log_odds([-800.0, 800.0]), 1e3 * np.expm1(-0.8) * np.array([1, -1]), rtol=1e-14)
+    odd = Psi.from_callable(IDENTITY, name="q")
+    assert_allclose(odd.of_log_odds([-2.0, -0.5, 0.0, 0.5, 2.0]), expit([-2.0, -0.5, 0, 0.5, 2]), rtol=1e-15)
+    assert_allclose(Psi.from_callable(np.sqrt, name="root").of_log_odds([-2.0, 3.0]), np.sqrt(expit([-2.0, 3.0])), rtol=1e-15)
+    whole = Psi("q", np.positive, latex="q", at_zero=0, at_one=1, of_log_odds=lambda x: np.where(x > 0, 1, 0))
+    assert_array_equal(whole.of_log_odds([-1.0, 1.0]), [0.0, 1.0])
+    assert whole.of_log_odds(1.0).dtype == np.float64
     bare = Psi.from_callable(lambda q: np.log(q / (1 - q)), name="bare")
     assert_allclose(bare.of_log_odds([-700.0, 700.0]), [-700, 700])
     with pytest.raises(ValueError, match=r"^log_odds = 800, is too far out"):
         bare.of_log_odds(800.0)
+    with pytest.raises(ValueError, match=r"^log_odds\[1\] = inf, must be finite"):
+        LOGIT.of_log_odds([0.0, np.inf])
 
 
 @given(st.just(0.0) | st.floats(1e-300, 300), st.floats(1e-9, 1 - 1e-9))
@@ -88,6 +126,11 @@ def test_folded_power_lies_between_its_bounds_and_rises(lam: float, q: float) ->
 @pytest.mark.parametrize("lam", [1e-300, 1e-20, 1e-9])
 def test_folded_power_tends_to_logit(lam: float) -> None:
     assert_allclose(folded_power(lam)(INSIDE), LOGIT(INSIDE), rtol=1e-7)
+
+
+def test_the_smallest_folded_power_is_logit_also_next_to_a_half() -> None:
+    barely = np.nextafter(0.5, 1)
+    assert_allclose(folded_power(1e-300)(barely), LOGIT(barely), rtol=1e-14)
 
 
 def test_folded_power_of_zero_is_logit_and_of_two_identity() -> None:
@@ -176,6 +219,8 @@ def test_probabilities_outside_the_unit_interval_are_refused() -> None:
 
 def test_shown_in_words_and_in_latex() -> None:
     assert repr(LOGIT) == "Psi('logit', at_zero=-inf, at_one=inf, odd=True)"
+    assert folded_power(0.5).name == "folded power 0.5"
+    assert Psi.from_callable(np.square, name="sq")._repr_latex_() == r"$\Psi(q) = \mathrm{sq}(q)$"
     assert folded_power(0.5)._repr_latex_() == r"$\Psi(q) = \frac{q^{0.5} - (1-q)^{0.5}}{0.5}$"
 
 

@@ -2,9 +2,20 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import Table
+from scipy import special
 from scipy.special import expit
 
-from psipo_explore import IDENTITY, LOGIT, ExpectedPsi, Psi, bradley_terry, expected_psi, expected_psi_bradley_terry, tournament
+from psipo_explore import (
+    IDENTITY,
+    LOGIT,
+    ExpectedPsi,
+    Psi,
+    bradley_terry,
+    expected_psi,
+    expected_psi_bradley_terry,
+    scores,
+    tournament,
+)
 from psipo_explore.psi import LOG, PROBIT
 
 
@@ -51,6 +62,17 @@ def test_opponents_that_count_keep_their_digits_beside_a_huge_reward() -> None:
 def test_an_empty_batch_has_an_empty_answer(psi: Psi, k: int) -> None:
     assert expected_psi_bradley_terry(np.zeros((0, k)), psi).value.shape == (0, k)
     assert expected_psi(np.full((0, 3, 3), 0.5), psi).value.shape == (0, 3)
+
+
+@pytest.mark.parametrize("psi", [PROBIT, LOG, LOGIT], ids=lambda psi: psi.name)
+@pytest.mark.parametrize(("k", "block"), [(600, 1 << 20), (40, 64), (7, 15), (3, 1 << 20)])
+def test_rows_in_blocks_are_the_table(psi: Psi, k: int, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scores, "_BLOCK", block)
+    rng = np.random.default_rng(k)
+    r, mu = rng.normal(size=(2, k)), rng.dirichlet(np.ones(k))
+    assert_allclose(
+        expected_psi_bradley_terry(r, psi, mu=mu).value, expected_psi(bradley_terry(r), psi, mu=mu).value, rtol=1e-11, atol=1e-14
+    )
 
 
 def test_win_rates_at_spreads_beyond_what_float64_resolves() -> None:
@@ -108,8 +130,12 @@ def test_determined_in_batches_and_for_one_action() -> None:
 
 def test_near_certain_preferences_without_an_odd_psi_are_refused_not_rounded() -> None:
     steep = Psi("steep", lambda q: -np.log1p(-q), latex="", at_zero=0, at_one=np.inf)
-    with pytest.raises(ValueError, match="rounds to certainty"):
+    infinite = r"is infinite at a p so close to 0 or 1 that it rounds to certainty, must be"
+    with pytest.raises(ValueError, match=rf"^psi 'steep' {infinite} odd, so that the smaller of p and pᵀ serves$"):
         expected_psi(bradley_terry([0.0, 40.0]), steep)
+    coarse = Psi("coarse", lambda q: special.logit(np.where(q < 1e-20, 0, q)), latex="", at_zero=-np.inf, at_one=np.inf, odd=True)
+    with pytest.raises(ValueError, match=rf"^psi 'coarse' {infinite} accurate there$"):
+        expected_psi([[0.5, 1.0], [1e-30, 0.5]], coarse)
     assert_array_equal(expected_psi(tournament([(0, 1)], 2), steep).won, [0.5, 0])
 
 
@@ -118,6 +144,11 @@ def test_the_parts_must_fit_together() -> None:
         ExpectedPsi(np.zeros(2), np.zeros(2), np.zeros(3))
     with pytest.raises(ValueError, match=r"^rest\[1\] = nan"):
         ExpectedPsi(np.zeros(2), np.zeros(2), np.array([0, np.nan]))
+    with pytest.raises(ValueError, match=r"^won has shape \(\), must be"):
+        ExpectedPsi(np.array(0.5), np.array(0.5), np.array(0.5))
+    with pytest.raises(ValueError, match=r"^won\[0\] = 1.5, must be a share"):
+        ExpectedPsi(np.array([1.5, 0]), np.zeros(2), np.zeros(2))
+    assert ExpectedPsi(np.array([1 + 1e-7]), np.zeros(1), np.zeros(1)).rate > 1  # as float32 sums it
     with pytest.raises(ValueError, match=r"^won\[0\] = -1, must be a share"):
         ExpectedPsi(np.array([-1.0, 0]), np.zeros(2), np.zeros(2))
     with pytest.raises(ValueError, match=r"^lost\[0\] = 5, must be a share"):
@@ -152,6 +183,19 @@ def test_what_is_no_psi_is_refused_by_name() -> None:
 def test_bad_tables_and_opponents_are_refused_with_the_worst_entry(p: object, mu: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         expected_psi(p, LOGIT, mu=mu)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("mu", "message"),
+    [
+        ([0.5, 0.25, 0.25], r"^mu has shape \(3,\), must be \(\.\.\., 2\): rewards has 2 actions"),
+        ([0.5, 0.6], r"^mu sums to 1\.1, must sum to 1"),
+        (np.full((3, 2), 0.5), r"^mu has leading axes \(3,\), which do not broadcast with \(2,\)"),
+    ],
+)
+def test_bad_opponents_of_rewards_are_refused(mu: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        expected_psi_bradley_terry(np.zeros((2, 2)), IDENTITY, mu=mu)  # type: ignore[arg-type]
 
 
 def test_float32_probabilities_are_made_to_sum_to_one() -> None:
