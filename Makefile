@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: lab test packages accuracy figures bench clean
+.PHONY: lab test coverage mutants packages accuracy figures bench clean
 
 lab: .venv/ready-lab
 	@$(BIN)/psipo lab
@@ -14,7 +14,14 @@ test: .venv/ready-test
 	$(BIN)/python -m pytest -q -rs -n 2 --dist worksteal --ignore=tests/browser
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal tests/browser
 
-packages: .venv/ready-package
+coverage: .venv/ready-check
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal --cov --cov-report=term-missing:skip-covered psipo_explore README.md tests/test_*.py
+
+mutants: .venv/ready-check
+	$(BIN)/mutmut run --max-children 2
+	$(BIN)/mutmut results
+
+packages: .venv/ready-check
 	$(BIN)/python -m pytest -q tests/packages -o 'norecursedirs=.*'
 
 accuracy: .venv/ready-test
@@ -28,7 +35,7 @@ bench: .venv/ready-bench
 
 .venv/ready-lab: EXTRAS =
 .venv/ready-test: EXTRAS = [test]
-.venv/ready-package: EXTRAS = [package]
+.venv/ready-check: EXTRAS = [check]
 .venv/ready-bench: EXTRAS = [bench]
 
 .venv/ready-%: pyproject.toml constraints.txt

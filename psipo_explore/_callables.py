@@ -147,3 +147,19 @@ def is_odd(function: Function, at_zero: float, at_one: float) -> bool:
     doubled = 2 * values[values.size // 2]
     off = np.abs(values + mirrored - doubled)
     return bool((off <= _ODD_WITHIN * np.maximum(np.abs(values), np.abs(mirrored))).all())
+
+
+def numerical_slope(psi: Function, q: Array) -> Array:
+    """Ψ' at probabilities q by finite differences; inf at an end where they do not settle."""
+    from scipy.differentiate import derivative  # loaded late, for it is slow to load
+
+    one_sided = (q < 1e-290) | (q > 1 - 1e-8)  # where steps to both sides would leave [0, 1] or drown in rounding
+    with np.errstate(invalid="ignore"):
+        found = derivative(
+            psi,
+            q,
+            initial_step=np.where(one_sided, 0.25, np.minimum(q, 1 - q) / 2),
+            step_direction=np.where(one_sided, np.where(q < 0.5, 1, -1), 0),
+        )
+    settled = found.error <= 1e-6 * (1 + np.abs(found.df))
+    return np.where(one_sided & ~settled, np.inf, np.maximum(found.df, 0.0))[()]

@@ -6,10 +6,10 @@ or repaired in silence; what is returned is a new float64 array, ready for the m
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from operator import index
 from textwrap import indent
-from typing import Any, SupportsIndex, TypeVar
+from typing import SupportsIndex, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -219,12 +219,3 @@ def indices(name: str, values: ArrayLike) -> Indices:
     if array.size and array.dtype.kind not in "iu":
         raise TypeError(f"{name} holds {array.dtype} values, must be integers")
     return array.astype(np.intp)
-
-
-def pair(k: int, pair: Any) -> tuple[Hashable, Hashable]:
-    if not isinstance(pair, Sequence | np.ndarray) or isinstance(pair, str) or len(pair) != 2:
-        raise ValueError(f"pairs[{k}] = {pair!r}, must be (winner, loser)")
-    winner, loser = pair
-    if winner == loser:
-        raise ValueError(f"pairs[{k}] = ({winner!r}, {loser!r}), an action cannot beat itself")
-    return winner, loser

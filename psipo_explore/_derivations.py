@@ -36,7 +36,7 @@ class sigma(sp.Function):  # type: ignore[misc]  # noqa: N801, it prints as σ
 
 @dataclass(frozen=True)
 class Step:
-    """One line of a derivation.
+    """One line of a derivation, as App. A.1 of arXiv:2310.12036 has them.
 
     Parameters
     ----------
@@ -47,6 +47,11 @@ class Step:
     defines : bool
         Whether the left side is a symbol, or one symbol for each action, that this step gives its meaning; else the
         equation is claimed.
+
+    Examples
+    --------
+    >>> Step("The sum of one and one is", sp.Eq(1 + sp.Symbol("x"), 2, evaluate=False)).equation
+    Eq(x + 1, 2)
     """
 
     sentence: str
@@ -63,7 +68,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Derivation:
-    """A chain of steps, and what its symbols stand for.
+    """A chain of steps, such as the proofs of App. A.1 of arXiv:2310.12036, and what its symbols stand for.
 
     Parameters
     ----------
@@ -100,10 +105,26 @@ class Derivation:
     def check(self, *, seed: int = 0) -> str:
         """Prove every claim symbolically, compare both sides at random points, and say so.
 
+        Parameters
+        ----------
+        seed : int
+            Of the random points.
+
+        Returns
+        -------
+        str
+            How many claims were proved, and for which K.
+
         Raises
         ------
         ValueError
             If a claim fails, with its number, its sentence, and the point where its sides differ.
+
+        Examples
+        --------
+        >>> from psipo_explore.symbolic import collapse
+        >>> collapse().check()
+        'The collapse: 7 claims proved by SymPy, confirmed at 3 random points.'
         """
         rng = np.random.default_rng(seed)
         for k in self.sizes:
@@ -117,7 +138,34 @@ class Derivation:
         return f"{self.title}: {claims} proved by SymPy{sizes}, confirmed at {_POINTS} random points."
 
     def with_equation(self, number: int, equation: sp.Eq) -> Derivation:
-        """The same derivation with another equation at the step of that number, from 1; see what `check` says to it."""
+        """The same derivation with another equation at one step; see what `check` says to it.
+
+        Parameters
+        ----------
+        number : int
+            Of the step, from 1.
+        equation : sympy.Eq
+            What it is to say instead.
+
+        Returns
+        -------
+        Derivation
+            This one is as it was.
+
+        Raises
+        ------
+        ValueError
+            If no step has that number.
+
+        Examples
+        --------
+        >>> from psipo_explore.symbolic import rlhf
+        >>> wrong = rlhf().with_equation(2, sp.Eq(sp.Symbol("x"), 1)).steps[1]
+        >>> wrong.sentence, wrong.equation
+        ('One of the two is preferred.', Eq(x, 1))
+        """
+        if not 1 <= number <= len(self.steps):
+            raise ValueError(f"number = {number}, must be from 1 to {len(self.steps)}")
         steps = list(self.steps)
         steps[number - 1] = replace(steps[number - 1], equation=equation)
         return replace(self, steps=tuple(steps))

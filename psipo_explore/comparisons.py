@@ -17,9 +17,11 @@ from psipo_explore import _checks as checks
 from psipo_explore._checks import Array, ArrayLike, Indices
 from psipo_explore._files import csv_rows, indexed, jsonl_rows
 from psipo_explore._graphs import components
-from psipo_explore._segments import Segments
+from psipo_explore._pairs import check_lengths, check_pairs, counted_pairs
 from psipo_explore._tables import html_table
 from psipo_explore.preferences import meeting_weights
+
+__all__ = ["Comparisons"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,32 +65,8 @@ class Comparisons:
         for name in ("winners", "losers", "contexts"):
             set_field(self, name, checks.indices(name, getattr(self, name)))
         set_field(self, "weights", checks.weights(self.weights))
-        self._check_lengths()
-        self._check_pairs()
-
-    def _check_lengths(self) -> None:
-        if not self.actions:
-            raise ValueError("actions is empty, must name at least one")
-        if len(self.contexts) != self.n_actions:
-            raise ValueError(f"contexts has {len(self.contexts)} entries, must have one for each of {self.n_actions} actions")
-        identities = list(zip(self.contexts.tolist(), self.actions, strict=True))
-        if len(set(identities)) < len(identities):
-            twice = next(label for i, (_, label) in enumerate(identities) if identities[i] in identities[:i])
-            raise ValueError(f"actions names {twice!r} twice in one context, must name each action once")
-        for name in ("losers", "weights"):
-            if getattr(self, name).shape != self.winners.shape:
-                raise ValueError(f"{name} has shape {getattr(self, name).shape}, must be that of winners, {self.winners.shape}")
-
-    def _check_pairs(self) -> None:
-        for name in ("winners", "losers"):
-            index = getattr(self, name)
-            outside = (index < 0) | (index >= self.n_actions)
-            checks.refuse_where(outside, name, index, f"must be the index of one of {checks.actions(self.n_actions)}")
-        checks.refuse_where(self.winners == self.losers, "losers", self.losers, "must differ from its winner")
-        strangers = self.contexts[self.winners] != self.contexts[self.losers]
-        checks.refuse_where(strangers, "losers", self.losers, "must be of the same context as its winner")
-        alone = (Segments(self.contexts).sum(np.ones(self.n_actions)) == 1) & (self.n_actions > 1)
-        checks.refuse_where(alone, "contexts", self.contexts, "must hold more than one action: there is nothing to compare")
+        check_lengths(self)
+        check_pairs(self)
 
     @classmethod
     def from_pairs(
@@ -124,24 +102,8 @@ class Comparisons:
         >>> Comparisons.from_pairs([("a", "b"), ("b", "c")]).actions
         ('a', 'b', 'c')
         """
-        rows = [checks.pair(k, pair) for k, pair in enumerate(pairs)]
-        if not rows:
-            raise ValueError("pairs is empty, must hold at least one (winner, loser)")
-        counts = np.ones(len(rows)) if weights is None else checks.real("weights", weights)
-        if counts.shape != (len(rows),):
-            raise ValueError(f"weights has shape {counts.shape}, must be ({len(rows)},), one for each pair")
-        checks.refuse_where(~((counts >= 0) & np.isfinite(counts)), "weights", counts, "must be finite and at least 0")
-        if not counts.any():
-            raise ValueError("weights are all 0, must leave at least one comparison")
-        labels = list(actions) if actions is not None else list(dict.fromkeys(label for pair in rows for label in pair))
-        index = {label: i for i, label in enumerate(labels)}
-        for k, pair in enumerate(rows):
-            for label in pair:
-                if label not in index:
-                    raise ValueError(f"pairs[{k}] names {label}, which is not among the actions {', '.join(map(str, labels))}")
-        ends = np.array([[index[winner], index[loser]] for winner, loser in rows], dtype=np.intp)
-        ends, counts = ends[counts > 0], counts[counts > 0]
-        return cls._in_one_context(ends[:, 0], ends[:, 1], labels, counts)
+        winners, losers, labels, counts = counted_pairs(pairs, actions, weights)
+        return cls._in_one_context(winners, losers, labels, counts)
 
     @classmethod
     def from_table(cls, wins: ArrayLike, *, actions: Sequence[Hashable] | None = None) -> Comparisons:
@@ -265,6 +227,11 @@ class Comparisons:
         Comparisons
             Without pairs of weight 0 or of an action with itself.
 
+        Raises
+        ------
+        ValueError
+            If p is no single table of preferences, or mu no distribution over its actions.
+
         Examples
         --------
         >>> Comparisons.from_preferences([[0.5, 0.8], [0.2, 0.5]]).weights
@@ -294,6 +261,11 @@ class Comparisons:
         Comparisons
             n of them, each of weight 1, in the order drawn.
 
+        Raises
+        ------
+        ValueError
+            If p is no single table of preferences, n is less than 1, or mu allows one action only.
+
         Examples
         --------
         >>> len(Comparisons.sample([[0.5, 0.8], [0.2, 0.5]], 5, rng=np.random.default_rng(0)).winners)
@@ -322,6 +294,12 @@ class Comparisons:
         -------
         ndarray, shape (K, K)
             Entry [y, y'] is the summed weight of the comparisons that y won against y'.
+
+        Examples
+        --------
+        >>> Comparisons.from_pairs([("a", "b"), ("a", "b"), ("b", "a")]).win_table()
+        array([[0., 2.],
+               [1., 0.]])
         """
         wins = np.zeros((self.n_actions, self.n_actions))
         np.add.at(wins, (self.winners, self.losers), self.weights)
@@ -381,7 +359,18 @@ class Comparisons:
         return components(self.winners, self.losers, self.n_actions, "weak")
 
     def merged(self) -> Comparisons:
-        """The same data with one entry for each (winner, loser), weights added."""
+        """The same data with one entry for each (winner, loser), weights added.
+
+        Returns
+        -------
+        Comparisons
+            Entries in the order of their winners, then of their losers.
+
+        Examples
+        --------
+        >>> Comparisons.from_pairs([("a", "b"), ("b", "a"), ("a", "b")]).merged().weights
+        array([2., 1.])
+        """
         key = self.winners * self.n_actions + self.losers
         distinct, entry = np.unique(key, return_inverse=True)
         winners, losers = np.divmod(distinct, self.n_actions)

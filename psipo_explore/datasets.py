@@ -13,6 +13,8 @@ from pathlib import Path
 
 from psipo_explore.comparisons import Comparisons
 
+__all__ = ["CITATIONS_CSV", "D1", "D2", "D3", "citations"]
+
 CITATIONS_CSV = Path(str(files("psipo_explore") / "data" / "citations.csv"))
 
 

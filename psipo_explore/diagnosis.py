@@ -24,6 +24,8 @@ from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import DPO, IPO, MarginLoss, cdpo
 from psipo_explore.minimisers import blocks_of, minimise
 
+__all__ = ["Diagnosis", "diagnose", "diagnose_file"]
+
 BETAS = (0.01, 0.03, 0.1, 0.3, 1.0)
 SMOOTHING = 0.1
 LEAST_BETA = 1e-12
@@ -31,7 +33,7 @@ LEAST_BETA = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class Diagnosis:
-    """Counts over a preference file, and the KL divergence at the optimum of three losses.
+    """Counts over a preference file, and the KL divergence at the optimum of three losses (Eq. 4, 17 of arXiv:2310.12036).
 
     Parameters
     ----------
@@ -86,6 +88,21 @@ class Diagnosis:
 
         The interval is that of the population the contexts are independent draws from.
 
+        Parameters
+        ----------
+        level : float
+            Between 0 and 1.
+
+        Returns
+        -------
+        tuple of float
+            The share, and the interval's ends.
+
+        Raises
+        ------
+        ValueError
+            If level is not between 0 and 1.
+
         Examples
         --------
         >>> from psipo_explore import D2
@@ -102,6 +119,11 @@ class Diagnosis:
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as numbers, texts and lists, as JSON takes them.
+
+        Returns
+        -------
+        dict
+            By the names above.
 
         Examples
         --------
@@ -260,14 +282,18 @@ def diagnose_file(
 ) -> Diagnosis:
     r"""Diagnose a CSV or JSONL file of preferences, line by line; of each text 16 bytes are kept.
 
+    What `diagnose` says of them (Eq. 4 and 17 of arXiv:2310.12036).
+
     Parameters
     ----------
     path : path
         A UTF-8 file whose name ends in .csv (with a header), .jsonl or .ndjson.
-    beta, smoothing
-        As in `diagnose`.
+    beta : array_like, shape (B,) or ()
+        Strengths of the KL term.
     prompt, chosen, rejected : str
         Names of the columns or fields.
+    smoothing : float
+        Of cDPO, as in `diagnose`.
     skip_bad : bool
         Whether to pass over lines that cannot be read, and count them, instead of refusing the file.
     progress : bool

@@ -16,13 +16,15 @@ from psipo_explore.policy import gibbs_policy
 from psipo_explore.psi import Psi
 from psipo_explore.scores import expected_psi
 
+__all__ = ["PreferenceLaw", "collapse_probability", "expected_policy", "preference_law"]
+
 _MOST_OUTCOMES = 200_000
 _TINY = 1e-290
 
 
 @dataclass(frozen=True, eq=False)
 class PreferenceLaw:
-    """Every table p̂ that n comparisons of each pair can give, and how likely each is.
+    """Every table p̂ that n comparisons of each pair can give, and how likely each is (§4.2 of arXiv:2310.12036).
 
     Parameters
     ----------
@@ -42,7 +44,22 @@ class PreferenceLaw:
     probability: Array
 
     def expectation(self, values: ArrayLike) -> Array:
-        """E[f(p̂)] for the values f takes on the outcomes, shape (M, ...) with the expectation's axes last.
+        """E[f(p̂)], for the values that f takes on the outcomes.
+
+        Parameters
+        ----------
+        values : array_like, shape (M, ...)
+            f of each outcome.
+
+        Returns
+        -------
+        ndarray, shape (..., ...)
+            The true p's leading axes, then those of a value.
+
+        Raises
+        ------
+        ValueError
+            If values are not finite, or not one for each outcome.
 
         Examples
         --------
@@ -56,6 +73,8 @@ class PreferenceLaw:
 
 def preference_law(p: ArrayLike, *, n: int) -> PreferenceLaw:
     """The law of p̂ when each pair is compared n times, all independently: products of binomials.
+
+    The finite data of §4.2 of arXiv:2310.12036.
 
     Parameters
     ----------

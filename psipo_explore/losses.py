@@ -11,17 +11,32 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from scipy.special import expit, log_expit
 
 from psipo_explore import _checks as checks
+from psipo_explore import _phi as phi
 from psipo_explore._checks import Array, ArrayLike
+
+__all__ = [
+    "DPO",
+    "EXPONENTIAL",
+    "HINGE",
+    "IPO",
+    "SAVAGE",
+    "SQUARED",
+    "TRUNCATED_SQUARED",
+    "MarginLoss",
+    "cdpo",
+    "discopop",
+    "exo",
+    "robust_dpo",
+]
 
 Phi = Callable[[Array], Array]
 
 
 @dataclass(frozen=True, eq=False)
 class MarginLoss:
-    """A loss of the margin, ℓ(h; β) = φ(βh) or, for IPO, φ(βh)/β².
+    """A loss of the margin, ℓ(h; β) = φ(βh) or, for IPO, φ(βh)/β² (Eq. 4 and 17 of arXiv:2310.12036).
 
     Parameters
     ----------
@@ -54,19 +69,109 @@ class MarginLoss:
     no_minimiser: str = ""
 
     def value(self, h: ArrayLike, beta: ArrayLike) -> Array:
-        """ℓ(h; β); h and beta broadcast, inf where the value overflows."""
+        """ℓ(h; β), inf where it overflows.
+
+        Parameters
+        ----------
+        h : array_like, shape (...)
+            Margins log π(y_w)π_ref(y_l) / (π(y_l)π_ref(y_w)), in nats.
+        beta : array_like, shape (...)
+            Strength of the KL term; broadcasts with h.
+
+        Returns
+        -------
+        ndarray, shape (...)
+            The loss of each comparison.
+
+        Raises
+        ------
+        ValueError
+            If h is not finite, or beta not positive and finite.
+
+        Examples
+        --------
+        >>> IPO.value([0.0, 0.5, 1.0], beta=1.0)
+        array([0.25, 0.  , 0.25])
+        """
         return self._of(self.phi, h, beta, 0)
 
     def slope(self, h: ArrayLike, beta: ArrayLike) -> Array:
-        """∂ℓ/∂h; negative where descent raises the winner."""
+        """∂ℓ/∂h; negative where descent raises the winner.
+
+        Parameters
+        ----------
+        h : array_like, shape (...)
+            Margins, in nats.
+        beta : array_like, shape (...)
+            Strength of the KL term; broadcasts with h.
+
+        Returns
+        -------
+        ndarray, shape (...)
+            At a kink the slope to its right.
+
+        Raises
+        ------
+        ValueError
+            If h is not finite, or beta not positive and finite.
+
+        Examples
+        --------
+        >>> IPO.slope([0.0, 0.5, 1.0], beta=1.0)
+        array([-1.,  0.,  1.])
+        """
         return self._of(self.phi_slope, h, beta, 1)
 
     def curvature(self, h: ArrayLike, beta: ArrayLike) -> Array:
-        """∂²ℓ/∂h²."""
+        """∂²ℓ/∂h².
+
+        Parameters
+        ----------
+        h : array_like, shape (...)
+            Margins, in nats.
+        beta : array_like, shape (...)
+            Strength of the KL term; broadcasts with h.
+
+        Returns
+        -------
+        ndarray, shape (...)
+            At a kink the curvature to its right.
+
+        Raises
+        ------
+        ValueError
+            If h is not finite, or beta not positive and finite.
+
+        Examples
+        --------
+        >>> DPO.curvature(0.0, beta=2.0)
+        np.float64(1.0)
+        """
         return self._of(self.phi_curvature, h, beta, 2)
 
     def best_margin(self, beta: ArrayLike) -> Array:
-        """The h that a winner who always wins is driven to: 1/(2β) for IPO, inf for DPO."""
+        """The h that a winner who always wins is driven to.
+
+        Parameters
+        ----------
+        beta : array_like, shape (...)
+            Strength of the KL term.
+
+        Returns
+        -------
+        ndarray, shape (...)
+            1/(2β) for IPO, inf for DPO.
+
+        Raises
+        ------
+        ValueError
+            If beta is not positive and finite.
+
+        Examples
+        --------
+        >>> IPO.best_margin([0.1, 1.0]), DPO.best_margin([0.1, 1.0])
+        (array([5. , 0.5]), array([inf, inf]))
+        """
         return np.asarray(self.best_x / checks.positive("beta", beta))[()]
 
     def _of(self, function: Phi, h: ArrayLike, beta: ArrayLike, order: int) -> Array:
@@ -85,7 +190,8 @@ class MarginLoss:
 def cdpo(smoothing: float) -> MarginLoss:
     """Conservative DPO: a share of the labels is taken to be the wrong way round.
 
-    −(1−s) log σ(βh) − s log σ(−βh); DPO at s = 0. Eq. 4 of arXiv:2310.12036 with smoothed labels.
+    −(1−s) log σ(βh) − s log σ(−βh); DPO at s = 0. Eq. 4 of arXiv:2310.12036 with smoothed labels (Mitchell 2023, "A note on
+    DPO with noisy preferences and relationship to IPO").
 
     Parameters
     ----------
@@ -97,6 +203,11 @@ def cdpo(smoothing: float) -> MarginLoss:
     MarginLoss
         Its minimum is at βh = log((1−s)/s).
 
+    Raises
+    ------
+    ValueError
+        If smoothing is negative, or ½ or more.
+
     Examples
     --------
     >>> float(cdpo(0.1).best_margin(beta=1.0).round(4))
@@ -106,9 +217,9 @@ def cdpo(smoothing: float) -> MarginLoss:
     return MarginLoss(
         f"cDPO {s:g}",
         rf"-{1 - s:g}\log\sigma(\beta h) - {s:g}\log\sigma(-\beta h)",
-        partial(_cdpo, s=s),
-        partial(_cdpo_slope, s=s),
-        _logistic_curvature,
+        partial(phi.cdpo, s=s),
+        partial(phi.cdpo_slope, s=s),
+        phi.logistic_curvature,
         best_x=_smoothed_logit(s),
     )
 
@@ -116,7 +227,7 @@ def cdpo(smoothing: float) -> MarginLoss:
 def robust_dpo(smoothing: float) -> MarginLoss:
     """Robust DPO: DPO made unbiased when a known share of the labels is the wrong way round.
 
-    [−(1−s) log σ(βh) + s log σ(−βh)]/(1−2s); DPO at s = 0.
+    [−(1−s) log σ(βh) + s log σ(−βh)]/(1−2s); DPO at s = 0 (Chowdhury et al. 2024, "Provably robust DPO").
 
     Parameters
     ----------
@@ -128,6 +239,11 @@ def robust_dpo(smoothing: float) -> MarginLoss:
     MarginLoss
         Unbounded below on one-sided data, so it can be trained but has no minimiser.
 
+    Raises
+    ------
+    ValueError
+        If smoothing is negative, or ½ or more.
+
     Examples
     --------
     >>> float(robust_dpo(0.1).slope(0.0, beta=1.0))
@@ -137,9 +253,9 @@ def robust_dpo(smoothing: float) -> MarginLoss:
     return MarginLoss(
         f"robust DPO {s:g}",
         rf"\frac{{-{1 - s:g}\log\sigma(\beta h) + {s:g}\log\sigma(-\beta h)}}{{{1 - 2 * s:g}}}",
-        partial(_robust, s=s),
-        partial(_robust_slope, s=s),
-        _logistic_curvature,
+        partial(phi.robust, s=s),
+        partial(phi.robust_slope, s=s),
+        phi.logistic_curvature,
         best_x=np.inf,
         no_minimiser="it is not bounded below on one-sided data",
     )
@@ -148,7 +264,8 @@ def robust_dpo(smoothing: float) -> MarginLoss:
 def exo(smoothing: float) -> MarginLoss:
     """EXO for pairs: the reverse KL from the policy's preference to the smoothed label.
 
-    σ(βh)[log σ(βh) − log(1−s)] + σ(−βh)[log σ(−βh) − log s].
+    σ(βh)[log σ(βh) − log(1−s)] + σ(−βh)[log σ(−βh) − log s] (Ji et al. 2024, "Towards efficient exact optimization of
+    language model alignment").
 
     Parameters
     ----------
@@ -160,6 +277,11 @@ def exo(smoothing: float) -> MarginLoss:
     MarginLoss
         Its minimum is at βh = log((1−s)/s); it is not convex.
 
+    Raises
+    ------
+    ValueError
+        If smoothing is 0, negative, or ½ or more.
+
     Examples
     --------
     >>> float(abs(exo(0.1).value(np.log(9.0), beta=1.0)).round(9))
@@ -169,9 +291,9 @@ def exo(smoothing: float) -> MarginLoss:
     return MarginLoss(
         f"EXO {s:g}",
         rf"\mathrm{{KL}}\big(\sigma(\pm\beta h)\,\|\,({1 - s:g}, {s:g})\big)",
-        partial(_exo, s=s),
-        partial(_exo_slope, best=_smoothed_logit(s)),
-        partial(_exo_curvature, best=_smoothed_logit(s)),
+        partial(phi.exo, s=s),
+        partial(phi.exo_slope, best=_smoothed_logit(s)),
+        partial(phi.exo_curvature, best=_smoothed_logit(s)),
         best_x=_smoothed_logit(s),
         no_minimiser="it is not convex",
     )
@@ -192,6 +314,11 @@ def discopop(temperature: float) -> MarginLoss:
     MarginLoss
         Not convex.
 
+    Raises
+    ------
+    ValueError
+        If temperature is not positive and finite.
+
     Examples
     --------
     >>> float(discopop(0.05).slope(0.0, beta=1.0).round(2))
@@ -203,9 +330,9 @@ def discopop(temperature: float) -> MarginLoss:
     return MarginLoss(
         f"DiscoPOP {tau:g}",
         rf"-(1-m)\log\sigma(\beta h) + m e^{{-\beta h}},\; m = \sigma(\beta h/{tau:g})",
-        partial(_discopop, tau=tau),
-        partial(_discopop_slope, tau=tau),
-        partial(_discopop_curvature, tau=tau),
+        partial(phi.discopop, tau=tau),
+        partial(phi.discopop_slope, tau=tau),
+        partial(phi.discopop_curvature, tau=tau),
         best_x=np.inf,
         no_minimiser="it is not convex",
     )
@@ -222,140 +349,30 @@ def _smoothed_logit(s: float) -> float:
     return float(np.log1p(-s) - np.log(s)) if s > 0 else np.inf
 
 
-def _dpo(x: Array) -> Array:
-    return np.asarray(-log_expit(x))
-
-
-def _dpo_slope(x: Array) -> Array:
-    return np.asarray(-expit(-x))
-
-
-def _logistic_curvature(x: Array) -> Array:
-    return np.asarray(expit(x) * expit(-x))
-
-
-def _cdpo(x: Array, s: float) -> Array:
-    return (1 - s) * _dpo(x) + s * _dpo(-x)
-
-
-def _cdpo_slope(x: Array, s: float) -> Array:
-    return (1 - s) * _dpo_slope(x) - s * _dpo_slope(-x)
-
-
-def _robust(x: Array, s: float) -> Array:
-    return ((1 - s) * _dpo(x) - s * _dpo(-x)) / (1 - 2 * s)
-
-
-def _robust_slope(x: Array, s: float) -> Array:
-    return ((1 - s) * _dpo_slope(x) + s * _dpo_slope(-x)) / (1 - 2 * s)
-
-
-def _square_about(x: Array, target: float) -> Array:
-    return (x - target) ** 2
-
-
-def _square_about_slope(x: Array, target: float) -> Array:
-    return 2 * (x - target)
-
-
-def _square_curvature(x: Array) -> Array:
-    return np.full_like(x, 2.0)
-
-
-def _hinge(x: Array) -> Array:
-    return np.maximum(0.0, 1 - x)
-
-
-def _hinge_slope(x: Array) -> Array:
-    return np.where(x < 1, -1.0, 0.0)
-
-
-def _truncated_square(x: Array) -> Array:
-    return np.asarray(_hinge(x) ** 2)
-
-
-def _truncated_square_slope(x: Array) -> Array:
-    return -2 * _hinge(x)
-
-
-def _truncated_square_curvature(x: Array) -> Array:
-    return np.where(x < 1, 2.0, 0.0)
-
-
-def _exponential(x: Array) -> Array:
-    return np.exp(-x)
-
-
-def _exponential_slope(x: Array) -> Array:
-    return np.asarray(-np.exp(-x))
-
-
-def _savage(x: Array) -> Array:
-    return np.asarray(expit(-x) ** 2)
-
-
-def _savage_slope(x: Array) -> Array:
-    return np.asarray(-2 * expit(x) * expit(-x) ** 2)
-
-
-def _savage_curvature(x: Array) -> Array:
-    return np.asarray(2 * expit(x) * expit(-x) ** 2 * (2 * expit(x) - expit(-x)))
-
-
-def _exo(x: Array, s: float) -> Array:
-    kl = expit(x) * (log_expit(x) - np.log1p(-s)) + expit(-x) * (log_expit(-x) - np.log(s))
-    return np.asarray(kl)
-
-
-def _exo_slope(x: Array, best: float) -> Array:
-    return _logistic_curvature(x) * (x - best)
-
-
-def _exo_curvature(x: Array, best: float) -> Array:
-    return np.asarray(_logistic_curvature(x) * (1 + (expit(-x) - expit(x)) * (x - best)))
-
-
-def _discopop(x: Array, tau: float) -> Array:
-    return np.asarray(expit(-x / tau) * _dpo(x) + np.exp(log_expit(x / tau) - x))
-
-
-def _discopop_slope(x: Array, tau: float) -> Array:
-    m, rest = expit(x / tau), expit(-x / tau)
-    blend = np.exp(log_expit(x / tau) - x)  # m e^{−x}, whose factors may be 0 and ∞
-    return np.asarray(-m * rest / tau * _dpo(x) + rest * _dpo_slope(x) + blend * (rest / tau - 1))
-
-
-def _discopop_curvature(x: Array, tau: float) -> Array:
-    m, rest = expit(x / tau), expit(-x / tau)
-    blend = np.exp(log_expit(x / tau) - x)
-    dpo = -m * rest * (rest - m) / tau**2 * _dpo(x) - 2 * m * rest / tau * _dpo_slope(x) + rest * _logistic_curvature(x)
-    return np.asarray(dpo + blend * ((rest / tau - 1) ** 2 - m * rest / tau**2))
-
-
-DPO = MarginLoss("DPO", r"-\log\sigma(\beta h)", _dpo, _dpo_slope, _logistic_curvature, best_x=np.inf)
+DPO = MarginLoss("DPO", r"-\log\sigma(\beta h)", phi.dpo, phi.dpo_slope, phi.logistic_curvature, best_x=np.inf)
 IPO = MarginLoss(
     "IPO",
     r"\Big(h - \frac{1}{2\beta}\Big)^2",
-    partial(_square_about, target=0.5),
-    partial(_square_about_slope, target=0.5),
-    _square_curvature,
+    partial(phi.square_about, target=0.5),
+    partial(phi.square_about_slope, target=0.5),
+    phi.square_curvature,
     best_x=0.5,
     per_beta_squared=True,
 )
 SQUARED = MarginLoss(
     "squared",
     r"(1 - \beta h)^2",
-    partial(_square_about, target=1.0),
-    partial(_square_about_slope, target=1.0),
-    _square_curvature,
+    partial(phi.square_about, target=1.0),
+    partial(phi.square_about_slope, target=1.0),
+    phi.square_curvature,
     best_x=1.0,
 )
-EXPONENTIAL = MarginLoss("exponential", r"e^{-\beta h}", _exponential, _exponential_slope, _exponential, best_x=np.inf)
+EXPONENTIAL = MarginLoss("exponential", r"e^{-\beta h}", phi.exponential, phi.exponential_slope, phi.exponential, best_x=np.inf)
 HINGE = MarginLoss(
     "hinge",
     r"\max(0, 1 - \beta h)",
-    _hinge,
-    _hinge_slope,
+    phi.hinge,
+    phi.hinge_slope,
     np.zeros_like,
     best_x=1.0,
     no_minimiser="its minimiser is rarely unique",
@@ -363,18 +380,18 @@ HINGE = MarginLoss(
 TRUNCATED_SQUARED = MarginLoss(
     "truncated squared",
     r"\max(0, 1 - \beta h)^2",
-    _truncated_square,
-    _truncated_square_slope,
-    _truncated_square_curvature,
+    phi.truncated_square,
+    phi.truncated_square_slope,
+    phi.truncated_square_curvature,
     best_x=1.0,
     no_minimiser="its minimiser is rarely unique",
 )
 SAVAGE = MarginLoss(
     "Savage",
     r"\frac{1}{(1 + e^{\beta h})^2}",
-    _savage,
-    _savage_slope,
-    _savage_curvature,
+    phi.savage,
+    phi.savage_slope,
+    phi.savage_curvature,
     best_x=np.inf,
     no_minimiser="it is not convex",
 )

@@ -18,12 +18,14 @@ from psipo_explore._tables import html_table
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import MarginLoss
 
+__all__ = ["Minimum", "minimise"]
+
 _SHOWN = 30  # actions in a table
 
 
 @dataclass(frozen=True, eq=False)
 class Minimum:
-    """Where the loss of a data set is least, and whether it is attained there.
+    """Where the loss of a data set (Eq. 4 and 17 of arXiv:2310.12036) is least, and whether it is attained there.
 
     Parameters
     ----------

@@ -10,6 +10,8 @@ import numpy as np
 from psipo_explore import _checks as checks
 from psipo_explore._checks import Array
 
+__all__ = ["Adam", "GradientDescent"]
+
 
 class Optimiser(Protocol):
     """What turns gradients into steps; one call of `steps` serves one training."""
@@ -25,7 +27,7 @@ class _Steps(Protocol):
 
 @dataclass(frozen=True)
 class GradientDescent:
-    """Steps of −rate · gradient.
+    """Steps of −rate · gradient, the plain descent that §5.4 of arXiv:2310.12036 replaces by Adam.
 
     Parameters
     ----------
@@ -44,7 +46,23 @@ class GradientDescent:
         checks.positive("rate", self.rate)
 
     def steps(self, shape: tuple[int, ...]) -> _Steps:
-        """A function from gradient to step; it has no state."""
+        """Return a function from gradient to step; it has no state.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the gradients; not needed here.
+
+        Returns
+        -------
+        callable
+            Of gradients, arrays of that shape.
+
+        Examples
+        --------
+        >>> GradientDescent(0.5).steps((2,))(np.array([1.0, -2.0]))
+        array([-0.5,  1. ])
+        """
         return lambda gradient: -self.rate * gradient
 
 
@@ -80,7 +98,24 @@ class Adam:
                 raise ValueError(f"{name} = {getattr(self, name)}, must be in [0, 1)")
 
     def steps(self, shape: tuple[int, ...]) -> _Steps:
-        """A function from gradient to step, which keeps the running means."""
+        """Return a function from gradient to step, which keeps the running means.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the gradients.
+
+        Returns
+        -------
+        callable
+            Of gradients, arrays of that shape.
+
+        Examples
+        --------
+        >>> step = Adam(0.01).steps((1,))
+        >>> step(np.array([3.0])).round(6), step(np.array([0.0])).round(6)
+        (array([-0.01]), array([-0.006701]))
+        """
         total, total_square, count = np.zeros(shape), np.zeros(shape), 0
 
         def step(gradient: Array) -> Array:

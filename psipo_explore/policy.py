@@ -15,6 +15,8 @@ from psipo_explore._checks import Array, ArrayLike, Mask
 from psipo_explore.psi import Psi
 from psipo_explore.scores import ExpectedPsi, expected_psi, require_psi
 
+__all__ = ["cyclic_share", "gibbs_policy", "kl_divergence", "objective", "optimal_policy"]
+
 _SERIES = [0, 0, *((-1) ** k / (k * (k - 1)) for k in range(2, 16))]  # of (1 + d) log(1 + d) − d
 
 

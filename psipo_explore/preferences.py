@@ -14,6 +14,8 @@ from scipy.special import expit
 from psipo_explore import _checks as checks
 from psipo_explore._checks import Array, ArrayLike
 
+__all__ = ["bradley_terry", "tournament"]
+
 
 def bradley_terry(rewards: ArrayLike) -> Array:
     """Preferences that rewards explain: p(y ≻ y') = σ(r(y) − r(y')).

@@ -13,8 +13,19 @@ import numpy as np
 from scipy import special
 
 from psipo_explore import _checks as checks
-from psipo_explore._callables import Function, is_odd, limit, on_grid, require_limits, require_non_decreasing, vectorised
+from psipo_explore._callables import (
+    Function,
+    is_odd,
+    limit,
+    numerical_slope,
+    on_grid,
+    require_limits,
+    require_non_decreasing,
+    vectorised,
+)
 from psipo_explore._checks import Array, ArrayLike
+
+__all__ = ["IDENTITY", "LOG", "LOGIT", "PROBIT", "Psi", "folded_power"]
 
 
 class Psi:
@@ -81,7 +92,7 @@ class Psi:
 
     @classmethod
     def from_callable(cls, f: Callable[..., ArrayLike], *, name: str) -> Psi:
-        """Make a Ψ of any non-decreasing function; its limits and its oddness are found numerically.
+        """Make a Ψ (Eq. 6) of any non-decreasing function; its limits and its oddness are found numerically.
 
         Parameters
         ----------
@@ -108,15 +119,14 @@ class Psi:
         """
         function = vectorised(f)
         on_grid("f", function)
-        at_zero = limit(function, 0.0)
-        at_one = limit(function, 1.0)
+        at_zero, at_one = limit(function, 0.0), limit(function, 1.0)
         require_non_decreasing("f", function, at_zero, at_one)
         odd = is_odd(function, at_zero, at_one)
         return cls(name, function, latex=rf"\mathrm{{{name}}}(q)", at_zero=at_zero, at_one=at_one, odd=odd)
 
     @classmethod
     def from_formula(cls, text: str) -> Psi:
-        """Make a Ψ of a typed formula; its limits, slope, oddness and LaTeX are found symbolically.
+        """Make a Ψ (Eq. 6) of a typed formula; its limits, slope, oddness and LaTeX are found symbolically.
 
         The text is read, never executed: it may hold q, numbers, pi and e, + - * / **, parentheses, and functions such as
         log, exp, sqrt, atan, tanh, erf, logit, sigmoid, probit, min, max and clip.
@@ -157,10 +167,33 @@ class Psi:
     def __call__(self, q: ArrayLike) -> Array:
         """Ψ(q) for probabilities q of any shape; the limits, which may be ±inf, at q = 0 and q = 1."""
         q = checks.probabilities("q", q)
-        return self._with_limits(self._function, q, self.at_zero, self.at_one)
+        inside = self._function(np.where((q > 0) & (q < 1), q, 0.5))
+        return np.asarray(np.where(q == 0, self.at_zero, np.where(q == 1, self.at_one, inside)))[()]
 
     def of_table(self, p: Array) -> Array:
-        """Ψ of a table with p + pᵀ = 1; an odd Ψ is read off the smaller of p and pᵀ, where float64 is finer."""
+        """Ψ of a table with p + pᵀ = 1; an odd Ψ is read off the smaller of p and pᵀ, where float64 is finer.
+
+        Parameters
+        ----------
+        p : ndarray, shape (..., K, K)
+            Preferences; entry [y, y'] is the probability that y beats y'.
+
+        Returns
+        -------
+        ndarray, shape (..., K, K)
+            Ψ(p), ±inf where it is.
+
+        Raises
+        ------
+        ValueError
+            If an entry is no probability.
+
+        Examples
+        --------
+        >>> LOGIT.of_table(np.array([[0.5, 1.0], [1e-30, 0.5]])).round(2)
+        array([[  0.  ,  69.08],
+               [-69.08,   0.  ]])
+        """
         if not self.odd:
             return self(p)
         mirror = np.swapaxes(p, -1, -2)
@@ -172,13 +205,13 @@ class Psi:
 
         Parameters
         ----------
-        log_odds : array_like
-            log(q / (1−q)), any shape.
+        log_odds : array_like, shape (...)
+            log(q / (1−q)).
 
         Returns
         -------
-        ndarray
-            Ψ at the probabilities σ(log_odds), same shape.
+        ndarray, shape (...)
+            Ψ at the probabilities σ(log_odds).
 
         Raises
         ------
@@ -202,7 +235,22 @@ class Psi:
         return values[()]
 
     def derivative(self, q: ArrayLike) -> Array:
-        """Slope Ψ'(q) for probabilities q of any shape; inf at an end where Ψ runs off or its slope does not settle.
+        """Slope Ψ'(q); inf at an end where Ψ runs off or its slope does not settle.
+
+        Parameters
+        ----------
+        q : array_like, shape (...)
+            Probabilities.
+
+        Returns
+        -------
+        ndarray, shape (...)
+            At least 0.
+
+        Raises
+        ------
+        ValueError
+            If q is no probability.
 
         Examples
         --------
@@ -213,22 +261,8 @@ class Psi:
         if self._derivative is not None:
             with np.errstate(divide="ignore", over="ignore"):
                 slope = np.broadcast_to(np.asarray(self._derivative(q), dtype=np.float64), q.shape)
-            return (np.where(np.isnan(slope), self._numerical_slope(q), slope) if np.isnan(slope).any() else slope)[()]
-        return self._numerical_slope(q)
-
-    def _numerical_slope(self, q: Array) -> Array:
-        from scipy.differentiate import derivative
-
-        one_sided = (q < 1e-290) | (q > 1 - 1e-8)  # where steps to both sides would leave [0, 1] or drown in rounding
-        with np.errstate(invalid="ignore"):
-            found = derivative(
-                self,
-                q,
-                initial_step=np.where(one_sided, 0.25, np.minimum(q, 1 - q) / 2),
-                step_direction=np.where(one_sided, np.where(q < 0.5, 1, -1), 0),
-            )
-        settled = found.error <= 1e-6 * (1 + np.abs(found.df))
-        return np.where(one_sided & ~settled, np.inf, np.maximum(found.df, 0.0))[()]
+            return (np.where(np.isnan(slope), numerical_slope(self, q), slope) if np.isnan(slope).any() else slope)[()]
+        return numerical_slope(self, q)
 
     @property
     def centre(self) -> float:
@@ -251,14 +285,9 @@ class Psi:
     def _repr_latex_(self) -> str:
         return rf"$\Psi(q) = {self.latex}$"
 
-    @staticmethod
-    def _with_limits(function: Function, q: Array, at_zero: float, at_one: float) -> Array:
-        inside = np.where((q > 0) & (q < 1), q, 0.5)
-        return np.asarray(np.where(q == 0, at_zero, np.where(q == 1, at_one, function(inside))))[()]
-
 
 def folded_power(lam: float) -> Psi:
-    """Tukey's folded power Ψ_λ(q) = (q^λ − (1−q)^λ)/λ, the road from logit (λ = 0) to identity (λ = 2).
+    """The folded power Ψ_λ(q) = (q^λ − (1−q)^λ)/λ of Tukey (1977), the road from logit (λ = 0) to identity (λ = 2).
 
     Ψ_2(q) = 2q − 1 over 2, which is q − ½: identity at the same β. Bounded by ±1/λ for every λ > 0.
 

@@ -16,6 +16,8 @@ from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import DPO
 from psipo_explore.minimisers import blocks_of
 
+__all__ = ["fit_reward"]
+
 
 def fit_reward(data: Comparisons, *, ridge: float = 0.0, steps: int | None = None) -> Array:
     """Reward of each action that explains the comparisons best: the maximum of Σ w log σ(r[winner] − r[loser]).

@@ -15,6 +15,8 @@ from psipo_explore._checks import Array, ArrayLike, Mask
 from psipo_explore._logistic_sums import win_rates
 from psipo_explore.psi import IDENTITY, LOGIT, Psi
 
+__all__ = ["ExpectedPsi", "expected_psi", "expected_psi_bradley_terry"]
+
 _BLOCK = 1 << 20  # entries of Ψ held at once where the whole table would not fit
 _SMALL = 512  # actions below which the table's rows are quicker than Chebyshev nodes
 

@@ -21,6 +21,8 @@ from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import MarginLoss
 from psipo_explore.training import Settings, TrainingRun, log_ratios
 
+__all__ = ["sweep"]
+
 _Block = tuple[slice, slice, slice, slice]  # of data sets, losses, β's and seeds
 
 
@@ -42,8 +44,12 @@ def sweep(
 
     Parameters
     ----------
-    data, loss, beta
+    data : Comparisons, or a sequence of them with the same actions
         As in `train`.
+    loss : MarginLoss, or a sequence of them
+        As in `train`.
+    beta : array_like, shape (...)
+        Strength of the KL term.
     executor : concurrent.futures.Executor
         Such as ProcessPoolExecutor(), or Client(…).get_executor() of dask.distributed. It is not shut down.
     parts : int, optional

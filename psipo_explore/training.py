@@ -24,10 +24,12 @@ from psipo_explore.losses import MarginLoss
 from psipo_explore.minimisers import context_policy
 from psipo_explore.optimisers import Adam, Optimiser
 
+__all__ = ["TrainingRun", "train"]
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingRun:
-    """Policies along simulated training.
+    """Policies along simulated training (§5.4 of arXiv:2310.12036).
 
     Parameters
     ----------
@@ -59,17 +61,74 @@ class TrainingRun:
         return self.policy[..., -1, :]
 
     def probability(self, action: str) -> Array:
-        """Probability of the action with that label, shape (..., seeds, records)."""
+        """Probability of one action along training.
+
+        Parameters
+        ----------
+        action : str
+            Its label.
+
+        Returns
+        -------
+        ndarray, shape (..., seeds, records)
+            Of every run.
+
+        Raises
+        ------
+        ValueError
+            If no action has that label, or several contexts have one.
+
+        Examples
+        --------
+        >>> from psipo_explore import D1, IPO
+        >>> train(D1, IPO, beta=1.0, steps=2000).probability("c")[:, -1].round(1)
+        array([0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2])
+        """
         if self.actions.count(action) != 1:
             raise ValueError(f"action {action!r} is the label of {self.actions.count(action)} actions, must be that of one")
         return self.policy[..., self.actions.index(action)]
 
     def mean(self) -> Array:
-        """Mean over seeds, shape (..., records, K)."""
+        """Mean over seeds.
+
+        Returns
+        -------
+        ndarray, shape (..., records, K)
+            Of the policies.
+
+        Examples
+        --------
+        >>> from psipo_explore import D1, IPO
+        >>> train(D1, IPO, beta=1.0, steps=2000).mean()[-1].round(2)
+        array([0.45, 0.32, 0.23])
+        """
         return np.asarray(self.policy.mean(-3))
 
     def interval(self, level: float = 0.95) -> tuple[Array, Array]:
-        """Ends of Student's confidence interval for the mean over seeds, each of shape (..., records, K)."""
+        """Student's confidence interval for the mean over seeds.
+
+        Parameters
+        ----------
+        level : float
+            Between 0 and 1.
+
+        Returns
+        -------
+        tuple of ndarray, shape (..., records, K)
+            Its lower and its upper end.
+
+        Raises
+        ------
+        ValueError
+            If there is one seed only, or level is not between 0 and 1.
+
+        Examples
+        --------
+        >>> from psipo_explore import D1, IPO
+        >>> low, high = train(D1, IPO, beta=1.0, steps=2000).interval(0.95)
+        >>> bool((low[-1] < [0.448, 0.321, 0.23]).all() and (high[-1] > [0.448, 0.321, 0.23]).all())
+        True
+        """
         n = self.policy.shape[-3]
         if n < 2:
             raise ValueError(f"seeds: {n}, must be at least 2 for an interval")
@@ -110,12 +169,14 @@ def train(
         Reference policy, which sums to 1 in each context; uniform by default.
     optimiser : Adam or GradientDescent, optional
         Adam(0.01) by default.
-    steps, record_every : int
-        How many steps, and after how many the policy is recorded.
+    steps : int
+        How many steps.
     batch_size : int or None
         Comparisons a step; None takes all of them, by their weights.
     seeds : int or sequence of int
         3 means 0, 1, 2.
+    record_every : int
+        After how many steps the policy is recorded.
     progress : bool
         Whether to show a bar.
 

@@ -32,13 +32,11 @@ MADE = {
 }
 
 
-@pytest.fixture(scope="module", params=[*FIXED, *MADE])
-def loss(request: pytest.FixtureRequest) -> MarginLoss:
-    """Each of the eleven; those that are made are made when a test runs, so that a mutant of their maker is met."""
-    return loss_named(request.param)
+every_loss = pytest.mark.parametrize("name", [*FIXED, *MADE])
 
 
 def loss_named(name: str) -> MarginLoss:
+    """One of the eleven, made anew for each test: a mutant of its maker is then met by all of them."""
     return FIXED.get(name) or MADE[name]()
 
 
@@ -60,15 +58,19 @@ FORMULAS = {
 }
 
 
+@every_loss
 @given(h=st.floats(-30, 30), beta=st.floats(0.05, 5))
-def test_values_in_50_digits(loss: MarginLoss, h: float, beta: float) -> None:
+def test_values_in_50_digits(name: str, h: float, beta: float) -> None:
+    loss = loss_named(name)
     x = mpf(beta) * mpf(h)
     exact = (mpf(h) - 1 / (2 * mpf(beta))) ** 2 if loss is IPO else FORMULAS[loss.name](x)
     assert_allclose(loss.value(h, beta), float(exact), rtol=1e-12, atol=1e-13)
 
 
+@every_loss
 @given(h=st.floats(-20, 20), beta=st.floats(0.05, 5))
-def test_slopes_and_curvatures_are_derivatives_in_50_digits(loss: MarginLoss, h: float, beta: float) -> None:
+def test_slopes_and_curvatures_are_derivatives_in_50_digits(name: str, h: float, beta: float) -> None:
+    loss = loss_named(name)
     if loss in (HINGE, TRUNCATED_SQUARED) and abs(beta * h - 1) < 1e-3:
         return  # at the kink there is no derivative
 
@@ -82,13 +84,17 @@ def test_slopes_and_curvatures_are_derivatives_in_50_digits(loss: MarginLoss, h:
     assert_allclose(loss.curvature(h, beta), float(curvature), rtol=1e-9, atol=1e-9)
 
 
-def test_huge_margins_neither_warn_nor_become_nan(loss: MarginLoss) -> None:
+@every_loss
+def test_huge_margins_neither_warn_nor_become_nan(name: str) -> None:
+    loss = loss_named(name)
     h = np.array([-1e6, -800.0, 800.0, 1e6])
     for function in (loss.value, loss.slope, loss.curvature):
         assert not np.isnan(function(h, 1.0)).any()
 
 
-def test_best_margin_is_the_minimum_or_lies_beyond_every_margin(loss: MarginLoss) -> None:
+@every_loss
+def test_best_margin_is_the_minimum_or_lies_beyond_every_margin(name: str) -> None:
+    loss = loss_named(name)
     best, elsewhere = loss.best_margin(0.5), loss.value(np.linspace(-5, 100, 1000), 0.5)
     if best == np.inf:
         assert loss.value(200.0, 0.5) < elsewhere.min()
@@ -140,7 +146,9 @@ def test_h_and_beta_broadcast() -> None:
     assert IPO.value(np.zeros((3, 1)), np.ones(4)).shape == (3, 4)
 
 
-def test_losses_travel_to_other_processes(loss: MarginLoss) -> None:
+@every_loss
+def test_losses_travel_to_other_processes(name: str) -> None:
+    loss = loss_named(name)
     assert pickle.loads(pickle.dumps(loss)).value(0.3, 1.0) == loss.value(0.3, 1.0)
 
 

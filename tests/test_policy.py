@@ -116,6 +116,17 @@ def test_many_equal_rates_are_equal_however_long_their_sums() -> None:
         assert_allclose(policy[:2], 0.5)
 
 
+def test_a_rate_that_cancels_is_zero_however_its_sums_round() -> None:
+    """Action 0 surely beats a hundred, and surely loses to as many of the same μ; action 1 is even with all."""
+    rng = np.random.default_rng(2)
+    for _ in range(20):
+        beaten = rng.integers(1, 1000, 100)
+        counts = np.concatenate([[0, 0], beaten, rng.permutation(beaten)])
+        pairs = [(0, y) for y in range(2, 102)] + [(y, 0) for y in range(102, 202)]
+        policy = optimal_policy(tournament(pairs, 202), LOGIT, 1.0, mu=counts / counts.sum())
+        assert_allclose(policy, 1 / 202)
+
+
 def test_objective_is_an_extended_real() -> None:
     assert objective([1.0, 0.0], SURE, LOGIT, 1.0) == np.inf
     assert objective([0.0, 1.0], SURE, LOGIT, 1.0) == -np.inf

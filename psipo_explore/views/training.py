@@ -1,6 +1,6 @@
 """Training on a handful of comparisons: DPO above, another loss below, along the steps and against β (§5.4 of arXiv:2310.12036).
 
-The runs are trained once on a grid of β and batch sizes, then looked up. Beside them stands the exact limit, or the set of
+The runs are trained once on a grid of β and batch sizes, then looked up; beside them stands the exact limit, or the set of
 limits where the loss leaves a choice. `panel(data=…)` takes your own `Comparisons`.
 """
 

@@ -1,0 +1,76 @@
+"""What `Comparisons` takes for pairs of actions, and what it refuses with its place: labels become indices, fields must fit."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from psipo_explore import _checks as checks
+from psipo_explore._checks import Array, ArrayLike, Indices
+from psipo_explore._segments import Segments
+
+if TYPE_CHECKING:
+    from psipo_explore.comparisons import Comparisons
+
+
+def counted_pairs(
+    pairs: Iterable[tuple[Hashable, Hashable]], actions: Sequence[Hashable] | None, weights: ArrayLike | None
+) -> tuple[Indices, Indices, list[Hashable], Array]:
+    """Winners and losers as indices into the labels, the labels, and how often each pair counts; weights of 0 leave it out."""
+    rows = [_pair(k, pair) for k, pair in enumerate(pairs)]
+    if not rows:
+        raise ValueError("pairs is empty, must hold at least one (winner, loser)")
+    counts = np.ones(len(rows)) if weights is None else checks.real("weights", weights)
+    if counts.shape != (len(rows),):
+        raise ValueError(f"weights has shape {counts.shape}, must be ({len(rows)},), one for each pair")
+    checks.refuse_where(~((counts >= 0) & np.isfinite(counts)), "weights", counts, "must be finite and at least 0")
+    if not counts.any():
+        raise ValueError("weights are all 0, must leave at least one comparison")
+    labels = list(actions) if actions is not None else list(dict.fromkeys(label for pair in rows for label in pair))
+    index = {label: i for i, label in enumerate(labels)}
+    for k, pair in enumerate(rows):
+        for label in pair:
+            if label not in index:
+                raise ValueError(f"pairs[{k}] names {label}, which is not among the actions {', '.join(map(str, labels))}")
+    ends = np.array([[index[winner], index[loser]] for winner, loser in rows], dtype=np.intp)
+    ends, counts = ends[counts > 0], counts[counts > 0]
+    return ends[:, 0], ends[:, 1], labels, counts
+
+
+def _pair(k: int, pair: Any) -> tuple[Hashable, Hashable]:
+    if not isinstance(pair, Sequence | np.ndarray) or isinstance(pair, str) or len(pair) != 2:
+        raise ValueError(f"pairs[{k}] = {pair!r}, must be (winner, loser)")
+    winner, loser = pair
+    if winner == loser:
+        raise ValueError(f"pairs[{k}] = ({winner!r}, {loser!r}), an action cannot beat itself")
+    return winner, loser
+
+
+def check_lengths(data: Comparisons) -> None:
+    """Refuse fields that do not fit together."""
+    if not data.actions:
+        raise ValueError("actions is empty, must name at least one")
+    if len(data.contexts) != data.n_actions:
+        raise ValueError(f"contexts has {len(data.contexts)} entries, must have one for each of {data.n_actions} actions")
+    identities = list(zip(data.contexts.tolist(), data.actions, strict=True))
+    if len(set(identities)) < len(identities):
+        twice = next(label for i, (_, label) in enumerate(identities) if identities[i] in identities[:i])
+        raise ValueError(f"actions names {twice!r} twice in one context, must name each action once")
+    for name in ("losers", "weights"):
+        if getattr(data, name).shape != data.winners.shape:
+            raise ValueError(f"{name} has shape {getattr(data, name).shape}, must be that of winners, {data.winners.shape}")
+
+
+def check_pairs(data: Comparisons) -> None:
+    """Refuse indices that are no comparison of two actions of one context."""
+    for name in ("winners", "losers"):
+        index = getattr(data, name)
+        outside = (index < 0) | (index >= data.n_actions)
+        checks.refuse_where(outside, name, index, f"must be the index of one of {checks.actions(data.n_actions)}")
+    checks.refuse_where(data.winners == data.losers, "losers", data.losers, "must differ from its winner")
+    strangers = data.contexts[data.winners] != data.contexts[data.losers]
+    checks.refuse_where(strangers, "losers", data.losers, "must be of the same context as its winner")
+    alone = (Segments(data.contexts).sum(np.ones(data.n_actions)) == 1) & (data.n_actions > 1)
+    checks.refuse_where(alone, "contexts", data.contexts, "must hold more than one action: there is nothing to compare")

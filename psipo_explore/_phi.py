@@ -1,0 +1,118 @@
+"""φ(x), φ'(x) and φ''(x) of the margin losses, x = βh, elementwise: each written so that no large |x| makes a NaN."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import expit, log_expit
+
+from psipo_explore._checks import Array
+
+
+def dpo(x: Array) -> Array:
+    return np.asarray(-log_expit(x))
+
+
+def dpo_slope(x: Array) -> Array:
+    return np.asarray(-expit(-x))
+
+
+def logistic_curvature(x: Array) -> Array:
+    return np.asarray(expit(x) * expit(-x))
+
+
+def cdpo(x: Array, s: float) -> Array:
+    return (1 - s) * dpo(x) + s * dpo(-x)
+
+
+def cdpo_slope(x: Array, s: float) -> Array:
+    return (1 - s) * dpo_slope(x) - s * dpo_slope(-x)
+
+
+def robust(x: Array, s: float) -> Array:
+    return ((1 - s) * dpo(x) - s * dpo(-x)) / (1 - 2 * s)
+
+
+def robust_slope(x: Array, s: float) -> Array:
+    return ((1 - s) * dpo_slope(x) + s * dpo_slope(-x)) / (1 - 2 * s)
+
+
+def square_about(x: Array, target: float) -> Array:
+    return (x - target) ** 2
+
+
+def square_about_slope(x: Array, target: float) -> Array:
+    return 2 * (x - target)
+
+
+def square_curvature(x: Array) -> Array:
+    return np.full_like(x, 2.0)
+
+
+def hinge(x: Array) -> Array:
+    return np.maximum(0.0, 1 - x)
+
+
+def hinge_slope(x: Array) -> Array:
+    return np.where(x < 1, -1.0, 0.0)
+
+
+def truncated_square(x: Array) -> Array:
+    return np.asarray(hinge(x) ** 2)
+
+
+def truncated_square_slope(x: Array) -> Array:
+    return -2 * hinge(x)
+
+
+def truncated_square_curvature(x: Array) -> Array:
+    return np.where(x < 1, 2.0, 0.0)
+
+
+def exponential(x: Array) -> Array:
+    return np.exp(-x)
+
+
+def exponential_slope(x: Array) -> Array:
+    return np.asarray(-np.exp(-x))
+
+
+def savage(x: Array) -> Array:
+    return np.asarray(expit(-x) ** 2)
+
+
+def savage_slope(x: Array) -> Array:
+    return np.asarray(-2 * expit(x) * expit(-x) ** 2)
+
+
+def savage_curvature(x: Array) -> Array:
+    return np.asarray(2 * expit(x) * expit(-x) ** 2 * (2 * expit(x) - expit(-x)))
+
+
+def exo(x: Array, s: float) -> Array:
+    kl = expit(x) * (log_expit(x) - np.log1p(-s)) + expit(-x) * (log_expit(-x) - np.log(s))
+    return np.asarray(kl)
+
+
+def exo_slope(x: Array, best: float) -> Array:
+    return logistic_curvature(x) * (x - best)
+
+
+def exo_curvature(x: Array, best: float) -> Array:
+    return np.asarray(logistic_curvature(x) * (1 + (expit(-x) - expit(x)) * (x - best)))
+
+
+def discopop(x: Array, tau: float) -> Array:
+    return np.asarray(expit(-x / tau) * dpo(x) + np.exp(log_expit(x / tau) - x))
+
+
+def discopop_slope(x: Array, tau: float) -> Array:
+    m, rest = expit(x / tau), expit(-x / tau)
+    blend = np.exp(log_expit(x / tau) - x)  # m e^{−x}, whose factors may be 0 and ∞
+    return np.asarray(-m * rest / tau * dpo(x) + rest * dpo_slope(x) + blend * (rest / tau - 1))
+
+
+def discopop_curvature(x: Array, tau: float) -> Array:
+    m, rest = expit(x / tau), expit(-x / tau)
+    blend = np.exp(log_expit(x / tau) - x)
+    of_dpo = -m * rest * (rest - m) / tau**2 * dpo(x) - 2 * m * rest / tau * dpo_slope(x) + rest * logistic_curvature(x)
+    return np.asarray(of_dpo + blend * ((rest / tau - 1) ** 2 - m * rest / tau**2))
