@@ -68,7 +68,7 @@ def _at_most(seconds: float) -> Iterator[None]:
     """Stop what runs inside, in any thread, at its first call of a Python function after so many seconds."""
     end, before = monotonic() + seconds, sys.gettrace()
 
-    def watch(frame: FrameType, event: str, argument: Any) -> None:
+    def watch(frame: FrameType, event: str, argument: Any) -> None:  # pragma: no cover - no tracer sees another at work
         if monotonic() > end:
             raise _OutOfTimeError
 

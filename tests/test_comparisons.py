@@ -282,6 +282,8 @@ def test_samples_come_from_the_population_and_from_the_generator_alone() -> None
         Comparisons.sample(p, 5, rng=np.random.default_rng(1), mu=[1, 0, 0])
     with pytest.raises(ValueError, match=r"^p has shape \(1, 3, 3\), must be a single table"):
         Comparisons.from_preferences(p[None])
+    with pytest.raises(ValueError, match=r"^mu has shape \(1, 3\), must be \(3,\)$"):
+        Comparisons.from_preferences(p, mu=mu[None])
 
 
 def test_components_of_the_comparison_graph() -> None:

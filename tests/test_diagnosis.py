@@ -283,6 +283,16 @@ def test_json_says_what_the_words_say(tmp_path: Path, capsys: pytest.CaptureFixt
     assert f" 0.1 {' '.join(f'{kl[0]:.4f}' for kl in found['mean_kl'].values())} 1 " in words
 
 
+def test_what_is_as_one_hopes_is_said_in_words_too() -> None:
+    """Two answers that meet both ways, two others that do as well, and no comparison between them; one β."""
+    data = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("c", "d"), ("d", "c")])
+    words = str(diagnose(data, beta=1.0))
+    assert "Prompts whose comparisons do not connect all answers: 1 (100.0%)" in words
+    assert "DPO's loss has a minimum in every prompt: no answer vanishes." in words
+    assert "So much closer to π_ref" not in words
+    assert "So much closer to π_ref" in str(diagnose(data, beta=[0.1, 1.0]))
+
+
 def test_a_diagnosis_shows_itself_in_a_notebook() -> None:
     shown = diagnose(D1, [0.1, 1.0])._repr_html_()
     assert shown.count("<tr>") == 3

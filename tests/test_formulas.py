@@ -4,7 +4,7 @@ import pickle
 import string
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import mpmath
 import numpy as np
@@ -126,6 +126,22 @@ def test_without_time_for_sympy_the_same_is_found_numerically(text: str, monkeyp
         _symbolic_psi._found("q - 2*sin(30*q)/30")
 
 
+@pytest.mark.parametrize(
+    "text", ["log(q/(1-q))", "erf(q)", "erfinv(q)", "max(q, 0.3)", "q**q + 2*q", "(q - 1)/log(q)", "sin(1/q)", "q**0"]
+)
+def test_a_deadline_changes_nothing_that_is_found_in_time(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def found() -> tuple[object, ...]:
+        try:
+            psi = _symbolic_psi._found(text)
+        except FormulaError as error:
+            return (str(error),)
+        return psi.at_zero, psi.at_one, psi.odd, psi.latex, psi.derivative(0.3)
+
+    in_time = found()
+    monkeypatch.setattr(_symbolic_psi, "_at_most", lambda _: nullcontext())
+    assert found() == in_time
+
+
 def test_a_stopped_search_leaves_the_tracer_as_it_was() -> None:
     def tracer(*_: object) -> None:
         return None
@@ -205,6 +221,7 @@ def test_a_stopped_search_leaves_the_tracer_as_it_was() -> None:
         ("sin(1/q)", 1, r"sin\(1/q\) oscillates as q nears 0, must tend to a limit"),
         ("cos(1/(1-q))", 1, "oscillates as q nears 1"),
         ("exp(exp(exp(exp(q))))", 1, "is not finite at q = 0.6"),
+        ("q + exp(-1e8*q)", 1, "the formula is no Ψ: function decreases from 0.47"),
         ("(" * 150, 150, "cannot be read"),
     ],
 )

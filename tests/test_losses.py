@@ -185,6 +185,7 @@ def test_what_is_refused(call: object, message: str) -> None:
 def test_shown_by_name_and_in_latex(name: str, latex: str) -> None:
     loss = loss_named(name)
     assert loss.name == name
+    assert repr(loss) == f"MarginLoss({name!r})"
     assert loss._repr_latex_() == rf"$\ell(h) = {latex}$"
 
 

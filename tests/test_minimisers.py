@@ -1,4 +1,6 @@
 import re
+from itertools import count
+from typing import Any
 
 import numpy as np
 import pytest
@@ -247,6 +249,28 @@ def test_a_solver_that_stops_short_says_how_far_it_came(monkeypatch: pytest.Monk
         minimise(connected(5, 5, 0), DPO, 1.0)
     with pytest.raises(RuntimeError, match="was not minimised"):
         psipo.fit_reward(psipo.D1, ridge=1e-6)
+
+
+def test_a_step_that_rounding_lets_lower_nothing_is_not_taken_for_the_minimum(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, step = np.zeros(2), np.ones(2)
+    assert _potentials._descend(lambda at: float(np.abs(at).sum()), x, step, -1.0) is x
+    monkeypatch.setattr(_potentials, "_descend", lambda _, x, *rest: x)
+    with pytest.raises(RuntimeError, match=r"^DPO was not minimised: a gradient is still"):
+        minimise(connected(5, 5, 0), DPO, 1.0)
+
+
+def test_a_factor_that_turns_out_singular_at_the_end_is_no_sign_of_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    solve, calls = _potentials._solve_grounded, count()
+
+    def singular_from_the_second_call_on(*matrix: Any) -> Table:
+        if next(calls):
+            raise RuntimeError("Factor is exactly singular")
+        return solve(*matrix)
+
+    monkeypatch.setattr(_potentials, "_solve_grounded", singular_from_the_second_call_on)
+    unlike = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("b", "c"), ("c", "b")], weights=[1, 1, 1e-9, 1e-9])
+    with pytest.raises(RuntimeError, match="its rounding alone would move a margin"):
+        minimise(unlike, IPO, 1.0)
 
 
 @given(st.integers(0, 999), st.sampled_from([IPO, DPO]))

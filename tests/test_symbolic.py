@@ -114,6 +114,12 @@ def test_sides_that_are_no_numbers_are_not_equal() -> None:
         chain(sp.Eq(1 / (x - x * sp.Integer(1) + 0 * beta + (beta - beta)), sp.zoo, evaluate=False)).check()
 
 
+@pytest.mark.parametrize("number", [0, -1, 12])
+def test_a_step_that_is_not_there_is_refused(number: int) -> None:
+    with pytest.raises(ValueError, match=rf"^number = {number}, must be from 1 to 11$"):
+        symbolic.closed_form().with_equation(number, sp.Eq(sp.Symbol("x"), 1))
+
+
 @every_derivation
 def test_shown_as_text_and_formulas(derivation: Derivation) -> None:
     shown = derivation._repr_markdown_()
