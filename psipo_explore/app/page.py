@@ -47,14 +47,5 @@ class Page(widgets.VBox):
         name = self._choice.value
         if name not in self._panels:
             self._stage.children = (self._meanwhile,)
-            self._panels[name] = _beside_the_list(VIEWS[name].panel())
+            self._panels[name] = VIEWS[name].panel()
         self._stage.children = (self._panels[name],)
-
-
-def _beside_the_list(panel: Panel) -> Panel:
-    """Name the panel's parts for the page's style sheet, which sets the controls under the list and the picture beside it."""
-    controls, picture = panel.children
-    controls.add_class("psipo-controls")
-    picture.add_class("psipo-picture")
-    panel.add_class("psipo-panel")
-    return panel

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from html import escape
+from importlib.resources import files
 from typing import Any, NamedTuple
 
+import anywidget
 import ipywidgets as widgets
 import traitlets
 
@@ -16,6 +18,13 @@ _WIDTH = "960px"
 _SENTENCE_STYLE = "font-size:15px;line-height:1.4;margin:0.4em 0;min-height:4.2em"  # three lines, so that nothing below jumps
 _COMPLAINT_STYLE = "font-size:14px;line-height:1.35;margin:0 0 0.4em min(17.5em, 41%);color:#8a2500"
 _POINTER_STYLE = "font-size:14px;line-height:1.2;margin:0"
+
+
+class _Names(anywidget.AnyWidget):
+    """Nothing to see: it gives the sliders beside it their names and values for those who hear them."""
+
+    _esm = (files("psipo_explore.views") / "panel.js").read_text(encoding="utf-8")
+    _css = (files("psipo_explore.views") / "panel.css").read_text(encoding="utf-8")
 
 
 class _Drawing(NamedTuple):
@@ -78,7 +87,10 @@ class Panel(widgets.VBox):
         here = widgets.Layout(grid_area="1 / 1")
         self._still, self._moving = widgets.HTML(layout=here), widgets.HTML(layout=here)
         picture = widgets.GridBox([self._still, self._moving], layout=widgets.Layout(width="100%"))
-        super().__init__([self._control_box(), picture], layout=widgets.Layout(max_width=_WIDTH))
+        controls = self._control_box()
+        super().__init__([controls, picture], layout=widgets.Layout(max_width=_WIDTH))
+        for word, part in {"panel": self, "controls": controls, "picture": picture}.items():
+            part.add_class(f"psipo-{word}")
         self._redraw()
         for control in self._controls.values():
             control.observe(self._on_change, names="value")
@@ -89,7 +101,8 @@ class Panel(widgets.VBox):
         )
         reset.on_click(lambda _: self.reset())
         controls = widgets.VBox(list(self._controls.values()), layout=widgets.Layout(flex="1 1 auto"))
-        return widgets.HBox([controls, reset], layout=widgets.Layout(align_items="flex-end"))
+        names = _Names(layout=widgets.Layout(display="none"))
+        return widgets.HBox([controls, reset, names], layout=widgets.Layout(align_items="flex-end"))
 
     @property
     def values(self) -> dict[str, Any]:

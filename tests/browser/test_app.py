@@ -134,7 +134,7 @@ def test_every_view_is_there_and_keeps_its_sliders(page: Page) -> None:
     expect_view(page, "collapse")
     page.get_by_label(VIEWS["explorer"].title).check()
     expect_view(page, "explorer", beta=BETAS.stops[0])
-    expect(beta(page)).to_have_attribute("aria-valuetext", "0")
+    expect(beta(page)).to_have_attribute("aria-valuetext", BETAS.write(BETAS.stops[0]))
 
 
 def test_a_typed_formula_is_read_and_never_executed(page: Page, tmp_path: Path) -> None:
@@ -278,5 +278,5 @@ def test_a_taken_port_is_said_by_the_address_of_another(app: App, tmp_path: Path
 
 def test_help_says_what_it_does() -> None:
     said = " ".join(subprocess.check_output([*PSIPO, "app", "--help"], text=True).split())
-    for words in ("--port", "--ip", "--no-browser", "pip install '.[app]'", "Visitors run no code"):
+    for words in ("--port", "--ip", "--no-browser", "pip install voila", "Visitors run no code"):
         assert words in said

@@ -1,5 +1,6 @@
 """Each lesson in a real JupyterLab: it runs, every slider moves picture and sentence, and nothing shows an error."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,6 +75,20 @@ def type_formulas(panel: Locator, field: Locator) -> None:
     expect(complaint).to_have_count(0)
 
 
+def assert_controls_are_named_and_reached_by_tab(page: Page, panel: Locator) -> None:
+    """In the accessibility tree each has a name; Tab goes from each to the next; a slider says the number that it stands on."""
+    controls = panel.locator("[role=slider], select, input, button").all()
+    controls[0].focus()
+    for control in controls:
+        assert control.evaluate("control => control === document.activeElement")
+        expect(control).to_have_accessible_name(re.compile(r"\w{4}"))
+        page.keyboard.press("Tab")
+    for slider in panel.locator(".widget-slider").all():
+        label, readout = (slider.locator(f".widget-{part}").text_content() or "" for part in ("label", "readout"))
+        expect(slider.get_by_role("slider", name=label, exact=True)).to_have_attribute("aria-valuetext", readout)
+    expect(panel.get_by_role("img")).to_have_accessible_name(panel.locator(SENTENCE).text_content() or "")
+
+
 def reset(panel: Locator, at_first: str) -> None:
     """Put every control back, and wait until the sentence is the one the panel opened with."""
     panel.get_by_role("button", name="Reset").click()
@@ -99,6 +114,7 @@ def test_lesson_runs_and_every_control_moves_picture_and_sentence(lesson: str, r
     for panel in panels(page):
         panel.scroll_into_view_if_needed()
         assert_layers_lie_exactly_over_each_other(panel)
+        assert_controls_are_named_and_reached_by_tab(page, panel)
         at_first = seen(panel)[0]
         for slider in panel.locator(".widget-slider").all():
             handle = slider.locator(".noUi-handle")
@@ -107,6 +123,7 @@ def test_lesson_runs_and_every_control_moves_picture_and_sentence(lesson: str, r
             at_end = seen(panel)
             at_start = press(panel, handle, "Home")
             assert press(panel, handle, "End") == at_end
+            expect(handle).to_have_attribute("aria-valuetext", slider.locator(".widget-readout").text_content() or "")
             assert_says_why(at_start[0], at_end[0])
         reset(panel, at_first)
         for dropdown in panel.locator("select").all():
