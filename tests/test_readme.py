@@ -1,0 +1,53 @@
+"""What README and CONTRIBUTING say is there, is there; what the citation says is so."""
+
+import re
+from pathlib import Path
+from pkgutil import resolve_name
+
+import pytest
+import yaml
+
+import psipo_explore
+from psipo_explore.views import VIEWS
+
+ROOT = Path(__file__).parents[1]
+README, CONTRIBUTING = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md"))
+NOTATION = [row.split(" | ") for row in README.partition("## Notation")[2].partition("\n## ")[0].splitlines() if " | " in row][1:]
+
+
+@pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
+def test_links_and_pictures_lead_somewhere(text: str) -> None:
+    targets = [a or b for a, b in re.findall(r'\]\(([^)\s]+)\)|(?:src|href)="([^"]+)"', text)]
+    assert targets
+    for target in targets:
+        assert target.startswith("https://") or (ROOT / target.partition("#")[0]).exists(), target
+
+
+def test_every_lesson_has_a_picture_that_says_what_is_seen() -> None:
+    lessons = {f"notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")}
+    pictured = re.findall(r'<a href="([^"]+)"><img src="figures/(\w+)\.svg" width="\d+" alt="([^"]{40,})"></a>', README)
+    assert {lesson for lesson, _, _ in pictured} == lessons
+    assert {view for _, view, _ in pictured} <= set(VIEWS)
+
+
+def test_the_notation_table_names_what_exists() -> None:
+    assert len(NOTATION) > 12
+    for row in NOTATION:
+        for name in re.findall(r"`([\w.]+)`", row[3]):
+            resolve_name(f"psipo_explore.{name}")
+        for lesson in re.findall(r"\d\d", row[-1]):
+            assert list((ROOT / "notebooks").glob(f"{lesson}_*.ipynb"))
+
+
+@pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
+def test_commands_that_are_named_exist(text: str) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z]+)\b(?=`| {2,}#|\n)", text)) <= targets
+
+
+def test_the_citation_is_of_this_release_and_of_the_paper() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == psipo_explore.__version__
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()
+    assert citation["references"][0]["identifiers"][0]["value"] == "arXiv:2310.12036"
+    assert f"## {psipo_explore.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
