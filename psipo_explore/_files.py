@@ -9,7 +9,8 @@ import csv
 import io
 import json
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -65,21 +66,22 @@ def csv_rows(
 ) -> Iterator[Row]:
     """The comparisons of a CSV file with a header; columns names that of each role; blank lines are passed over."""
     usual_limit = csv.field_size_limit(_LONGEST_CELL)
-    reader = csv.reader(_lines(path, progress), strict=True)
     try:
-        place, _, header = next(_records(reader, path.name, refuse), (f"{path.name}, line 1", 1, []))
-        if not "".join(header).strip():
-            raise ValueError(f"{place}: is blank, must be a header with {', '.join(map(repr, columns.values()))}")
-        at = {role: _column(place, header, name) for role, name in columns.items()}
-        for place, lines, cells in _records(reader, path.name, on_bad):
-            if len(cells) <= 1 and not "".join(cells).strip():
-                continue
-            try:
-                row = _row_of_cells(place, [cell.strip() for cell in cells] if strip else cells, len(header), at, columns)
-            except ValueError as error:
-                on_bad(error, lines)
-            else:
-                yield row
+        with closing(_lines(path, progress)) as lines:
+            reader = csv.reader(lines, strict=True)
+            place, _, header = next(_records(reader, path.name, refuse), (f"{path.name}, line 1", 1, []))
+            if not "".join(header).strip():
+                raise ValueError(f"{place}: is blank, must be a header with {', '.join(map(repr, columns.values()))}")
+            at = {role: _column(place, header, name) for role, name in columns.items()}
+            for place, how_many, cells in _records(reader, path.name, on_bad):
+                if len(cells) <= 1 and not "".join(cells).strip():
+                    continue
+                try:
+                    row = _row_of_cells(place, [cell.strip() for cell in cells] if strip else cells, len(header), at, columns)
+                except ValueError as error:
+                    on_bad(error, how_many)
+                else:
+                    yield row
     finally:
         csv.field_size_limit(usual_limit)
 
@@ -127,20 +129,21 @@ def jsonl_rows(path: Path, fields: dict[str, str] = _ROLES, *, on_bad: OnBad = r
     Where no line has a field for the context, it is the messages with which both answers begin.
     """
     first: tuple[int, dict[str, type]] | None = None
-    for number, line in enumerate(_lines(path, progress), start=1):
-        if not line.strip():
-            continue
-        place = f"{path.name}, line {number}"
-        try:
-            record = _record(place, line, fields, implicit_context=first is None or fields["context"] not in first[1])
-            kinds = {name: type(record[name]) for name in fields.values() if name in record}
-            first = first or (number, kinds)
-            _check_alike(place, kinds, *first)
-            row = _row_of_fields(place, record, fields)
-        except ValueError as error:
-            on_bad(error, 1)
-        else:
-            yield row
+    with closing(_lines(path, progress)) as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            place = f"{path.name}, line {number}"
+            try:
+                record = _record(place, line, fields, implicit_context=first is None or fields["context"] not in first[1])
+                kinds = {name: type(record[name]) for name in fields.values() if name in record}
+                first = first or (number, kinds)
+                _check_alike(place, kinds, *first)
+                row = _row_of_fields(place, record, fields)
+            except ValueError as error:
+                on_bad(error, 1)
+            else:
+                yield row
 
 
 def _record(place: str, line: str, fields: dict[str, str], *, implicit_context: bool) -> dict[str, Any]:
@@ -247,8 +250,8 @@ def _digest(text: str, where: bytes = b"") -> bytes:
     return blake2b(where + text.encode("utf-8", "surrogatepass"), digest_size=16).digest()  # JSON may hold half a pair
 
 
-def _lines(path: Path, progress: bool) -> Iterator[str]:
-    """Lines of a text; bytes that are not UTF-8 come as lone surrogates."""
+def _lines(path: Path, progress: bool) -> Generator[str, None, None]:
+    """Lines of a text, to be closed after use; bytes that are not UTF-8 come as lone surrogates."""
     if path.is_dir():
         raise ValueError(f"{path.name} is a directory, must be a file")
     with path.open("rb") as file:
