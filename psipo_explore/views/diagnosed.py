@@ -11,8 +11,7 @@ from psipo_explore.views import palette, svg
 from psipo_explore.views.view import StillFigure
 from psipo_explore.views.words import number
 
-_LOOKS = {"DPO": palette.LOGIT_LINE, "IPO": palette.IDENTITY_LINE}
-_CDPO_LOOK = {**palette.FITTED_LINE, "markersize": 7}
+_LOOKS = {"DPO": palette.DPO_LINE, "IPO": palette.IDENTITY_LINE}
 _BARS = 0.52  # height of a bar, in rows
 _MOST_TICKS = 7
 
@@ -60,7 +59,7 @@ def _draw_shares(ax: Axes, diagnosis: Diagnosis) -> None:
 def _draw_divergence(ax: Axes, diagnosis: Diagnosis) -> None:
     for name, kl in diagnosis.mean_kl.items():
         label = f"{name} (limit)" if name == "DPO" and diagnosis.collapsing else name
-        ax.plot(diagnosis.beta, kl, label=label, clip_on=False, **_LOOKS.get(name, _CDPO_LOOK))
+        ax.plot(diagnosis.beta, kl, label=label, clip_on=False, **_LOOKS.get(name, palette.CDPO_LINE))
     ax.set_xscale("log")
     if diagnosis.beta.size <= _MOST_TICKS:
         ax.set_xticks(diagnosis.beta, [number(beta) for beta in diagnosis.beta])

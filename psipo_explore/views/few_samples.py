@@ -27,7 +27,6 @@ _MOST = 40
 _SAMPLES = tuple(range(1, _MOST + 1))
 _PSIS = {"logit": LOGIT, "identity": IDENTITY}
 _LOOKS = {"logit": palette.LOGIT_LINE, "identity": palette.IDENTITY_LINE}
-_COLLAPSE_LINE = {"color": "#000000", "linestyle": (0, (5, 1.5, 1, 1.5)), "marker": "D", "markersize": 7}
 _UNANIMOUS = {"colors": palette.LOGIT, "linewidths": 7}
 _DIVIDED = {"colors": "#999999", "linewidths": 7}
 
@@ -59,7 +58,7 @@ def build(figure: Figure) -> Artists:
         "n": left_to_loser.axvline(0, color="#222222", linewidth=1),
         "unanimous words": law.text(0.03, 0.93, "", transform=law.transAxes, va="top", fontsize=10),
     }
-    for name, look in {"collapse": _COLLAPSE_LINE, **_LOOKS}.items():
+    for name, look in {"collapse": palette.COLLAPSE_LINE, **_LOOKS}.items():
         artists[name] = left_to_loser.plot([], [], color=look["color"], linestyle=look["linestyle"])[0]
         artists[f"{name} here"] = left_to_loser.plot([], [], clip_on=False, zorder=5, **look)[0]
         if name in _PSIS:
@@ -82,7 +81,7 @@ def _legend(figure: Figure) -> Artists:
     dotted = {"color": "#555555", "linestyle": ":", "linewidth": 1.4}
     line_entry(figure, right, lower, r"dotted: $\pi^*(y_l)$ at the true $p$", dotted)
     return {
-        "collapse number": line_entry(figure, left, upper, r"P($\hat p$ is 0 or 1), logit collapses: ", _COLLAPSE_LINE),
+        "collapse number": line_entry(figure, left, upper, r"P($\hat p$ is 0 or 1), logit collapses: ", palette.COLLAPSE_LINE),
         "logit number": line_entry(figure, left, lower, r"$\Psi$ = logit:  E[$\pi^*(y_l)$] =", _LOOKS["logit"]),
         "identity number": line_entry(figure, right, upper, r"$\Psi$ = identity:  E[$\pi^*(y_l)$] =", _LOOKS["identity"]),
     }

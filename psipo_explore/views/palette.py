@@ -1,7 +1,7 @@
 """One colour a meaning, across all views, and the look that all pictures share.
 
-The colours are Okabe and Ito's, which readers with any of the common colour-vision deficiencies can tell apart; no
-meaning rests on colour alone (lines differ in dashes, points in shape).
+The colours are Okabe and Ito's and a purple for a sixth, told apart with each of the common colour-vision deficiencies. No
+meaning rests on colour alone, for print is grey: lines that meet in a picture differ in dashes, their points in shape.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ ACTION_LINES: tuple[dict[str, Any], ...] = (  # a, b, c, … where each has a cu
     {"color": LOSER, "linestyle": (0, (5, 1.5, 1, 1.5)), "marker": "D"},
     {"color": "#56B4E9", "linestyle": (0, (1, 1)), "marker": "^"},
     {"color": "#000000", "linestyle": (0, (3, 1, 1, 1, 1, 1)), "marker": "v"},
-    {"color": "#999999", "linestyle": (0, (8, 2)), "marker": "P"},
+    {"color": "#5F4690", "linestyle": (0, (8, 2)), "marker": "P"},
 )
-FITTED_LINE: dict[str, Any] = {"color": "#000000", "linestyle": (0, (5, 1.5, 1, 1.5)), "marker": "D", "markersize": 6}
-RIDGE_LINE: dict[str, Any] = {"color": "#E69F00", "linestyle": (0, (8, 2)), "marker": "v", "markersize": 9}
+DPO_LINE: dict[str, Any] = {"color": LOGIT, "linestyle": (0, (5, 1.5, 1, 1.5)), "marker": "D", "markersize": 6}
+CDPO_LINE: dict[str, Any] = {"color": "#000000", "linestyle": (0, (3, 1, 1, 1, 1, 1)), "marker": "P", "markersize": 8}
+RIDGE_LINE: dict[str, Any] = {"color": "#E69F00", "linestyle": (0, (9, 1.5, 1, 1.5, 1, 1.5)), "marker": "v", "markersize": 9}
 STOPPED_LINE: dict[str, Any] = {"color": "#56B4E9", "linestyle": (0, (1, 1)), "marker": "^", "markersize": 9}
 REFERENCE_LINE: dict[str, Any] = {"color": REFERENCE, "linestyle": ":", "linewidth": 1.6}
+COLLAPSE_LINE: dict[str, Any] = {"color": "#000000", "linestyle": (0, (5, 1.5, 1, 1.5)), "marker": "D", "markersize": 7}
 CHOSEN_LINE: dict[str, Any] = {"color": CHOSEN, "linestyle": "-", "marker": "D", "markersize": 7}
 
 STYLE: dict[str, Any] = {

@@ -27,7 +27,7 @@ _RIDGES = tuple(float(f"{ridge:.1g}") for ridge in np.geomspace(0.001, 100, 31))
 _STEPS = tuple(sorted({round(steps) for steps in np.geomspace(1, 10_000, 33)}))
 _BETAS = np.geomspace(BETAS[0], BETAS[-1], 161)
 _LOOKS = {
-    "DPO": palette.LOGIT_LINE,
+    "DPO": palette.DPO_LINE,
     "ridge": palette.RIDGE_LINE,
     "stopped": palette.STOPPED_LINE,
     "IPO": palette.IDENTITY_LINE,
