@@ -34,15 +34,6 @@ class Page(widgets.VBox):
         self._choice.observe(self._show, names="value")
         self._show()
 
-    @property
-    def panel(self) -> Panel:
-        """The panel that is shown."""
-        return self._panels[self._choice.value]
-
-    def choose(self, name: str) -> None:
-        """Show the view of that name."""
-        self._choice.value = name
-
     def _show(self, _: Any = None) -> None:
         name = self._choice.value
         if name not in self._panels:

@@ -13,18 +13,17 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from scipy.special import expit, log_expit, logit
 
-from psipo_explore import IDENTITY, LOGIT, Psi, expected_psi, optimal_policy, tournament
+from psipo_explore import Psi, expected_psi, optimal_policy, tournament
 from psipo_explore._checks import Array
 from psipo_explore.views import palette
 from psipo_explore.views.certainty import CERTAIN, DECADES, decade, set_certainty_axis
+from psipo_explore.views.contrast import LOOKS, PSIS
 from psipo_explore.views.legend import line_entry, patch_entry
 from psipo_explore.views.stops import BETAS, TWENTIETHS, WINNING
 from psipo_explore.views.view import Artists, Slider, View
 from psipo_explore.views.words import number, probability, probability_from_log
 
-_PSIS = {"logit": LOGIT, "identity": IDENTITY}
 _OUT_OF_REACH = {"facecolor": palette.IDENTITY_PALE, "linewidth": 0}
-_LOOKS = {"logit": palette.LOGIT_LINE, "identity": palette.IDENTITY_LINE}
 
 
 def _linear(loss: Array | float) -> Array:
@@ -53,12 +52,12 @@ def build(figure: Figure) -> Artists:
         artists[f"{side} bound"] = ax.add_patch(Rectangle((0, 0), 1, 0, transform=ax.get_yaxis_transform(), **_OUT_OF_REACH))
         artists[f"{side} pi_ref"] = ax.axhline(0, **palette.REFERENCE_LINE)
         artists[f"{side} p"] = ax.axvline(0, color="#222222", linewidth=1)
-        for name, look in _LOOKS.items():
+        for name, look in LOOKS.items():
             artists[f"{side} {name}"] = ax.plot([], [], color=look["color"], linestyle=look["linestyle"])[0]
-    for name, look in _LOOKS.items():
+    for name, look in LOOKS.items():
         artists[f"certain {name}"] = decades.plot([], [], clip_on=False, markerfacecolor="white", **look)[0]
     for side, ax in zip(_CURVES, (linear, decades), strict=True):
-        for name, look in reversed(_LOOKS.items()):  # the smaller mark on top
+        for name, look in reversed(LOOKS.items()):  # the smaller mark on top
             artists[f"{side} {name} here"] = ax.plot([], [], clip_on=False, zorder=5, **look)[0]
     return {**artists, **_legend(figure)}
 
@@ -75,8 +74,8 @@ def _legend(figure: Figure) -> Artists:
     """What each mark is, with its number, which moves."""
     left, right, upper, lower = 0.08, 0.45, 0.94, 0.87
     return {
-        "logit number": line_entry(figure, left, upper, r"$\Psi$ = logit:  $\pi^*(y_l)$ =", _LOOKS["logit"]),
-        "identity number": line_entry(figure, right, upper, r"$\Psi$ = identity:  $\pi^*(y_l)$ =", _LOOKS["identity"]),
+        "logit number": line_entry(figure, left, upper, r"$\Psi$ = logit:  $\pi^*(y_l)$ =", LOOKS["logit"]),
+        "identity number": line_entry(figure, right, upper, r"$\Psi$ = identity:  $\pi^*(y_l)$ =", LOOKS["identity"]),
         "pi_ref number": line_entry(figure, left, lower, r"$\pi_{ref}(y_l)$ =", palette.REFERENCE_LINE),
         "bound number": patch_entry(figure, right, lower, _BEYOND, _OUT_OF_REACH),
     }
@@ -86,13 +85,13 @@ def update(artists: Artists, *, beta: float, p: float, pi_ref_loser: float) -> s
     """Move every mark to the given values, and say what is seen."""
     loss = 1 - p
     farthest = float(expit(logit(pi_ref_loser) - 1 / beta))  # π(y_l) once the log-ratio has moved by 1/β
-    moved = {name: _moved(loss, psi, beta) for name, psi in _PSIS.items()}
-    left = {name: probability_from_log(log_expit(logit(pi_ref_loser) - moved[name])) for name in _PSIS}
+    moved = {name: _moved(loss, psi, beta) for name, psi in PSIS.items()}
+    left = {name: probability_from_log(log_expit(logit(pi_ref_loser) - moved[name])) for name in PSIS}
     for side, (x, _) in _CURVES.items():
         artists[f"{side} bound"].set_height(farthest)
         artists[f"{side} pi_ref"].set_ydata([pi_ref_loser] * 2)
         artists[f"{side} p"].set_xdata([x(loss)] * 2)
-    for name, psi in _PSIS.items():
+    for name, psi in PSIS.items():
         curves = _loser_probability(np.concatenate([*_GRIDS, [loss, 0.0]]), psi, beta, pi_ref_loser)
         *sides, (here, certain) = np.split(curves, _ENDS)
         for side, curve in zip(_CURVES, sides, strict=True):

@@ -14,10 +14,11 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from psipo_explore import IDENTITY, LOGIT, optimal_policy, tournament
+from psipo_explore import optimal_policy, tournament
 from psipo_explore._checks import Array
 from psipo_explore.few_samples import PreferenceLaw, preference_law
 from psipo_explore.views import palette
+from psipo_explore.views.contrast import LOOKS, PSIS
 from psipo_explore.views.legend import line_entry
 from psipo_explore.views.stops import BETAS, TWENTIETHS
 from psipo_explore.views.view import Artists, Slider, View
@@ -25,8 +26,6 @@ from psipo_explore.views.words import number, probability
 
 _MOST = 40
 _SAMPLES = tuple(range(1, _MOST + 1))
-_PSIS = {"logit": LOGIT, "identity": IDENTITY}
-_LOOKS = {"logit": palette.LOGIT_LINE, "identity": palette.IDENTITY_LINE}
 _UNANIMOUS = {"colors": palette.LOGIT, "linewidths": 7}
 _DIVIDED = {"colors": "#999999", "linewidths": 7}
 
@@ -42,7 +41,7 @@ def _against_n(p: float, beta: float) -> dict[str, Array]:
     laws = _laws(p)
     p_hat = np.concatenate([law.p_hat for law in laws])
     ends = np.cumsum([len(law.p_hat) for law in laws])[:-1]
-    loser = {name: np.split(optimal_policy(p_hat, psi, beta)[:, 1], ends) for name, psi in _PSIS.items()}
+    loser = {name: np.split(optimal_policy(p_hat, psi, beta)[:, 1], ends) for name, psi in PSIS.items()}
     means = {name: np.array([law.expectation(x) for law, x in zip(laws, of_n, strict=True)]) for name, of_n in loser.items()}
     unanimous = np.array([law.probability[0] + law.probability[-1] for law in laws])
     return {"collapse": unanimous, **means}
@@ -58,10 +57,10 @@ def build(figure: Figure) -> Artists:
         "n": left_to_loser.axvline(0, color="#222222", linewidth=1),
         "unanimous words": law.text(0.03, 0.93, "", transform=law.transAxes, va="top", fontsize=10),
     }
-    for name, look in {"collapse": palette.COLLAPSE_LINE, **_LOOKS}.items():
+    for name, look in {"collapse": palette.COLLAPSE_LINE, **LOOKS}.items():
         artists[name] = left_to_loser.plot([], [], color=look["color"], linestyle=look["linestyle"])[0]
         artists[f"{name} here"] = left_to_loser.plot([], [], clip_on=False, zorder=5, **look)[0]
-        if name in _PSIS:
+        if name in PSIS:
             artists[f"{name} at p"] = left_to_loser.plot([], [], color=look["color"], linestyle=":", linewidth=1.4)[0]
     return {**artists, **_legend(figure)}
 
@@ -82,8 +81,8 @@ def _legend(figure: Figure) -> Artists:
     line_entry(figure, right, lower, r"dotted: $\pi^*(y_l)$ at the true $p$", dotted)
     return {
         "collapse number": line_entry(figure, left, upper, r"P($\hat p$ is 0 or 1), logit collapses: ", palette.COLLAPSE_LINE),
-        "logit number": line_entry(figure, left, lower, r"$\Psi$ = logit:  E[$\pi^*(y_l)$] =", _LOOKS["logit"]),
-        "identity number": line_entry(figure, right, upper, r"$\Psi$ = identity:  E[$\pi^*(y_l)$] =", _LOOKS["identity"]),
+        "logit number": line_entry(figure, left, lower, r"$\Psi$ = logit:  E[$\pi^*(y_l)$] =", LOOKS["logit"]),
+        "identity number": line_entry(figure, right, upper, r"$\Psi$ = identity:  E[$\pi^*(y_l)$] =", LOOKS["identity"]),
     }
 
 
@@ -98,7 +97,7 @@ def update(artists: Artists, *, p: float, n: float, beta: float) -> str:
     artists["unanimous words"].set_text(f"all {n} agree: {number(curves['collapse'][n - 1])}" if n > 1 else "a single sample")
     artists["p"].set_xdata([p] * 2)
     artists["n"].set_xdata([n] * 2)
-    at_p = {name: float(optimal_policy(table, psi, beta)[1]) for name, psi in _PSIS.items()}
+    at_p = {name: float(optimal_policy(table, psi, beta)[1]) for name, psi in PSIS.items()}
     for name, curve in curves.items():
         artists[name].set_data(_SAMPLES, curve)
         artists[f"{name} here"].set_data([n], [curve[n - 1]])

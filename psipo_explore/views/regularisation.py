@@ -12,17 +12,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from psipo_explore import IDENTITY, LOGIT, Psi, expected_psi, gibbs_policy, kl_divergence, tournament
+from psipo_explore import Psi, expected_psi, gibbs_policy, kl_divergence, tournament
 from psipo_explore._checks import Array
 from psipo_explore.views import palette
 from psipo_explore.views.certainty import CERTAIN, DECADES, STRIP, decade, set_certainty_axis
+from psipo_explore.views.contrast import LOOKS, PSIS
 from psipo_explore.views.legend import line_entry, patch_entry
 from psipo_explore.views.stops import BETAS, WINNING
 from psipo_explore.views.view import Artists, Slider, View
 from psipo_explore.views.words import number, probability
 
-_PSIS = {"logit": LOGIT, "identity": IDENTITY}
-_LOOKS = {"logit": palette.LOGIT_LINE, "identity": palette.IDENTITY_LINE}
 _LOST = {
     "logit": {"facecolor": palette.LOGIT_PALE, "linewidth": 0},
     "identity": {"facecolor": palette.IDENTITY_PALE, "linewidth": 0, "hatch": "//", "edgecolor": palette.IDENTITY},
@@ -49,7 +48,7 @@ def build(figure: Figure) -> Artists:
     for quantity in ("ratio beta", "ratio p"):
         artists[f"{quantity} bound"] = axes[quantity].plot([], [], **_BOUND_LINE)[0]
     for place, ax in axes.items():
-        for name, look in reversed(_LOOKS.items()):  # the smaller mark on top
+        for name, look in reversed(LOOKS.items()):  # the smaller mark on top
             artists[f"{place} {name}"] = ax.plot([], [], color=look["color"], linestyle=look["linestyle"])[0]
             artists[f"{place} {name} mark"] = ax.plot([], [], clip_on=False, zorder=5, **look)[0]
             hollow = {**look, "linestyle": "none", "markerfacecolor": "white"}
@@ -106,7 +105,7 @@ def update(artists: Artists, *, beta: float, p: float, pi_ref_loser: float, n_lo
     artists["ratio beta bound"].set_data(_BETA_GRID, 1 / _BETA_GRID)
     artists["ratio p bound"].set_data([0, CERTAIN + 1], [1 / beta, 1 / beta])
     said = {}
-    for name, psi in _PSIS.items():
+    for name, psi in PSIS.items():
         by_beta = _optimum(loss, psi, _BETA_GRID, pi_ref)
         by_p = _optimum(_LOSS_GRID, psi, np.array(beta), pi_ref)
         here = _optimum(loss, psi, np.array([beta, 10 * beta]), pi_ref)

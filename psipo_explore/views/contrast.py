@@ -1,0 +1,9 @@
+"""The contrast that most pictures draw: Ψ = logit, which is unbounded, beside Ψ = identity, which is bounded."""
+
+from __future__ import annotations
+
+from psipo_explore import IDENTITY, LOGIT
+from psipo_explore.views import palette
+
+PSIS = {"logit": LOGIT, "identity": IDENTITY}
+LOOKS = {"logit": palette.LOGIT_LINE, "identity": palette.IDENTITY_LINE}
