@@ -111,6 +111,14 @@ def count(name: str, value: SupportsIndex) -> int:
     return number
 
 
+def confidence(level: ArrayLike) -> float:
+    """The level of a confidence interval."""
+    share = scalar("level", level)
+    if not 0 < share < 1:
+        raise ValueError(f"level = {share:g}, must be between 0 and 1")
+    return share
+
+
 def positive(name: str, values: ArrayLike) -> Array:
     array = real(name, values)
     refuse_where(~(array > 0) | np.isinf(array), name, array, "must be positive and finite")

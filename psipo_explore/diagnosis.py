@@ -111,9 +111,7 @@ class Diagnosis:
         """
         from scipy.stats import binomtest
 
-        level = checks.scalar("level", level)
-        if not 0 < level < 1:
-            raise ValueError(f"level = {level:g}, must be between 0 and 1")
+        level = checks.confidence(level)
         interval = binomtest(self.collapsing, self.contexts).proportion_ci(level)
         return self.collapsing / self.contexts, float(interval.low), float(interval.high)
 

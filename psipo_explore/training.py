@@ -132,9 +132,7 @@ class TrainingRun:
         n = self.policy.shape[-3]
         if n < 2:
             raise ValueError(f"seeds: {n}, must be at least 2 for an interval")
-        level = checks.scalar("level", level)
-        if not 0 < level < 1:
-            raise ValueError(f"level = {level:g}, must be between 0 and 1")
+        level = checks.confidence(level)
         half = stdtrit(n - 1, (1 + level) / 2) * self.policy.std(-3, ddof=1) / np.sqrt(n)
         return self.mean() - half, self.mean() + half
 
