@@ -53,8 +53,8 @@ def on_grid(argument: str, function: Function) -> Array:
     """Values on the grid, all of them finite."""
     try:
         values = np.broadcast_to(np.asarray(function(_GRID.copy()), dtype=np.float64), _GRID.shape)
-    except TypeError as error:
-        raise TypeError(f"{argument} does not take arrays ({error}), must be elementwise; or use Psi.from_callable") from None
+    except (TypeError, ValueError, ArithmeticError) as error:
+        raise TypeError(f"{argument} does not take arrays ({error}), must be elementwise; or use Psi.from_callable") from error
     if not np.isfinite(values).all():
         k = int(np.argmin(np.isfinite(values)))
         raise ValueError(f"{argument} gives {values[k]:g} at q = {_GRID[k]:.6g}, must be finite inside (0, 1)")

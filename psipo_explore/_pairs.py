@@ -19,6 +19,8 @@ def counted_pairs(
     pairs: Iterable[tuple[Hashable, Hashable]], actions: Sequence[Hashable] | None, weights: ArrayLike | None
 ) -> tuple[Indices, Indices, list[Hashable], Array]:
     """Winners and losers as indices into the labels, the labels, and how often each pair counts; weights of 0 leave it out."""
+    for name, given in (("pairs", pairs), ("actions", () if actions is None else actions)):
+        checks.instance(name, given, Iterable, "a sequence")
     rows = [_pair(k, pair) for k, pair in enumerate(pairs)]
     if not rows:
         raise ValueError("pairs is empty, must hold at least one (winner, loser)")

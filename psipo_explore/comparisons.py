@@ -32,8 +32,8 @@ class Comparisons:
     ----------
     winners, losers : array_like of int, shape (N,)
         Index of the preferred and of the other action of each comparison.
-    actions : sequence of str, length K
-        Labels; an action is identified by its context and its label.
+    actions : sequence, length K
+        Labels, kept as text; an action is identified by its context and its label.
     weights : array_like, shape (N,)
         How often each comparison was made, or how much it counts; positive.
     contexts : array_like of int, shape (K,)
@@ -61,7 +61,7 @@ class Comparisons:
 
     def __post_init__(self) -> None:
         set_field = object.__setattr__
-        set_field(self, "actions", tuple(self.actions))
+        set_field(self, "actions", tuple(map(str, self.actions)))
         for name in ("winners", "losers", "contexts"):
             set_field(self, name, checks.indices(name, getattr(self, name)))
         set_field(self, "weights", checks.weights(self.weights))
@@ -271,6 +271,7 @@ class Comparisons:
         >>> len(Comparisons.sample([[0.5, 0.8], [0.2, 0.5]], 5, rng=np.random.default_rng(0)).winners)
         5
         """
+        checks.instance("rng", rng, np.random.Generator, "a Generator, such as numpy.random.default_rng(0)")
         weights = meeting_weights(p, mu)
         if not weights.any():
             raise ValueError("mu gives all its mass to one action, must allow two different answers")

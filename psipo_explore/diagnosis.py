@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -241,8 +241,8 @@ def diagnose(
     if beta.ndim > 1 or not beta.size:
         raise ValueError(f"beta has shape {beta.shape}, must be one or several numbers")
     checks.refuse_where(beta < LEAST_BETA, "beta", beta, f"must be at least {LEAST_BETA:g}: below, float64 loses ties", -beta)
-    if not checks.scalar("smoothing", smoothing) > 0:
-        raise ValueError(f"smoothing = {smoothing:g}, must be positive: without any, cDPO is DPO")
+    if not 0 < checks.scalar("smoothing", smoothing) < 0.5:
+        raise ValueError(f"smoothing = {smoothing:g}, must be positive (without any, cDPO is DPO) and below ½")
     merged = data.merged()
     n_contexts = _distinct(data.contexts)
     _, vanishing, _ = blocks_of(merged, DPO)
@@ -278,7 +278,7 @@ def diagnose_file(
     skip_bad: bool = False,
     progress: bool = False,
 ) -> Diagnosis:
-    r"""Diagnose a CSV or JSONL file of preferences, line by line; of each text 16 bytes are kept.
+    r"""Diagnose a CSV or JSONL file of preferences, line by line; of each text, with its blanks, 16 bytes are kept.
 
     What `diagnose` says of them (Eq. 4 and 17 of arXiv:2310.12036).
 
@@ -328,7 +328,7 @@ def diagnose_file(
     except ValueError as error:
         raise ValueError(f"{error}; {skipped.count} skipped, first {skipped.first}" if skipped.count else str(error)) from None
     found = diagnose(data, beta, smoothing=smoothing, progress=progress)
-    return Diagnosis(**{**vars(found), "skipped": skipped.count, "first_skipped": skipped.first})
+    return replace(found, skipped=skipped.count, first_skipped=skipped.first)
 
 
 def _total_kl(data: Comparisons, loss: MarginLoss, beta: Array, pi_ref: ArrayLike | None) -> Array:

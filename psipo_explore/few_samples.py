@@ -7,6 +7,7 @@ comparisons, and an unbounded Ψ then drops the loser at every β. All laws here
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log10
 
 import numpy as np
 
@@ -68,7 +69,12 @@ class PreferenceLaw:
         array([[0.5, 0.8],
                [0.2, 0.5]])
         """
-        return np.asarray(np.tensordot(self.probability, checks.finite("values", values), axes=1))
+        values = checks.finite("values", values)
+        if values.shape[:1] != self.probability.shape[-1:]:
+            raise ValueError(
+                f"values has shape {values.shape}, must be ({self.probability.shape[-1]}, ...), one for each outcome"
+            )
+        return np.asarray(np.tensordot(self.probability, values, axes=1))[()]
 
 
 def preference_law(p: ArrayLike, *, n: int) -> PreferenceLaw:
@@ -103,10 +109,11 @@ def preference_law(p: ArrayLike, *, n: int) -> PreferenceLaw:
     n = checks.count("n", n)
     k = p.shape[-1]
     first, second = np.triu_indices(k, 1)
-    if (n + 1.0) ** first.size > _MOST_OUTCOMES:
+    digits = first.size * log10(n + 1)
+    if digits > log10(_MOST_OUTCOMES):
         raise ValueError(
-            f"n = {n} comparisons of each of {first.size} pairs have {(n + 1.0) ** first.size:.3g} outcomes, "
-            f"must have at most {_MOST_OUTCOMES}"
+            f"n = {n if n < 1e9 else 'so many'} comparisons of each of {first.size} pairs have "
+            f"{f'{10**digits:.3g}' if digits < 300 else 'over 1e300'} outcomes, must have at most {_MOST_OUTCOMES}"
         )
     outcome = np.arange((n + 1) ** first.size)[:, np.newaxis]
     wins = outcome // (n + 1) ** np.arange(first.size) % (n + 1)
@@ -156,10 +163,11 @@ def collapse_probability(p: ArrayLike, psi: Psi, *, n: int, mu: ArrayLike | None
     --------
     >>> from psipo_explore import IDENTITY, LOGIT, tournament
     >>> p = tournament([(0, 1)], 2, 0.8)
-    >>> collapse_probability(p, LOGIT, n=3), collapse_probability(p, IDENTITY, n=3)
-    (array(0.52), array(0.))
+    >>> float(collapse_probability(p, LOGIT, n=3).round(6)), float(collapse_probability(p, IDENTITY, n=3))
+    (0.52, 0.0)
     """
     law = preference_law(p, n=n)
+    _require_one("mu", mu)
     at_no_finite_beta = gibbs_policy(expected_psi(law.p_hat, psi, mu=mu), 1e300) == 0
     return law.expectation(at_no_finite_beta.any(-1))
 
@@ -200,7 +208,15 @@ def expected_policy(
     (array([0.8, 0.2]), array([0.574, 0.426]))
     """
     law = preference_law(p, n=n)
+    _require_one("pi_ref", pi_ref)
+    _require_one("mu", mu)
     beta = checks.positive("beta", beta)
     outcome = (slice(None), *(np.newaxis,) * beta.ndim)
     score = expected_psi(law.p_hat[outcome], psi, mu=mu)
     return law.expectation(gibbs_policy(score, beta, pi_ref=pi_ref))
+
+
+def _require_one(name: str, policy: ArrayLike | None) -> None:
+    """Refuse a batch, whose leading axes would meet those of the outcomes."""
+    if policy is not None and np.ndim(policy) != 1:
+        raise ValueError(f"{name} has shape {np.shape(policy)}, must be (K,)")

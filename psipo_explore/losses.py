@@ -1,7 +1,6 @@
 """Losses of the margin h(y_w, y_l) = log π(y_w)π_ref(y_l) / (π(y_l)π_ref(y_w)): DPO, IPO and their kin.
 
-Each is a function φ of x = βh, IPO's divided by β². Only `value`, `slope` and `curvature` touch h and β; what follows
-from φ alone, such as where its minimum lies, serves every β.
+Each is a function φ of x = βh, IPO's divided by β². What follows from φ alone, such as where its minimum lies, serves every β.
 """
 
 from __future__ import annotations
@@ -32,6 +31,7 @@ __all__ = [
 ]
 
 Phi = Callable[[Array], Array]
+_LARGEST = np.finfo(np.float64).max
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ class MarginLoss:
     no_minimiser: str = ""
 
     def value(self, h: ArrayLike, beta: ArrayLike) -> Array:
-        """ℓ(h; β), inf where it overflows.
+        """ℓ(h; β), inf where it, or φ(βh), overflows.
 
         Parameters
         ----------
@@ -175,10 +175,12 @@ class MarginLoss:
         return np.asarray(self.best_x / checks.positive("beta", beta))[()]
 
     def _of(self, function: Phi, h: ArrayLike, beta: ArrayLike, order: int) -> Array:
-        h, beta = checks.finite("h", h), checks.positive("beta", beta)
+        h, beta = checks.finite("h", h), checks.beta_in_training(beta)
+        checks.broadcast(h=h.shape, beta=beta.shape)
         power = order - 2 if self.per_beta_squared else order
         with np.errstate(over="ignore"):
-            return np.asarray(beta**power * function(beta * h))[()]
+            x = np.clip(beta * h, -_LARGEST, _LARGEST)  # where it overflows, ∞ − ∞ would be NaN
+            return np.asarray(beta**power * function(x))[()]
 
     def __repr__(self) -> str:
         return f"MarginLoss({self.name!r})"
@@ -325,8 +327,8 @@ def discopop(temperature: float) -> MarginLoss:
     0.78
     """
     tau = checks.scalar("temperature", temperature)
-    if tau <= 0:
-        raise ValueError(f"temperature = {tau:g}, must be positive")
+    if tau < 1e-100:
+        raise ValueError(f"temperature = {tau:g}, must be positive, at least 1e-100")
     return MarginLoss(
         f"DiscoPOP {tau:g}",
         rf"-(1-m)\log\sigma(\beta h) + m e^{{-\beta h}},\; m = \sigma(\beta h/{tau:g})",

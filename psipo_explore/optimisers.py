@@ -43,7 +43,7 @@ class GradientDescent:
     rate: float
 
     def __post_init__(self) -> None:
-        checks.positive("rate", self.rate)
+        _require_positive(self, "rate")
 
     def steps(self, shape: tuple[int, ...]) -> _Steps:
         """Return a function from gradient to step; it has no state.
@@ -91,10 +91,9 @@ class Adam:
     epsilon: float = 1e-8
 
     def __post_init__(self) -> None:
-        checks.positive("rate", self.rate)
-        checks.positive("epsilon", self.epsilon)
+        _require_positive(self, "rate", "epsilon")
         for name in ("decay", "square_decay"):
-            if not 0 <= getattr(self, name) < 1:
+            if not 0 <= checks.scalar(name, getattr(self, name)) < 1:
                 raise ValueError(f"{name} = {getattr(self, name)}, must be in [0, 1)")
 
     def steps(self, shape: tuple[int, ...]) -> _Steps:
@@ -130,3 +129,8 @@ class Adam:
             return mean / (np.sqrt(mean_square) + self.epsilon)
 
         return step
+
+
+def _require_positive(optimiser: object, *names: str) -> None:
+    for name in names:
+        checks.positive(name, checks.scalar(name, getattr(optimiser, name)))

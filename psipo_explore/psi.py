@@ -79,8 +79,8 @@ class Psi:
     ) -> None:
         self.name = name
         self.latex = latex
-        self.at_zero = float(at_zero)
-        self.at_one = float(at_one)
+        self.at_zero = float(checks.real("at_zero", at_zero))
+        self.at_one = float(checks.real("at_one", at_one))
         self.odd = odd
         self._function = function
         self._derivative = derivative

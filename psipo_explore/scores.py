@@ -70,7 +70,7 @@ class ExpectedPsi:
 
     @property
     def value(self) -> Array:
-        """G as an extended real, shape (..., K); NaN where ∞ − ∞."""
+        """The score g as an extended real, shape (..., K); NaN where ∞ − ∞."""
         wins, loses = self.won > 0, self.lost > 0
         return np.where(wins & loses, np.nan, np.where(wins, np.inf, np.where(loses, -np.inf, self.rest)))
 

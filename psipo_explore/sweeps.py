@@ -10,7 +10,6 @@ from concurrent.futures import Executor, Future, as_completed
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import product
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from psipo_explore._bars import with_bar
 from psipo_explore._checks import Array, ArrayLike
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import MarginLoss
+from psipo_explore.optimisers import Optimiser
 from psipo_explore.training import Settings, TrainingRun, log_ratios
 
 __all__ = ["sweep"]
@@ -33,8 +33,13 @@ def sweep(
     *,
     executor: Executor,
     parts: int | None = None,
+    pi_ref: ArrayLike | None = None,
+    optimiser: Optimiser | None = None,
+    steps: int = 18_000,
+    batch_size: int | None = 9,
+    seeds: int | Sequence[int] = 10,
+    record_every: int = 100,
     progress: bool = False,
-    **options: Any,
 ) -> TrainingRun:
     """The same TrainingRun as `train`, bit for bit, computed in parts on an executor.
 
@@ -55,10 +60,10 @@ def sweep(
     parts : int, optional
         At least how many parts: rounded up to fill the grid of blocks, but no more than there are runs. One for each seed
         by default.
+    pi_ref, optimiser, steps, batch_size, seeds, record_every
+        As in `train`.
     progress : bool
         Whether to show a bar, which counts finished parts.
-    **options
-        pi_ref, optimiser, steps, batch_size, seeds and record_every, as in `train`.
 
     Returns
     -------
@@ -70,7 +75,7 @@ def sweep(
     ValueError
         If an argument is not what it must be; this and TypeError before anything is submitted.
     TypeError
-        If the executor is not one, or an option not one of `train`.
+        If the executor is not one.
     RuntimeError
         If a part fails, from the error that stopped it; the message names the part. What has not begun is cancelled.
 
@@ -94,7 +99,17 @@ def sweep(
     True
     """
     checks.instance("executor", executor, Executor, "a concurrent.futures.Executor, such as ProcessPoolExecutor()")
-    settings = Settings.checked(data, loss, beta, **options)
+    settings = Settings.checked(
+        data,
+        loss,
+        beta,
+        pi_ref=pi_ref,
+        optimiser=optimiser,
+        steps=steps,
+        batch_size=batch_size,
+        seeds=seeds,
+        record_every=record_every,
+    )
     blocks = _blocks(settings.runs, len(settings.seeds) if parts is None else checks.count("parts", parts))
     log_ratio = np.empty((*settings.runs, len(settings.recorded), settings.log_reference.size))
     part_of: dict[Future[Array], int] = {}

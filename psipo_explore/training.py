@@ -131,7 +131,7 @@ class TrainingRun:
         """
         n = self.policy.shape[-3]
         if n < 2:
-            raise ValueError(f"seeds: {n}, must be at least 2 for an interval")
+            raise ValueError(f"seeds = {n}, must be at least 2 for an interval")
         level = checks.confidence(level)
         half = stdtrit(n - 1, (1 + level) / 2) * self.policy.std(-3, ddof=1) / np.sqrt(n)
         return self.mean() - half, self.mean() + half
@@ -246,12 +246,12 @@ class Settings:
         loss: MarginLoss | Sequence[MarginLoss],
         beta: ArrayLike,
         *,
-        pi_ref: ArrayLike | None = None,
-        optimiser: Optimiser | None = None,
-        steps: int = 18_000,
-        batch_size: int | None = 9,
-        seeds: int | Sequence[int] = 10,
-        record_every: int = 100,
+        pi_ref: ArrayLike | None,
+        optimiser: Optimiser | None,
+        steps: int,
+        batch_size: int | None,
+        seeds: int | Sequence[int],
+        record_every: int,
     ) -> Settings:
         """Raise what `train` says it raises for arguments that are not what they must be."""
         tables, losses = _tables(data), _losses(loss)
@@ -348,11 +348,12 @@ def _places(chunks: Iterable[tuple[int, Indices, Array]], shape: tuple[int, ...]
 
 def _tables(data: Comparisons | Sequence[Comparisons]) -> list[Comparisons]:
     """The data sets, each comparison once, all over the same actions."""
-    given = [data] if isinstance(data, Comparisons) else list(data)
+    several = isinstance(data, list | tuple)
+    given: list[Comparisons] = list(data) if several else [data]  # type: ignore[arg-type,list-item]
     if not given:
         raise ValueError("data is empty, must hold at least one data set")
     for k, table in enumerate(given):
-        name = "data" if isinstance(data, Comparisons) else f"data[{k}]"
+        name = f"data[{k}]" if several else "data"
         checks.instance(name, table, Comparisons, "Comparisons, such as Comparisons.from_pairs(…)")
         if not table.winners.size:
             raise ValueError(f"{name} holds no comparison, must hold at least one")

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -308,3 +309,22 @@ def test_merging_keeps_the_counts(pairs: list[tuple[int, int]]) -> None:
 def test_a_prior_too_large_to_add_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^prior = 1e\+308 and the weights sum to more"):
         Comparisons.from_pairs([("a", "b")]).preferences(prior=1e308)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: Comparisons.sample([[0.5, 0.8], [0.2, 0.5]], 3, rng=0), r"^rng = 0, must be a Generator"),  # type: ignore[arg-type]
+        (lambda: Comparisons.from_pairs(None), r"^pairs = None, must be a sequence"),  # type: ignore[arg-type]
+        (lambda: Comparisons.from_pairs([("a", "b")], actions=3), r"^actions = 3, must be a sequence"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_of_another_kind_is_refused_by_name(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
+def test_labels_are_kept_as_text() -> None:
+    data = Comparisons([0], [1], (1, 2), [1.0], [0, 0])  # type: ignore[arg-type]
+    assert data.actions == ("1", "2")
+    assert "<th" in data._repr_html_()

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from itertools import product
 from math import comb
 
@@ -112,8 +113,27 @@ def test_one_action_has_one_outcome() -> None:
         (0, ValueError, r"^n = 0, must be at least 1"),
         (2.5, TypeError, r"^n = 2.5, must be a whole number"),
         (9, ValueError, r"^n = 9 comparisons of each of 6 pairs have 1e\+06 outcomes, must have at most 200000"),
+        (10**400, ValueError, r"^n = so many comparisons of each of 6 pairs have over 1e300 outcomes"),
     ],
 )
 def test_what_is_refused(n: int, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         preference_law(np.full((4, 4), 0.5), n=n)
+
+
+THREE = [[0.5, 0.5], [0.9, 0.1], [0.2, 0.8]]  # as many as two comparisons have outcomes
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda p: expected_policy(p, LOGIT, 1.0, n=2, pi_ref=THREE), r"^pi_ref has shape \(3, 2\), must be \(K,\)"),
+        (lambda p: expected_policy(p, LOGIT, 1.0, n=2, mu=THREE), r"^mu has shape \(3, 2\), must be \(K,\)"),
+        (lambda p: collapse_probability(p, LOGIT, n=2, mu=THREE), r"^mu has shape \(3, 2\), must be \(K,\)"),
+        (lambda p: preference_law(p, n=2).expectation([1.0, 2.0]), r"^values has shape \(2,\), must be \(3, \.\.\.\)"),
+        (lambda p: preference_law(p, n=2).expectation(1.0), r"^values has shape \(\), must be \(3, \.\.\.\)"),
+    ],
+)
+def test_nothing_given_is_taken_for_one_of_the_outcomes(call: Callable[[Table], object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call(tournament([(0, 1)], 2, 0.8))

@@ -87,9 +87,10 @@ def test_slopes_and_curvatures_are_derivatives_in_50_digits(name: str, h: float,
 @every_loss
 def test_huge_margins_neither_warn_nor_become_nan(name: str) -> None:
     loss = loss_named(name)
-    h = np.array([-1e6, -800.0, 800.0, 1e6])
+    h = np.array([-1e250, -1e6, -800.0, 0.0, 800.0, 1e6, 1e250])
     for function in (loss.value, loss.slope, loss.curvature):
-        assert not np.isnan(function(h, 1.0)).any()
+        for beta in (1e-100, 1.0, 1e100):
+            assert not np.isnan(function(h, beta)).any()
 
 
 @every_loss
@@ -160,6 +161,9 @@ def test_losses_travel_to_other_processes(name: str) -> None:
         (lambda: robust_dpo(-0.1), r"^smoothing = -0.1"),
         (lambda: exo(0.0), r"^smoothing = 0, must be above 0"),
         (lambda: exo(0.5), r"^smoothing = 0.5, must be above 0 and below ½"),
+        (lambda: discopop(1e-155), r"^temperature = 1e-155, must be positive, at least 1e-100"),
+        (lambda: IPO.value(1e200, 1e200), r"^beta = 1e\+200, must be from 1e-100 to 1e100"),
+        (lambda: IPO.value([1, 2, 3], [1, 2]), r"^beta has leading axes \(2,\), which do not broadcast with \(3,\)"),
         (lambda: discopop(0.0), r"^temperature = 0, must be positive"),
         (lambda: discopop(np.inf), r"^temperature = inf, must be finite"),
         (lambda: DPO.value(np.nan, 1.0), r"^h = nan"),

@@ -242,6 +242,20 @@ def test_functions_of_every_kind_are_taken_or_refused_by_name() -> None:
         Psi.from_callable(lambda q: q + 1j * q, name="complex")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"function": lambda q: 1 / 0}, r"^function does not take arrays \(division by zero\), must be elementwise"),
+        ({"function": lambda q: q[:3]}, r"^function does not take arrays"),
+        ({"at_zero": "a"}, r"^at_zero holds <U1 values, must be real numbers"),
+    ],
+)
+def test_what_makes_no_psi_is_named(arguments: dict[str, object], message: str) -> None:
+    given = {"function": np.positive, "at_zero": 0.0, "at_one": 1.0, **arguments}
+    with pytest.raises(TypeError, match=message):
+        Psi("f", given.pop("function"), latex="f", **given)  # type: ignore[arg-type]
+
+
 def test_a_function_that_changes_its_argument_changes_nothing_here() -> None:
     def doubled(q: Table) -> Table:
         q *= 2

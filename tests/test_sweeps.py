@@ -24,7 +24,6 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from psipo_explore import D1, D2, D3, DPO, IPO, Adam, Comparisons, GradientDescent, MarginLoss, TrainingRun, losses, sweep, train
-from psipo_explore.training import Settings
 
 SHORT: dict[str, Any] = {"steps": 60, "record_every": 25}
 ALL_SIX = Comparisons.from_pairs(
@@ -98,10 +97,10 @@ def test_all_options_reach_the_parts() -> None:
     assert_same(sweep(D1, IPO, 1.0, executor=AtOnce(), record_every=7, **options), train(D1, IPO, 1.0, record_every=7, **options))
 
 
-def test_the_defaults_are_those_of_train() -> None:
-    of_train, checked = (dict(inspect.signature(function).parameters) for function in (train, Settings.checked))
-    assert of_train.pop("progress").default is False
-    assert of_train == checked
+def test_the_options_and_their_defaults_are_those_of_train() -> None:
+    of_train, of_sweep = (dict(inspect.signature(function).parameters) for function in (train, sweep))
+    assert of_sweep.pop("executor").kind is of_sweep.pop("parts").kind is inspect.Parameter.KEYWORD_ONLY
+    assert list(of_train.items()) == list(of_sweep.items())
 
 
 @pytest.mark.parametrize(

@@ -216,8 +216,10 @@ def test_optimisers_and_results_refuse_by_name() -> None:
         (lambda: GradientDescent(0.0), r"^rate = 0"),
         (lambda: Adam(decay=1.0), r"^decay = 1.0, must be in \[0, 1\)"),
         (lambda: Adam(epsilon=0.0), r"^epsilon = 0"),
+        (lambda: Adam([0.1, 0.2]), r"^rate has shape \(2,\), must be a single number"),  # type: ignore[arg-type]
+        (lambda: GradientDescent([1.0, 2.0]), r"^rate has shape \(2,\)"),  # type: ignore[arg-type]
         (lambda: train(D1, DPO, 1.0, steps=5).interval(1.5), r"^level = 1.5"),
-        (lambda: train(D1, DPO, 1.0, steps=5, seeds=1).interval(), r"^seeds: 1, must be at least 2"),
+        (lambda: train(D1, DPO, 1.0, steps=5, seeds=1).interval(), r"^seeds = 1, must be at least 2"),
         (lambda: train(D1, DPO, 1.0, steps=5).probability("z"), r"^action 'z' is the label of 0 actions"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -233,3 +235,11 @@ def test_optimisers_and_results_refuse_by_name() -> None:
         train(D1, [IPO, "dpo"], 1.0)  # type: ignore[list-item]
     with pytest.raises(RuntimeError, match=r"^the logits overflowed by step 2000: try a smaller rate"):
         train(D1, losses.SQUARED, 1.0, optimiser=GradientDescent(50.0), steps=2000, record_every=2000, batch_size=None)
+
+
+@pytest.mark.parametrize("data", [None, 3])
+def test_what_is_no_data_is_refused_by_name(data: object) -> None:
+    with pytest.raises(TypeError, match=rf"^data = {data}, must be Comparisons, such as"):
+        train(data, DPO, 1.0)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^decay holds <U1 values"):
+        Adam(decay="a")  # type: ignore[arg-type]
