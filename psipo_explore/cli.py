@@ -137,9 +137,9 @@ def _agreed(question: str) -> bool:
 
 
 def lab_command(folder: Path, port: int, *, open_browser: bool) -> list[str]:
-    """JupyterLab on loopback, at the first lesson, its token kept."""
+    """JupyterLab on loopback, at the first lesson alone in its window, which leaves it room on a projector; its token kept."""
     command = [sys.executable, "-m", "jupyterlab"]
-    command += [f"--ServerApp.root_dir={folder.resolve()}", f"--LabApp.default_url=/lab/tree/{course.FIRST_LESSON.as_posix()}"]
+    command += [f"--ServerApp.root_dir={folder.resolve()}", f"--LabApp.default_url=/doc/tree/{course.FIRST_LESSON.as_posix()}"]
     command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"]
     if not open_browser:
         command.append("--no-browser")

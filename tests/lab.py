@@ -106,7 +106,7 @@ def jupyterlab(
     (home / "config" / "jupyter_lab_config.json").write_text('{"LabApp": {"expose_app_in_browser": true}}')
     with serving(command, environment, home, cwd=cwd) as server:
         info = server.wait_for(lambda: _running(home / "runtime"))
-        yield lambda notebook: f"{info['url']}lab/tree/notebooks/{notebook}?token={info['token']}&reset"
+        yield lambda notebook: f"{info['url']}doc/tree/notebooks/{notebook}?token={info['token']}&reset"
 
 
 def _running(runtime: Path) -> dict[str, str] | None:
@@ -162,7 +162,7 @@ def serving(command: list[str], environment: Mapping[str, str], home: Path, *, c
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context = browser.new_context(viewport={"width": 1280, "height": 720})  # a projector's
     page = context.new_page()
     yield page
     context.close()

@@ -86,7 +86,9 @@ class Panel(widgets.VBox):
         self._moves_together = False
         here = widgets.Layout(grid_area="1 / 1")
         self._still, self._moving = widgets.HTML(layout=here), widgets.HTML(layout=here)
-        picture = widgets.GridBox([self._still, self._moving], layout=widgets.Layout(width="100%"))
+        picture = widgets.GridBox(
+            [self._still, self._moving], layout=widgets.Layout(width="100%", max_width=_beside_the_controls(view))
+        )
         controls = self._control_box()
         super().__init__([controls, picture], layout=widgets.Layout(max_width=_WIDTH))
         for word, part in {"panel": self, "controls": controls, "picture": picture}.items():
@@ -182,11 +184,17 @@ class Panel(widgets.VBox):
         return {**super()._repr_mimebundle_(**kwargs), **still, "text/plain": self.sentence}
 
 
+def _beside_the_controls(view: View) -> str:
+    """As wide as the picture may be if controls, picture and sentence are to fit in a window together."""
+    width, height = view.size
+    return f"max(480px, calc((100vh - {215 + 30 * len(view.controls)}px) * {width / height:.3f}))"
+
+
 def _widget(control: Control, start: Any) -> widgets.Widget:
     looks = {
         "description": control.label,
         "tooltip": control.label,
-        "layout": widgets.Layout(width="100%"),
+        "layout": widgets.Layout(width="auto"),
         "style": {"description_width": "min(17em, 40%)"},
     }
     if isinstance(control, Typed):

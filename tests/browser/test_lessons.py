@@ -89,6 +89,14 @@ def assert_controls_are_named_and_reached_by_tab(page: Page, panel: Locator) -> 
     expect(panel.get_by_role("img")).to_have_accessible_name(panel.locator(SENTENCE).text_content() or "")
 
 
+def assert_slider_picture_and_sentence_are_seen_together(page: Page, panel: Locator) -> None:
+    """In a window of 1280 × 720, below the menus."""
+    whole, notebook = (part.bounding_box() for part in (panel, page.locator(".jp-WindowedPanel-outer")))
+    assert whole is not None
+    assert notebook is not None
+    assert whole["height"] <= notebook["height"]
+
+
 def reset(panel: Locator, at_first: str) -> None:
     """Put every control back, and wait until the sentence is the one the panel opened with."""
     panel.get_by_role("button", name="Reset").click()
@@ -105,7 +113,7 @@ def assert_layers_lie_exactly_over_each_other(panel: Locator) -> None:
     still, moving = (panel.locator(f"svg[{mark}]").bounding_box() for mark in ("aria-hidden=true", "role=img"))
     assert still == moving
     assert still is not None
-    assert still["width"] > 700
+    assert still["width"] > 650
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
@@ -114,6 +122,7 @@ def test_lesson_runs_and_every_control_moves_picture_and_sentence(lesson: str, r
     for panel in panels(page):
         panel.scroll_into_view_if_needed()
         assert_layers_lie_exactly_over_each_other(panel)
+        assert_slider_picture_and_sentence_are_seen_together(page, panel)
         assert_controls_are_named_and_reached_by_tab(page, panel)
         at_first = seen(panel)[0]
         for slider in panel.locator(".widget-slider").all():

@@ -44,6 +44,7 @@ def test_has_the_parts_of_a_lesson(path: Path) -> None:
     prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     assert prose.count("<details>") == prose.count("</details>") == 2
     assert "?" in cells[0].source
+    assert prose.count("**After this lesson** you can ") == cells[0].source.count("**After this lesson**") == 1
     assert ".panel(" in "\n".join(code)
     for heading in ("theorem in three lines", "Two exercises", "What the paper leaves open"):
         assert heading in prose

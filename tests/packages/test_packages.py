@@ -70,6 +70,7 @@ def clean(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_package_lessons_and_pictures_and_nothing_else(wheel: Path) -> None:
     course = {f"psipo_explore/course/{name}" for part in ("notebooks", "figures") for name in files_of(part)}
+    course.remove("psipo_explore/course/notebooks/ruff.toml")
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert names == files_of("psipo_explore") | course
     assert "psipo_explore/py.typed" in names
