@@ -14,13 +14,11 @@ from psipo_explore import _checks as checks
 from psipo_explore._checks import Array, ArrayLike, Indices, Mask
 from psipo_explore._potentials import convex_potential
 from psipo_explore._segments import Segments
-from psipo_explore._tables import html_table
+from psipo_explore._tables import SHOWN, html_table
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import MarginLoss
 
 __all__ = ["Minimum", "minimise"]
-
-_SHOWN = 30  # actions in a table
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,11 +86,11 @@ class Minimum:
         status = f"{'attained' if self.attained else 'not attained'}, {'unique' if self.unique else 'not unique'}"
         if self.policy.ndim > 1:
             return f"<p>Minimum: {status}; policies of shape {self.policy.shape}</p>"
-        columns = list(zip(self.actions, self.policy, self.log_ratio, self.vanishing, strict=True))[:_SHOWN]
+        columns = list(zip(self.actions, self.policy, self.log_ratio, self.vanishing, strict=True))[:SHOWN]
         rows = [[name, f"{pi:.6g}", f"{ratio:.6g}", "vanishes" if gone else ""] for name, pi, ratio, gone in columns]
         caption = f"loss {self.loss:.6g}: {status}"
-        if len(self.actions) > _SHOWN:
-            caption += f"; the first {_SHOWN} of {len(self.actions)} actions"
+        if len(self.actions) > SHOWN:
+            caption += f"; the first {SHOWN} of {len(self.actions)} actions"
         return html_table(["action", "π", "log π − log π_ref", ""], rows, caption=caption)
 
 

@@ -15,7 +15,7 @@ from psipo_explore._checks import Array, ArrayLike, Mask
 from psipo_explore.psi import Psi
 from psipo_explore.scores import ExpectedPsi, expected_psi, require_psi
 
-__all__ = ["cyclic_share", "gibbs_policy", "kl_divergence", "objective", "optimal_policy"]
+__all__ = ["cyclic_share", "gibbs_policy", "kl_divergence", "log_gibbs_policy", "objective", "optimal_policy"]
 
 _SERIES = [0, 0, *((-1) ** k / (k * (k - 1)) for k in range(2, 16))]  # of (1 + d) log(1 + d) − d
 
@@ -50,6 +50,43 @@ def gibbs_policy(g: ExpectedPsi | ArrayLike, beta: ArrayLike, *, pi_ref: ArrayLi
     >>> gibbs_policy([1.0, 0.0], beta=0.5)
     array([0.88079708, 0.11920292])
     """
+    return np.asarray(special.softmax(_log_weights(g, beta, pi_ref), axis=-1))
+
+
+def log_gibbs_policy(g: ExpectedPsi | ArrayLike, beta: ArrayLike, *, pi_ref: ArrayLike | None = None) -> Array:
+    """Logarithm of `gibbs_policy`, which also tells apart probabilities that float64 rounds to 0.
+
+    Eq. 7 and 9 of arXiv:2310.12036.
+
+    Parameters
+    ----------
+    g : ExpectedPsi or array_like, shape (..., K)
+        Score of each action; rewards may be ±inf.
+    beta : array_like, shape (...)
+        Strength of the KL term, in the units of g; larger stays closer to pi_ref.
+    pi_ref : array_like, shape (..., K), optional
+        Reference policy; uniform by default.
+
+    Returns
+    -------
+    ndarray, shape (..., K)
+        Log-probabilities; −inf for actions that collapse for every beta.
+
+    Raises
+    ------
+    ValueError
+        As `gibbs_policy` does.
+
+    Examples
+    --------
+    >>> log_gibbs_policy([0.0, -2000.0], beta=1.0)
+    array([    0., -2000.])
+    """
+    return np.asarray(special.log_softmax(_log_weights(g, beta, pi_ref), axis=-1))
+
+
+def _log_weights(g: ExpectedPsi | ArrayLike, beta: ArrayLike, pi_ref: ArrayLike | None) -> Array:
+    """Log π_ref + g/β of the actions that contend, their best g taken off; −inf for the others."""
     score = g if isinstance(g, ExpectedPsi) else _score_of_rewards(g)
     n_actions = score.rest.shape[-1]
     beta = checks.positive("beta", beta)
@@ -64,7 +101,7 @@ def gibbs_policy(g: ExpectedPsi | ArrayLike, beta: ArrayLike, *, pi_ref: ArrayLi
     with np.errstate(divide="ignore", over="ignore"):
         log_pi_ref = np.where(contends, np.log(pi_ref), -np.inf)
         shortfall = np.where(contends, score.rest - best, 0.0)
-        return np.asarray(special.softmax(log_pi_ref + shortfall / beta[..., np.newaxis], axis=-1))
+        return np.asarray(log_pi_ref + shortfall / beta[..., np.newaxis])
 
 
 def _score_of_rewards(g: ArrayLike) -> ExpectedPsi:

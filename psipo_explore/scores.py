@@ -13,6 +13,7 @@ import numpy as np
 from psipo_explore import _checks as checks
 from psipo_explore._checks import Array, ArrayLike, Mask
 from psipo_explore._logistic_sums import win_rates
+from psipo_explore._tables import SHOWN, html_table
 from psipo_explore.psi import IDENTITY, LOGIT, Psi
 
 __all__ = ["ExpectedPsi", "expected_psi", "expected_psi_bradley_terry"]
@@ -62,6 +63,14 @@ class ExpectedPsi:
         for name in ("won", "lost"):
             share = getattr(self, name)
             checks.refuse_where((share < 0) | (share > 1 + checks.POLICY_TOLERANCE), name, share, "must be a share of μ")
+
+    def _repr_html_(self) -> str:
+        if self.rest.ndim > 1 or self.rest.size > SHOWN:
+            return f"<p>ExpectedPsi of shape {self.rest.shape}</p>"
+        parts = zip(self.value, self.won, self.lost, self.rest, strict=True)
+        rows = [[str(y), *(f"{part:.6g}" for part in of_y)] for y, of_y in enumerate(parts)]
+        caption = "E_μ[Ψ(p*)]" + ("" if self.determined else "; where certain preferences meet, the limit is a convention")
+        return html_table(["action", "value", "μ surely beaten", "μ that surely beat", "rest"], rows, caption=caption)
 
     @property
     def rate(self) -> Array:

@@ -17,6 +17,7 @@ from psipo_explore import (
     optimal_policy,
     tournament,
 )
+from psipo_explore.policy import log_gibbs_policy
 from psipo_explore.psi import LOG
 
 SURE = tournament([(0, 1)], 2)
@@ -27,6 +28,16 @@ def test_rewards_may_be_infinite() -> None:
     assert_allclose(gibbs_policy([0.0, np.inf, np.inf], 5.0, pi_ref=[0.5, 0.3, 0.2]), [0, 0.6, 0.4])
     assert_allclose(gibbs_policy([0.0, np.inf], 5.0, pi_ref=[1.0, 0.0]), [1, 0])
     assert_allclose(gibbs_policy([-np.inf, 1.0, 1.0], 5.0), [0, 0.5, 0.5])
+
+
+def test_log_probabilities_are_exact_where_probabilities_round_to_0() -> None:
+    g = np.array([[0.0, -1e3, 2.0], [-np.inf, 3.0, 3.0], [np.inf, 0.0, np.inf]])
+    pi_ref = [0.5, 0.3, 0.2]
+    log_policy = log_gibbs_policy(g, 0.5, pi_ref=pi_ref)
+    assert_allclose(np.exp(log_policy), gibbs_policy(g, 0.5, pi_ref=pi_ref), rtol=1e-12, atol=1e-300)
+    assert_allclose(log_policy[0, 1] - log_policy[0, 0], -2e3 + np.log(0.3 / 0.5))
+    assert_array_equal(np.isneginf(log_policy), [[0, 0, 0], [1, 0, 0], [0, 1, 0]])
+    assert_array_equal(log_gibbs_policy(expected_psi(SURE, LOGIT), 10.0), [0, -np.inf])
 
 
 @pytest.mark.parametrize("beta", [5e-324, 1e-300, 1e300])

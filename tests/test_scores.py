@@ -208,3 +208,12 @@ def test_float32_probabilities_are_made_to_sum_to_one() -> None:
 def test_expit_bins_meet_the_direct_sum() -> None:
     r = np.linspace(-3, 3, 700)
     assert_allclose(expected_psi_bradley_terry(r, IDENTITY).value, expit(r[:, None] - r).mean(1), rtol=1e-14)
+
+
+def test_a_score_shows_itself() -> None:
+    html = expected_psi(tournament([(0, 1), (1, 2), (0, 2)], 3), LOGIT)._repr_html_()
+    assert html.count("<tr>") == 4
+    assert "<td>inf</td>" in html
+    assert "a convention" in html
+    assert "a convention" not in expected_psi([[0.5]], LOGIT)._repr_html_()
+    assert expected_psi(np.full((2, 3, 3), 0.5), LOGIT)._repr_html_() == "<p>ExpectedPsi of shape (2, 3)</p>"

@@ -243,3 +243,11 @@ def test_what_is_no_data_is_refused_by_name(data: object) -> None:
         train(data, DPO, 1.0)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"^decay holds <U1 values"):
         Adam(decay="a")  # type: ignore[arg-type]
+
+
+def test_a_run_shows_itself() -> None:
+    run = train(D1, IPO, 1.0, steps=200, seeds=3)
+    assert repr(run) == "TrainingRun(policy of shape (3, 3, 3), 200 steps, actions a, b, c)"
+    assert "<caption>after 200 steps, over 3 seeds</caption>" in run._repr_html_()
+    assert f"<td>{run.final[:, 2].mean():.6g}</td>" in run._repr_html_()
+    assert train(D1, IPO, [1.0, 2.0], steps=5, seeds=3)._repr_html_().startswith("<p>TrainingRun(policy of shape (2, 3, 2, 3)")

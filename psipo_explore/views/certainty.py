@@ -12,10 +12,10 @@ DECADES = np.geomspace(0.5, 1e-16, 160)  # 1 − p, for curves
 STRIP = 16.6  # where its strip begins
 
 
-def decade(loss: Array | float) -> Array:
+def decade(one_minus_p: Array | float) -> Array:
     """Position of 1 − p on the axis."""
     with np.errstate(divide="ignore"):
-        return np.where(np.equal(loss, 0), CERTAIN, -np.log10(loss))
+        return np.where(np.equal(one_minus_p, 0), CERTAIN, -np.log10(one_minus_p))
 
 
 def set_certainty_axis(ax: Axes) -> None:

@@ -11,10 +11,10 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from scipy.special import expit, log_expit, logit
 
-from psipo_explore import Psi, expected_psi, optimal_policy, tournament
+from psipo_explore import IDENTITY, Psi, expected_psi, gibbs_policy, optimal_policy, tournament
 from psipo_explore._checks import Array
+from psipo_explore.policy import log_gibbs_policy
 from psipo_explore.views import palette
 from psipo_explore.views.certainty import CERTAIN, DECADES, decade, set_certainty_axis
 from psipo_explore.views.contrast import LOOKS, PSIS
@@ -26,9 +26,9 @@ from psipo_explore.views.words import number, probability, probability_from_log
 _OUT_OF_REACH = {"facecolor": palette.IDENTITY_PALE, "linewidth": 0}
 
 
-def _linear(loss: Array | float) -> Array:
+def _linear(one_minus_p: Array | float) -> Array:
     """Position of 1 − p on the axis of p."""
-    return np.subtract(1.0, loss)
+    return np.subtract(1.0, one_minus_p)
 
 
 # Each axis with its position of 1 − p and the 1 − p at which its curves are drawn.
@@ -38,9 +38,9 @@ _ENDS = np.cumsum([grid.size for grid in _GRIDS])
 _BEYOND = r"beyond identity's reach in log-ratio,  $1/\beta$ ="
 
 
-def _loser_probability(loss: Array, psi: Psi, beta: float, pi_ref_loser: float) -> Array:
-    """π*(y_l) where y_l beats y_w with probability loss = 1 − p."""
-    loser_beats_winner = tournament([(1, 0)], 2, loss)
+def _loser_probability(one_minus_p: Array, psi: Psi, beta: float, pi_ref_loser: float) -> Array:
+    """π*(y_l) where y_l beats y_w with probability one_minus_p = 1 − p."""
+    loser_beats_winner = tournament([(1, 0)], 2, one_minus_p)
     return optimal_policy(loser_beats_winner, psi, beta, pi_ref=[1 - pi_ref_loser, pi_ref_loser])[..., 1]
 
 
@@ -81,48 +81,44 @@ def _legend(figure: Figure) -> Artists:
     }
 
 
-def update(artists: Artists, *, beta: float, p: float, pi_ref_loser: float) -> str:
+def update(artists: Artists, *, p: float, beta: float, pi_ref_loser: float) -> str:
     """Move every mark to the given values, and say what is seen."""
-    loss = 1 - p
-    farthest = float(expit(logit(pi_ref_loser) - 1 / beta))  # π(y_l) once the log-ratio has moved by 1/β
-    moved = {name: _moved(loss, psi, beta) for name, psi in PSIS.items()}
-    left = {name: probability_from_log(log_expit(logit(pi_ref_loser) - moved[name])) for name in PSIS}
+    one_minus_p = 1 - p
+    reference = [1 - pi_ref_loser, pi_ref_loser]
+    farthest = float(gibbs_policy([IDENTITY.spread, 0.0], beta, pi_ref=reference)[1])  # once the log-ratio has moved by that
+    scores = {name: expected_psi(tournament([(1, 0)], 2, one_minus_p), psi) for name, psi in PSIS.items()}
+    moved = {name: float((g.value[0] - g.value[1]) / beta) for name, g in scores.items()}  # the log-ratio of y_w to y_l
+    left = {name: probability_from_log(float(log_gibbs_policy(g, beta, pi_ref=reference)[1])) for name, g in scores.items()}
     for side, (x, _) in _CURVES.items():
         artists[f"{side} bound"].set_height(farthest)
         artists[f"{side} pi_ref"].set_ydata([pi_ref_loser] * 2)
-        artists[f"{side} p"].set_xdata([x(loss)] * 2)
+        artists[f"{side} p"].set_xdata([x(one_minus_p)] * 2)
     for name, psi in PSIS.items():
-        curves = _loser_probability(np.concatenate([*_GRIDS, [loss, 0.0]]), psi, beta, pi_ref_loser)
+        curves = _loser_probability(np.concatenate([*_GRIDS, [one_minus_p, 0.0]]), psi, beta, pi_ref_loser)
         *sides, (here, certain) = np.split(curves, _ENDS)
         for side, curve in zip(_CURVES, sides, strict=True):
             x, grid = _CURVES[side]
             artists[f"{side} {name}"].set_data(x(grid), curve)
-            artists[f"{side} {name} here"].set_data([x(loss)], [here])
+            artists[f"{side} {name} here"].set_data([x(one_minus_p)], [here])
         artists[f"certain {name}"].set_data([CERTAIN], [certain])
         artists[f"{name} number"].set_text(left[name])
     artists["pi_ref number"].set_text(number(pi_ref_loser))
-    artists["bound number"].set_text(number(1 / beta))
-    return _sentence(beta, p, pi_ref_loser, left, moved)
+    artists["bound number"].set_text(number(IDENTITY.spread / beta))
+    return _sentence(p, beta, pi_ref_loser, left, moved)
 
 
-def _moved(loss: float, psi: Psi, beta: float) -> float:
-    """How far π* moves the log-ratio of y_w to y_l away from π_ref's."""
-    loser_beats_winner = tournament([(1, 0)], 2, loss)
-    winner, loser = expected_psi(loser_beats_winner, psi).value
-    return float((winner - loser) / beta)
-
-
-def _sentence(beta: float, p: float, pi_ref_loser: float, left: dict[str, str], moved: dict[str, float]) -> str:
+def _sentence(p: float, beta: float, pi_ref_loser: float, left: dict[str, str], moved: dict[str, float]) -> str:
+    bound, half = number(IDENTITY.spread / beta), number(IDENTITY.spread / (2 * beta))
     identity = (
         f"Identity leaves it {left['identity']}: its log-ratio has moved by {number(moved['identity'])}, "
-        f"{'which is' if p == 1 else 'and even p = 1 moves it by no more than'} 1/(2β) = {number(0.5 / beta)} "
-        f"(among many answers at most 1/β = {number(1 / beta)})."
+        f"{'which is' if p == 1 else 'and even p = 1 moves it by no more than'} 1/(2β) = {half} "
+        f"(among many answers at most 1/β = {bound})."
     )
     if p == 0.5:
         return (
             f"At p = 0.5 nobody prefers anything, and both leave y_l what π_ref gave it, {number(pi_ref_loser)}, at every β. "
-            f"As p grows, identity can move the log-ratio by up to 1/(2β) = {number(0.5 / beta)} (among many answers "
-            f"1/β = {number(1 / beta)}), logit by any amount."
+            f"As p grows, identity can move the log-ratio by up to 1/(2β) = {half} (among many answers "
+            f"1/β = {bound}), logit by any amount."
         )
     if p == 1:
         return (
@@ -139,8 +135,8 @@ VIEW = View(
     name="collapse",
     title="The collapse of π*(y_l) as a preference becomes certain",
     controls=(
-        Slider("beta", "β, strength of the KL term", BETAS, start=1.0),
         Slider("p", "p, how often y_w beats y_l", WINNING, start=0.9, write=probability),
+        Slider("beta", "β, strength of the KL term", BETAS, start=1.0),
         Slider("pi_ref_loser", "π_ref(y_l), where y_l starts", (0.01, *TWENTIETHS, 0.99), start=0.5),
     ),
     build=build,

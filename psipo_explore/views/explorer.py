@@ -13,7 +13,6 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.special import log_softmax
 
 from psipo_explore import (
     Comparisons,
@@ -27,6 +26,7 @@ from psipo_explore import (
     tournament,
 )
 from psipo_explore._checks import Array
+from psipo_explore.policy import log_gibbs_policy
 from psipo_explore.views import palette
 from psipo_explore.views.chosen import FORMULA, chosen_psi, psi_words
 from psipo_explore.views.legend import patch_entry
@@ -169,17 +169,9 @@ def update(
     setting = f"{preferences[0].upper()}{preferences[1:]}; μ {mu}; π_ref {pi_ref}"
     return (
         f"{setting}. Under {psi_words(psi, lam, formula)} and β = {number(beta)} the optimal policy is "
-        f"{_listed_policy(actions, _log_policy(score, beta, before, after))}; KL from π_ref {kl}. {_reach(psi, beta)} "
+        f"{_listed_policy(actions, log_gibbs_policy(score, beta, pi_ref=before))}; KL from π_ref {kl}. {_reach(psi, beta)} "
         f"Cyclic share, the part of the preferences that no score explains: {share}. {limit[0].upper()}{limit[1:]}."
     )
-
-
-def _log_policy(score: ExpectedPsi, beta: float, pi_ref: Array, policy: Array) -> Array:
-    """Log-probabilities, also of those that float64 rounds to 0 though no score is infinite."""
-    with np.errstate(divide="ignore"):
-        if np.any(score.won) or np.any(score.lost):
-            return np.log(policy)
-        return np.asarray(log_softmax(np.log(pi_ref) + score.rest / beta))
 
 
 def _listed_policy(actions: tuple[str, ...], log_policy: Array) -> str:

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from psipo_explore import Psi, expected_psi, gibbs_policy, kl_divergence, tournament
+from psipo_explore import IDENTITY, Psi, expected_psi, gibbs_policy, kl_divergence, tournament
 from psipo_explore._checks import Array
 from psipo_explore.views import palette
 from psipo_explore.views.certainty import CERTAIN, DECADES, STRIP, decade, set_certainty_axis
@@ -29,7 +29,7 @@ _LOST = {
 _SMALL_SHARES = (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 0.9)
 _HALF = {"logit": 0.5, "identity": 0.0}  # of each axis in which its band lies
 _BETA_GRID = np.geomspace(0.01, 1000, 151)
-_LOSS_GRID = np.concatenate([DECADES, [0.0]])  # and certainty
+_ONE_MINUS_P_GRID = np.concatenate([DECADES, [0.0]])  # and certainty
 _LOWEST, _HIGHEST = 1e-3, 1e5  # of the axis of log-ratios
 _INFINITE = 3e4  # where an infinite log-ratio is drawn
 _HELD = 0.99  # share of the KL at collapse above which β no longer holds the policy
@@ -84,37 +84,37 @@ def _legend(figure: Figure) -> Artists:
     }
 
 
-def _optimum(loss: Array, psi: Psi, beta: Array, pi_ref: Array) -> tuple[Array, Array]:
+def _optimum(one_minus_p: Array, psi: Psi, beta: Array, pi_ref: Array) -> tuple[Array, Array]:
     """KL(π* ‖ π_ref) as a share of that at collapse, and how far the log-ratio of y_w to y_l has moved."""
     losers = range(1, pi_ref.size)
-    g = expected_psi(tournament([(y, 0) for y in losers], pi_ref.size, loss), psi)
+    g = expected_psi(tournament([(y, 0) for y in losers], pi_ref.size, one_minus_p), psi)
     kl = kl_divergence(gibbs_policy(g, beta, pi_ref=pi_ref), pi_ref)
     return kl / -np.log(pi_ref[0]), (g.value[..., 0] - g.value[..., 1]) / beta
 
 
-def update(artists: Artists, *, beta: float, p: float, pi_ref_loser: float, n_losers: float) -> str:
+def update(artists: Artists, *, p: float, beta: float, pi_ref_loser: float, n_losers: float) -> str:
     """Move every curve, mark and band to the given values, and say who still moves when β grows tenfold."""
     n = int(n_losers)
     if n * pi_ref_loser >= 1:
         raise ValueError(f"π_ref = {number(pi_ref_loser)} for each of {n} losing answers leaves y_w nothing, must be below 1/{n}")
     pi_ref = np.array([1 - n * pi_ref_loser, *[pi_ref_loser] * n])
     at_collapse = float(-np.log(pi_ref[0]))
-    loss = np.array(1 - p)
+    one_minus_p = np.array(1 - p)
     for place in ("kl beta", "kl p", "ratio beta", "ratio p"):
-        artists[f"{place} here"].set_xdata([beta if place.endswith("beta") else decade(loss)] * 2)
-    artists["ratio beta bound"].set_data(_BETA_GRID, 1 / _BETA_GRID)
-    artists["ratio p bound"].set_data([0, CERTAIN + 1], [1 / beta, 1 / beta])
+        artists[f"{place} here"].set_xdata([beta if place.endswith("beta") else decade(one_minus_p)] * 2)
+    artists["ratio beta bound"].set_data(_BETA_GRID, IDENTITY.spread / _BETA_GRID)
+    artists["ratio p bound"].set_data([0, CERTAIN + 1], [IDENTITY.spread / beta] * 2)
     said = {}
     for name, psi in PSIS.items():
-        by_beta = _optimum(loss, psi, _BETA_GRID, pi_ref)
-        by_p = _optimum(_LOSS_GRID, psi, np.array(beta), pi_ref)
-        here = _optimum(loss, psi, np.array([beta, 10 * beta]), pi_ref)
+        by_beta = _optimum(one_minus_p, psi, _BETA_GRID, pi_ref)
+        by_p = _optimum(_ONE_MINUS_P_GRID, psi, np.array(beta), pi_ref)
+        here = _optimum(one_minus_p, psi, np.array([beta, 10 * beta]), pi_ref)
         for quantity, on_beta, on_p, (now, tenfold) in zip(("kl", "ratio"), by_beta, by_p, here, strict=True):
             mark = _on_axis if quantity == "ratio" else np.asarray
             artists[f"{quantity} beta {name}"].set_data(_BETA_GRID, np.minimum(on_beta, _INFINITE))
             artists[f"{quantity} p {name}"].set_data(decade(DECADES), on_p[:-1])
             artists[f"{quantity} beta {name} mark"].set_data([beta], [mark(now)])
-            artists[f"{quantity} p {name} mark"].set_data([decade(loss)], [mark(now)])
+            artists[f"{quantity} p {name} mark"].set_data([decade(one_minus_p)], [mark(now)])
             artists[f"{quantity} beta {name} hollow"].set_data([10 * beta], [mark(tenfold)])
             artists[f"{quantity} p {name} hollow"].set_data([CERTAIN], [mark(on_p[-1])])
         lost_below = _lost_below(by_beta[0])
@@ -124,9 +124,9 @@ def update(artists: Artists, *, beta: float, p: float, pi_ref_loser: float, n_lo
         artists[f"{name} number"].set_text(number(here[0][0] * at_collapse))
         artists[f"{name} held"].set_text(_range_of_beta(lost_below))
         said[name] = here
-    artists["bound number"].set_text(number(1 / beta))
+    artists["bound number"].set_text(number(IDENTITY.spread / beta))
     artists["collapse number"].set_text(number(at_collapse))
-    return _sentence(beta, p, pi_ref_loser, n, at_collapse, said)
+    return _sentence(p, beta, pi_ref_loser, n, at_collapse, said)
 
 
 def _on_axis(moved: Array) -> Array:
@@ -161,7 +161,7 @@ def _range_of_beta(lost_below: float) -> str:
 
 
 def _sentence(
-    beta: float, p: float, pi_ref_loser: float, n: int, at_collapse: float, said: dict[str, tuple[Array, Array]]
+    p: float, beta: float, pi_ref_loser: float, n: int, at_collapse: float, said: dict[str, tuple[Array, Array]]
 ) -> str:
     losers = "One loser" if n == 1 else f"{n} losers"
     before = (
@@ -184,8 +184,8 @@ VIEW = View(
     name="regularisation",
     title="What β still does, under logit and under identity",
     controls=(
-        Slider("beta", "β, strength of the KL term", BETAS, start=0.25),
         Slider("p", "p, how often y_w beats each y_l", WINNING, start=0.99, write=probability),
+        Slider("beta", "β, strength of the KL term", BETAS, start=0.25),
         Slider("pi_ref_loser", "π_ref(y_l), where each y_l starts", _SMALL_SHARES, start=0.05),
         Slider("n_losers", "number of losing actions", tuple(range(1, 10)), start=4),
     ),

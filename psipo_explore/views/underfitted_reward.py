@@ -12,10 +12,10 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.special import log_expit
 
 from psipo_explore import DPO, IPO, Comparisons, MarginLoss, fit_reward, gibbs_policy, minimise
 from psipo_explore._checks import Array
+from psipo_explore.policy import log_gibbs_policy
 from psipo_explore.views import palette
 from psipo_explore.views.legend import line_entry
 from psipo_explore.views.stops import BETAS
@@ -56,7 +56,11 @@ def _gap(reward: Array) -> float:
 
 def _left_to_loser(gap: float, beta: float | Array) -> Array:
     """π(y_l) of RLHF's second stage."""
-    return np.asarray(gibbs_policy([gap / 2, -gap / 2], beta)[..., 1])
+    return np.asarray(gibbs_policy(_rewards(gap), beta)[..., 1])
+
+
+def _rewards(gap: float) -> list[float]:
+    return [gap / 2, -gap / 2]
 
 
 def _log_left_by(loss: MarginLoss, beta: float | Array) -> Array:
@@ -116,7 +120,7 @@ def update(artists: Artists, *, n: float, ridge: float, steps: float, beta: floa
     gaps = {"ridge": _ridge_gap(n, ridge), "stopped": _stopped_gap(steps)}
     now = {  # as logarithms, which tell what is exactly 0 from what float64 rounds to it
         "DPO": float(_log_left_by(DPO, beta)),
-        **{name: float(log_expit(-gap / beta)) for name, gap in gaps.items()},
+        **{name: float(log_gibbs_policy(_rewards(gap), beta)[1]) for name, gap in gaps.items()},
         "IPO": float(_log_left_by(IPO, beta)),
     }
     artists["ridge gap"].set_data([_STEPS[0], _STEPS[-1]], [gaps["ridge"]] * 2)

@@ -36,7 +36,7 @@ def probability(p: float) -> str:
 def _shortest_complement(p: float) -> float:
     """1 − p with no more digits than tell p from its neighbours: 1e-15, not 9.99e-16."""
     candidates = (float(f"{1 - p:.{digits}e}") for digits in range(3))
-    return next((loss for loss in candidates if 1 - loss == p), 1 - p)
+    return next((short for short in candidates if 1 - short == p), 1 - p)
 
 
 def probability_from_log(log_p: float) -> str:

@@ -28,7 +28,7 @@ def test_frames_are_what_the_view_draws() -> None:
     assert [len(control["written"]) for control in unpacked["controls"]] == [SMALL] * 3
     assert len(drawing["sentences"]) == SMALL**3
     figure, artists = view.drawn(view.values({"beta": 100.0, "p": 0.5, "pi_ref_loser": 0.99}))
-    frame = 2 * SMALL**2 + 2
+    frame = 2 * SMALL + 2
     assert drawing["sentences"][frame] == figure.sentence
     glyphs: dict[str, str] = {}
     looks = pages.pack(svg.pieces(figure, svg.in_drawing_order(artists.values())), glyphs)
