@@ -16,8 +16,12 @@ from collections.abc import Sequence
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from psipo_explore import course
+
+if TYPE_CHECKING:
+    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 COURSE_FOLDER = Path("psipo_course")
 
@@ -53,7 +57,12 @@ def _show_what_the_terminal_can() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="psipo", description="Explore ΨPO and IPO: lessons with sliders, and their figures.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in (_add_lab, _add_app, _add_figures, _add_pages, _add_diagnose):
+        add(commands)
+    return parser
 
+
+def _add_lab(commands: _Commands) -> None:
     lab = commands.add_parser(
         "lab",
         help="open the course in JupyterLab, on the first lesson",
@@ -68,6 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     lab.add_argument("--no-browser", action="store_true", help="print the URL and open nothing")
     lab.set_defaults(run=_lab)
 
+
+def _add_app(commands: _Commands) -> None:
     app = commands.add_parser(
         "app",
         help="serve the explorer and every view on one page, without code",
@@ -82,17 +93,23 @@ def _parser() -> argparse.ArgumentParser:
     app.add_argument("--no-browser", action="store_true", help="print the URL and open nothing")
     app.set_defaults(run=_app)
 
+
+def _add_figures(commands: _Commands) -> None:
     figures = commands.add_parser("figures", help="draw each view's still picture as SVG")
     figures.add_argument("views", nargs="*", metavar="VIEW", help="which views (default: all)")
     figures.add_argument("--out", type=Path, default=Path("figures"), help="folder to write to (default: figures)")
     figures.set_defaults(run=_figures)
 
+
+def _add_pages(commands: _Commands) -> None:
     pages = commands.add_parser("pages", help="draw each view as one HTML file whose sliders need no Python")
     pages.add_argument("views", nargs="*", metavar="VIEW", help="which views (default: all)")
     pages.add_argument("--out", type=Path, default=Path("pages"), help="folder to write to (default: pages)")
     pages.add_argument("--stops", type=int, help="stops a slider keeps (default: what gives 2000 frames a page)")
     pages.set_defaults(run=_pages)
 
+
+def _add_diagnose(commands: _Commands) -> None:
     diagnose = commands.add_parser(
         "diagnose", help="say what a preference file holds, and what DPO, cDPO and IPO would make of it"
     )
@@ -105,7 +122,6 @@ def _parser() -> argparse.ArgumentParser:
     diagnose.add_argument("--json", action="store_true", help="print numbers as JSON, not words")
     diagnose.add_argument("--figure", type=Path, metavar="OUT.svg", help="draw the answer as well")
     diagnose.set_defaults(run=_diagnose)
-    return parser
 
 
 def _lab(options: argparse.Namespace) -> int:
