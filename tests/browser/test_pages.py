@@ -115,12 +115,12 @@ def test_a_page_is_worked_by_keyboard_alone(open_page: Callable[[View], Page]) -
     for _ in range(4):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.id || document.activeElement.textContent"))
-    assert reached == ["Reset", "beta", "p", "pi_ref_loser"]
+    assert reached == ["Reset", "p", "beta", "pi_ref_loser"]
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Home")
-    expect(page.locator("code")).to_have_text("collapse.figure(p=0.5, pi_ref_loser=0.01)")
-    figure = VIEWS["collapse"].figure(p=0.5, pi_ref_loser=0.01)
+    expect(page.locator("code")).to_have_text("collapse.figure(beta=0.01, pi_ref_loser=0.01)")
+    figure = VIEWS["collapse"].figure(beta=0.01, pi_ref_loser=0.01)
     expect(page.locator("#sentence")).to_have_text(figure.sentence)
 
 
