@@ -1,4 +1,5 @@
 """The course, lessons and their pictures, as it travels with the package, and its way into a reader's folder.
+
 What is there already is the reader's: it is kept, unless they ask for the originals.
 """
 

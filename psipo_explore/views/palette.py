@@ -1,4 +1,4 @@
-"""One colour a meaning, across all views, and the look that all pictures share.
+"""One look a meaning, across all views, black for what has no colour of its own; and the style that all pictures share.
 
 The colours are Okabe and Ito's and a purple for a sixth, told apart with each of the common colour-vision deficiencies. No
 meaning rests on colour alone, for print is grey: lines that meet in a picture differ in dashes, their points in shape.
