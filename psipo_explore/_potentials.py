@@ -50,14 +50,15 @@ def convex_potential(data: Comparisons, loss: MarginLoss, inside: Mask, *, ridge
             break
         x = moved if ridge else _centred(moved, sum_of_losses.component)
         at = sum_of_losses.derivatives(x)
+    what = "the reward was not fitted" if ridge else f"{loss.name} was not minimised"
     if worst > _GRADIENT_AT_REST or last_move > _MOVE:
         raise RuntimeError(
-            f"{loss.name} was not minimised: a gradient is still {worst:.2g} of the pulls that meet in its action, "
+            f"{what}: a gradient is still {worst:.2g} of the pulls that meet in its action, "
             f"and a margin moved by {last_move:.2g} in the last step"
         )
     if sum_of_losses.drowns_in_rounding(x, at):
         raise RuntimeError(
-            f"{loss.name} was not minimised: the gradient is down to {worst:.2g}, but its rounding alone would move a margin, "
+            f"{what}: the gradient is down to {worst:.2g}, but its rounding alone would move a margin, "
             f"for some comparisons pull by {at.curvature.min() / at.curvature.max():.2g} of what others do"
         )
     return x

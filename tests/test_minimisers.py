@@ -247,7 +247,7 @@ def test_a_solver_that_stops_short_says_how_far_it_came(monkeypatch: pytest.Monk
     monkeypatch.setattr(_potentials, "_STEPS", 2)
     with pytest.raises(RuntimeError, match=r"^DPO was not minimised: a gradient is still \d.* of the pulls that meet in its"):
         minimise(connected(5, 5, 0), DPO, 1.0)
-    with pytest.raises(RuntimeError, match="was not minimised"):
+    with pytest.raises(RuntimeError, match=r"^the reward was not fitted: a gradient is still"):
         psipo.fit_reward(psipo.D1, ridge=1e-6)
 
 

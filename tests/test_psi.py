@@ -248,6 +248,7 @@ def test_functions_of_every_kind_are_taken_or_refused_by_name() -> None:
         ({"function": lambda q: 1 / 0}, r"^function does not take arrays \(division by zero\), must be elementwise"),
         ({"function": lambda q: q[:3]}, r"^function does not take arrays"),
         ({"at_zero": "a"}, r"^at_zero holds <U1 values, must be real numbers"),
+        ({"at_one": "a"}, r"^at_one holds <U1 values, must be real numbers"),
     ],
 )
 def test_what_makes_no_psi_is_named(arguments: dict[str, object], message: str) -> None:

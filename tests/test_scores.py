@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -211,9 +213,16 @@ def test_expit_bins_meet_the_direct_sum() -> None:
 
 
 def test_a_score_shows_itself() -> None:
-    html = expected_psi(tournament([(0, 1), (1, 2), (0, 2)], 3), LOGIT)._repr_html_()
-    assert html.count("<tr>") == 4
-    assert "<td>inf</td>" in html
-    assert "a convention" in html
-    assert "a convention" not in expected_psi([[0.5]], LOGIT)._repr_html_()
+    html = expected_psi(tournament([(0, 1), (1, 2), (0, 2)], 3), LOGIT, mu=[0.25, 0.25, 0.5])._repr_html_()
+    assert re.findall(r"<(?:caption|th|td)\b[^>]*>([^<]*)<", html) == [
+        "E_μ[Ψ(p*)]; where certain preferences meet, the limit is a convention",
+        *("action", "value", "μ surely beaten", "μ that surely beat", "rest"),
+        *("0", "inf", "0.75", "0", "0"),
+        *("1", "nan", "0.5", "0.25", "0"),
+        *("2", "-inf", "0", "0.5", "0"),
+    ]
+    assert ">E_μ[Ψ(p*)]<" in expected_psi([[0.5]], LOGIT)._repr_html_()
+    for k in (30, 31):
+        html = expected_psi(np.full((k, k), 0.5), LOGIT)._repr_html_()
+        assert (html == f"<p>ExpectedPsi of shape ({k},)</p>") == (k > 30)
     assert expected_psi(np.full((2, 3, 3), 0.5), LOGIT)._repr_html_() == "<p>ExpectedPsi of shape (2, 3)</p>"

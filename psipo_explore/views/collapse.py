@@ -126,8 +126,9 @@ def _sentence(p: float, beta: float, pi_ref_loser: float, left: dict[str, str], 
             f"every other β, though π_ref gave it {number(pi_ref_loser)}. {identity}"
         )
     return (
-        f"At p = {probability(p)} and β = {number(beta)}, logit leaves y_l {left['logit']} of π_ref's {number(pi_ref_loser)}: "
-        f"log π*(y_w)/π*(y_l) has moved by {number(moved['logit'])} from π_ref's, and nothing stops it as p nears 1. {identity}"
+        f"At p = {probability(p)} and β = {number(beta)}, logit leaves y_l {left['logit']}, where π_ref gave it "
+        f"{number(pi_ref_loser)}: the log-ratio log π*(y_w)/π*(y_l) is {number(moved['logit'])} more than π_ref's, and grows "
+        f"without end as p nears 1. {identity}"
     )
 
 

@@ -13,7 +13,7 @@ from psipo_explore import Comparisons
 from psipo_explore._checks import Array, Mask
 from psipo_explore.views.words import number
 
-_GROUNDS = ("#e6ddcb", "#d7dde6", "#e4dcee", "#d5e5e2", "#f0dfd6", "#e4e4e4")
+_GROUND = "#e0e0e0"
 _ARROW = "#444444"
 
 
@@ -36,10 +36,10 @@ def draw_graph(ax: Axes, data: Comparisons, vanishing: Mask, looks: Sequence[Map
     beyond = 1 + 0.75 / sizes.circle
     ax.set(xlim=(-2.1, 2.1), ylim=(-2.1, 2.1), aspect="equal")
     ax.axis("off")
-    for ground, component in zip(_GROUNDS, np.unique(data.strong_components), strict=False):
+    for component in np.unique(data.strong_components):
         x, y = at[data.strong_components == component].T
-        ax.fill(x, y, color=ground, linewidth=sizes.ground, joinstyle="round", zorder=1)
-        ax.plot(x, y, color=ground, linestyle="none", marker="o", markersize=sizes.ground, markeredgewidth=0, zorder=1)
+        ax.fill(x, y, color=_GROUND, linewidth=sizes.ground, joinstyle="round", zorder=1)
+        ax.plot(x, y, color=_GROUND, linestyle="none", marker="o", markersize=sizes.ground, markeredgewidth=0, zorder=1)
     merged = data.merged()
     for winner, loser, weight in zip(merged.winners, merged.losers, merged.weights, strict=True):
         _draw_arrow(ax, at[winner], at[loser], weight, sizes.node)

@@ -109,7 +109,7 @@ def _short(actions: tuple[str, ...]) -> list[str]:
 
 
 def _draw_table(ax: Axes, actions: tuple[str, ...], p: Array) -> None:
-    ax.imshow(p, cmap="PuOr", vmin=0, vmax=1, aspect="auto")
+    ax.imshow(p, cmap="PRGn", vmin=0, vmax=1, aspect="auto")
     ax.set_title("$p^*$: how often row beats column")
     ax.grid(visible=False)
     few = len(actions) <= 6
@@ -184,7 +184,8 @@ def _listed_policy(actions: tuple[str, ...], log_policy: Array) -> str:
 
 def _reach(psi: Psi, beta: float) -> str:
     if psi.bounded:
-        return f"Ψ is bounded: no collapse, no log-ratio moves further than (Ψ(1) − Ψ(0))/β = {number(psi.spread / beta)}."
+        farthest = number(psi.spread / beta)
+        return f"Ψ is bounded: nothing is ever exactly 0, no log-ratio moves further than (Ψ(1) − Ψ(0))/β = {farthest}."
     return "Ψ is unbounded: no β rules out a collapse."
 
 

@@ -69,7 +69,7 @@ def _axes(figure: Figure) -> tuple[Axes, Axes]:
     law, left_to_loser = figure.subplots(1, 2, width_ratios=[1, 1.25])
     figure.subplots_adjust(left=0.075, right=0.985, bottom=0.14, top=0.79, wspace=0.17)
     law.set(xlim=(-0.03, 1.03), ylim=(0, 1), xlabel=r"$\hat p$, share of the $n$ that preferred $y_w$", ylabel="probability")
-    left_to_loser.set(xlim=(0.5, _MOST + 0.5), ylim=(0, 1), xlabel="$n$, samples")
+    left_to_loser.set(xlim=(0.5, _MOST + 0.5), ylim=(0, 1), xlabel="$n$, raters asked")
     law.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1])
     left_to_loser.set_xticks([1, 10, 20, 30, 40])
     return law, left_to_loser
@@ -108,9 +108,9 @@ def update(artists: Artists, *, p: float, n: float, beta: float) -> str:
 
 
 def _sentence(p: float, n: int, beta: float, now: dict[str, float], at_p: dict[str, float]) -> str:
-    raters = "one rater always agrees, and p̂ is" if n == 1 else f"all {n} raters agree, and p̂ is"
+    raters = "n = 1 rater always agrees" if n == 1 else f"n = {n} raters all agree"
     return (
-        f"With p = {probability(p)} and n = {n}, {raters} 0 or 1 with probability {number(now['collapse'])}: so often "
+        f"With p = {probability(p)}, {raters} (p̂ is 0 or 1) with probability {number(now['collapse'])}: that often "
         f"logit drops one answer, at every β. At β = {number(beta)} it leaves y_l {number(now['logit'])} on average, and "
         f"{number(at_p['logit'])} where p is known. Identity leaves it {number(now['identity'])} on average, and "
         f"{number(at_p['identity'])} where p is known."
@@ -122,7 +122,7 @@ VIEW = View(
     title="A few samples: how often they all agree, and what is left to y_l",
     controls=(
         Slider("p", "p, how often y_w beats y_l", (*TWENTIETHS[9:], 0.99, 0.999, 1.0), start=0.8, write=probability),
-        Slider("n", "n, samples", _SAMPLES, start=5),
+        Slider("n", "n, raters asked", _SAMPLES, start=5),
         Slider("beta", "β, strength of the KL term", BETAS, start=10.0),
     ),
     build=build,

@@ -117,12 +117,13 @@ def _sentence(psi: Psi, lam: float, q: float, slope: float, formula: str) -> str
 
 def _reach(psi: Psi, lam: float, formula: str) -> str:
     if psi.bounded:
-        return f"It is bounded, so nothing collapses: no log-ratio moves further than (Ψ(1) − Ψ(0))/β = {number(psi.spread)}/β."
+        spread = number(psi.spread)
+        return f"It is bounded, so nothing is ever exactly 0: no log-ratio moves further than (Ψ(1) − Ψ(0))/β = {spread}/β."
     if lam == 0 and not formula.strip():
         last = number(psi(0.9999) - psi(0.999))
         return (
-            f"It is unbounded, so β cannot stop a collapse: from 0.999 to 0.9999 it still gains {last}, and every further nine "
-            "is worth as much."
+            f"It is unbounded, so β cannot stop a collapse: from 0.999 to 0.9999 it still gains {last}, and each further digit 9 "
+            "is worth as much, without end."
         )
     return f"It {_ends(psi)}: unbounded, so that between two answers a certain preference makes the policy collapse at every β."
 

@@ -176,7 +176,7 @@ def _explain(figure: Figure, data: Comparisons) -> None:
         line_entry(figure, 0.015 + 0.125 * place, 0.455 - 0.05 * line, action[:8], mark)
     said = (
         "arrow: from winner to loser",
-        "ground: strong component",
+        "ground: each leads to each",
         r"$\rightarrow 0$: vanishes under DPO",
         f"filled: mean of {_SEEDS} runs,",
         "with its 95 % interval",

@@ -23,7 +23,7 @@ from psipo_explore.views.view import Artists, Slider, View
 from psipo_explore.views.words import number, probability_from_log
 
 _SAMPLES = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
-_RIDGES = tuple(float(f"{ridge:.1g}") for ridge in np.geomspace(0.001, 100, 31))
+_RIDGES = tuple(sorted({float(f"{ridge:.1g}") for ridge in np.geomspace(0.001, 100, 31)}))
 _STEPS = tuple(sorted({round(steps) for steps in np.geomspace(1, 10_000, 33)}))
 _BETAS = np.geomspace(BETAS[0], BETAS[-1], 161)
 _LOOKS = {

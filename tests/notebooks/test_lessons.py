@@ -42,7 +42,11 @@ def test_has_the_parts_of_a_lesson(path: Path) -> None:
     assert "import" in code[0]
     assert not any(re.search(r"^\s*(import|from)\b", source, re.M) for source in code[1:])
     prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-    assert prose.count("<details>") == prose.count("</details>") == 2
+    assert prose.count("<details>") == prose.count("</details>") == 3
+    assert prose.index("Write down") < prose.index("Written down?")
+    assert re.search(
+        r"<details><summary>Written down\?[^<]*</summary>.*?!\[[^\]]{30,}\]\(\.\./figures/\w+\.svg\)\n\n</details>", prose, re.S
+    )
     assert "?" in cells[0].source
     assert prose.count("**After this lesson** you can ") == cells[0].source.count("**After this lesson**") == 1
     assert ".panel(" in "\n".join(code)

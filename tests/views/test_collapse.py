@@ -37,7 +37,7 @@ def test_identity_never_enters_the_shaded_region() -> None:
 
 def test_sentence_says_the_numbers_of_the_picture() -> None:
     sentence = collapse.figure(beta=1.0, p=0.9).sentence
-    assert "logit leaves y_l 0.1 of π_ref's 0.5" in sentence
+    assert "logit leaves y_l 0.1, where π_ref gave it 0.5" in sentence
     assert "Identity leaves it 0.401: its log-ratio has moved by 0.4," in sentence
     assert "1/(2β) = 0.5 (among many answers at most 1/β = 1)." in sentence
 

@@ -106,7 +106,7 @@ def test_a_typed_formula_takes_the_place_of_lambda() -> None:
     values = {"preferences": "two actions, a preferred by all", "beta": 0.5}
     typed = explorer.figure(formula="q", lam=0.0, **values).sentence
     assert typed == explorer.figure(lam=2.0, **values).sentence.replace("identity (λ = 2)", "Ψ(q) = q")
-    assert "Ψ is bounded: no collapse, no log-ratio moves further than (Ψ(1) − Ψ(0))/β = 2." in typed
+    assert "Ψ is bounded: nothing is ever exactly 0, no log-ratio moves further than (Ψ(1) − Ψ(0))/β = 2." in typed
     unbounded = explorer.figure(formula="log(q)", **values).sentence
     assert "Ψ is unbounded: no β rules out a collapse." in unbounded
     assert "a exactly 1, b exactly 0" in unbounded

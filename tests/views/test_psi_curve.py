@@ -48,7 +48,7 @@ def test_sentences_say_what_is_steep_where() -> None:
     assert "stronger by 0.001 is worth ∞ more" in psi_curve.figure(lam=0, q=0.999).sentence
     assert "slope is 1, exactly its slope at ½" in psi_curve.figure(lam=2, q=0.9).sentence
     assert (
-        "bounded, so nothing collapses: no log-ratio moves further than (Ψ(1) − Ψ(0))/β = 4/β"
+        "bounded, so nothing is ever exactly 0: no log-ratio moves further than (Ψ(1) − Ψ(0))/β = 4/β"
         in psi_curve.figure(lam=0.5).sentence
     )
 
@@ -66,7 +66,7 @@ def test_a_typed_formula_is_drawn_with_its_own_ends_and_slope() -> None:
 @pytest.mark.parametrize(
     ("formula", "words"),
     [
-        ("atan(q)", "bounded, so nothing collapses: no log-ratio moves further than (Ψ(1) − Ψ(0))/β = 0.785/β"),
+        ("atan(q)", "bounded, so nothing is ever exactly 0: no log-ratio moves further than (Ψ(1) − Ψ(0))/β = 0.785/β"),
         (
             "log(q/(1-q))",
             "It runs off to ±∞: unbounded, so that between two answers a certain preference makes the policy collapse at every β",
