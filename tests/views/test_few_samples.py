@@ -26,4 +26,4 @@ def test_what_is_drawn_is_the_law_and_its_means(p: float, n: int, beta: float) -
 def test_the_paper_s_example() -> None:
     sentence = few_samples.figure(p=0.8, n=5, beta=10.0).sentence
     assert "n = 5 raters all agree (p̂ is 0 or 1) with probability 0.328" in sentence
-    assert "one rater always agrees" in few_samples.figure(n=1).sentence
+    assert "n = 1 rater always agrees" in few_samples.figure(n=1).sentence
