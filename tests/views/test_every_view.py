@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from psipo_explore.views import VIEWS, Choice, View, svg
@@ -14,6 +15,7 @@ from psipo_explore.views import VIEWS, Choice, View, svg
 FIGURES = Path(__file__).parents[2] / "figures"
 every_view = pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
 DRAWINGS = {name: view for name, view in VIEWS.items() if name != "never_wins"}  # which is training's, with another start
+TRAINED_AHEAD = ("training", "never_wins")  # by a panel of their own
 every_drawing = pytest.mark.parametrize("view", DRAWINGS.values(), ids=DRAWINGS)
 
 
@@ -34,7 +36,8 @@ def paths(text: str) -> set[str]:
 def test_module_view_and_figure_share_a_name(view: View) -> None:
     module = import_module(f"psipo_explore.views.{view.name}")
     assert view is module.VIEW
-    assert module.figure().sentence == view.figure().sentence == module.panel().sentence
+    assert module.figure().sentence == view.figure().sentence
+    assert view.name in TRAINED_AHEAD or module.panel().sentence == view.figure().sentence
     assert (FIGURES / f"{view.name}.svg").is_file()
 
 
@@ -46,7 +49,7 @@ def test_the_committed_figure_is_what_the_view_draws_byte_for_byte(view: View) -
 
 
 @every_drawing
-def test_panel_and_figure_are_equal_at_equal_values(view: View) -> None:
+def test_panel_and_figure_are_equal_at_equal_values_and_no_text_leaves_the_picture(view: View) -> None:
     panel = view.panel()
     for values in places(view):
         panel.move(**values)
@@ -59,6 +62,16 @@ def test_panel_and_figure_are_equal_at_equal_values(view: View) -> None:
         assert panel.sentence == figure.sentence
         assert panel.foreground.startswith(svg.foreground(figure, artists.values(), figure.sentence))
         assert paths(svg.document(figure)) <= paths(panel.background) | paths(panel.foreground)
+        assert_no_text_leaves(figure)
+
+
+def assert_no_text_leaves(figure: Figure) -> None:
+    width, height = figure.bbox.size
+    for text in figure.findobj(Text):
+        box = text.get_window_extent()
+        if text.get_text() and text.get_visible():
+            assert 0 <= box.x0 <= box.x1 <= width, text
+            assert 0 <= box.y0 <= box.y1 <= height, text
 
 
 @every_view
@@ -71,22 +84,6 @@ def test_every_control_changes_the_picture(view: View) -> None:
             seen.add(panel.foreground)
         assert len(seen) == 2
         panel.reset()
-
-
-@every_drawing
-def test_no_text_leaves_the_picture(view: View) -> None:
-    for values in places(view):
-        try:
-            figure, _ = view.drawn(values)
-        except ValueError:
-            continue
-        figure.draw_without_rendering()
-        width, height = figure.bbox.size
-        for text in figure.findobj(Text):
-            box = text.get_window_extent()
-            if text.get_text() and text.get_visible():
-                assert 0 <= box.x0 <= box.x1 <= width, text
-                assert 0 <= box.y0 <= box.y1 <= height, text
 
 
 @every_view
