@@ -86,7 +86,7 @@ def assert_controls_are_named_and_reached_by_tab(page: Page, panel: Locator) -> 
     controls = panel.locator("[role=slider], select, input, button").all()
     controls[0].focus()
     for control in controls:
-        assert control.evaluate("control => control === document.activeElement")
+        expect(control).to_be_focused()
         expect(control).to_have_accessible_name(re.compile(r"\w{4}"))
         page.keyboard.press("Tab")
     for slider in panel.locator(".widget-slider").all():
