@@ -25,8 +25,9 @@ def changed(folder: Path) -> list[Path]:
 
 
 def put_back(folder: Path) -> list[Path]:
-    """Copy the whole course, over what is there, and return the copies."""
-    return [_copy(part, folder) for part in _parts()]
+    """Copy the pictures and the lessons that were changed, over what is there; a lesson that was only run keeps its outputs."""
+    theirs = changed(folder)
+    return [_copy(part, folder) for part in _parts() if part.suffix != ".ipynb" or folder / part in theirs]
 
 
 def _originals() -> Path:

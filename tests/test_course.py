@@ -79,7 +79,10 @@ def test_outputs_are_no_change(tmp_path: Path) -> None:
     code = next(cell for cell in content["cells"] if cell["cell_type"] == "code")
     code["outputs"], code["execution_count"] = [{"output_type": "stream", "name": "stdout", "text": ["1"]}], 3
     notebook.write_text(json.dumps(content), encoding="utf-8")
+    run = notebook.read_bytes()
     assert course.changed(tmp_path) == []
+    course.put_back(tmp_path)
+    assert notebook.read_bytes() == run
 
 
 @pytest.mark.parametrize("damage", ["", "no notebook", "[]", '{"cells": 3}', '{"cells": [{}]}'])
