@@ -1,187 +1,207 @@
-"""The x that minimises Σ w φ(x[winner] − x[loser]) + ridge ‖x‖²/2, for convex φ, by Newton's method on sparse Laplacians.
+"""The x that minimises Σ w φ(x[winner] − x[loser]) + ridge ‖x‖²/2, for convex φ, by damped Newton steps.
 
-The second derivative is a graph Laplacian: conjugate gradients solve it where the graph is well knit, a grounded
-factorisation where it is a chain or a grid. A quadratic φ takes one step.
+Every φ that is accepted has |φ'''| ≤ φ''. A step that would move some margin by r is shortened so that it moves by
+log(1 + r), which lowers the sum from wherever it starts (Bach 2010, "Self-concordant analysis for logistic regression").
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from psipo_explore._checks import Array, Indices, Mask
+from psipo_explore._checks import Array, Mask
 from psipo_explore._graphs import components
+from psipo_explore._laplacians import Pulls, Springs, Tree
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import MarginLoss
 
-_STEPS = 1000  # in its tail a Bradley–Terry margin grows by 1 a step
-_CG_STEPS = 3000
-_CG_RESIDUAL = 1e-9  # of a Newton step, which the next one mends
-_CG_RESIDUAL_QUADRATIC = 1e-14  # of the only step
-_THIN = 5.5  # entries of the Laplacian for each action up to which it is a chain or a grid
-_FEW = 100  # actions whose Laplacian is factorised at once, however unlike its weights are
+_STEPS = 10_000  # in its tail a margin grows by 1 a step, and weights of 1e300 have margins of 700
 _GRADIENT = 1e-12  # of the pulls that meet in one action
 _GRADIENT_AT_REST = 1e-9  # accepted where rounding lets no step do better
 _MOVE = 1e-6  # of a margin, in a Newton step: the next one is beyond float64
-_ALIKE = 1e-6  # share of the largest weight down to which a linear solve is taken at its word
+_ALIKE = 1e-4  # share of the largest curvature down to which a linear solve is taken at its word
+_MANY = 2000  # actions beyond which the plain solve is tried before the careful one
+_FAR = 4.0  # moves of a margin beyond which curvature changes past all recognition
+_FARTHEST = 1e300  # that a step can go without leaving float64
+_UNLIKE = 1e300  # ratio of weights beyond which float64 does not hold both
 _EPS = float(np.finfo(float).eps)
-_ROUNDING = 1e-12  # of an objective that sums over millions of comparisons
 
 
 def convex_potential(data: Comparisons, loss: MarginLoss, inside: Mask, *, ridge: float = 0.0) -> Array:
-    """Minimise over the comparisons that are inside; the mean of x is 0 on each component they leave."""
-    sum_of_losses = _Sum.over(data, loss, inside, ridge)
-    x, worst, last_move = np.zeros(data.n_actions), np.inf, np.inf
-    at = sum_of_losses.derivatives(x)
+    """Minimise over the comparisons that are inside; x has mean 0 on each component they leave.
+
+    Raises
+    ------
+    ValueError
+        If weights that are tied together differ by more than float64 holds.
+    RuntimeError
+        If the steps stop short of the minimum, or rounding alone would move a margin.
+    """
+    failure = ""
+    for along_tree in (True,) if data.n_actions <= _MANY else (False, True):
+        objective = _Objective.over(data, loss, inside, ridge, along_tree=along_tree)
+        last = _newton(objective, np.zeros(data.n_actions))
+        failure = objective.failure(last)
+        if not failure:
+            return last.x
+    raise RuntimeError(f"{'the reward was not fitted' if ridge else f'{loss.name} was not minimised'}: {failure}")
+
+
+def _newton(objective: _Objective, x: Array) -> _Iterate:
+    """Damped Newton steps from x until they settle, or until none can be taken."""
+    current = objective.at(x, move=np.inf)
     for _ in range(_STEPS):
-        before, worst = worst, _largest_share(at.gradient, at.whole)
-        if last_move <= _MOVE and (worst <= _GRADIENT or before / 2 <= worst <= _GRADIENT_AT_REST):
+        step = objective.newton_step(current)
+        if step is None:
             break
-        try:
-            step = -sum_of_losses.solve(at.curvature, at.gradient)
-        except RuntimeError:  # the factor is singular
+        move = objective.largest_move(current, step)
+        previous, current = current, objective.at(current.x + objective.damping(current, step) * step, move)
+        if current.settled(previous):
             break
-        last_move = 0.0 if sum_of_losses.solved_at_once else sum_of_losses.largest_move(x, step)
-        moved = _descend(sum_of_losses.value, x, step, float(at.gradient @ step))
-        if moved is x:
-            break
-        x = moved if ridge else _centred(moved, sum_of_losses.component)
-        at = sum_of_losses.derivatives(x)
-    what = "the reward was not fitted" if ridge else f"{loss.name} was not minimised"
-    if worst > _GRADIENT_AT_REST or last_move > _MOVE:
-        raise RuntimeError(
-            f"{what}: a gradient is still {worst:.2g} of the pulls that meet in its action, "
-            f"and a margin moved by {last_move:.2g} in the last step"
-        )
-    if sum_of_losses.drowns_in_rounding(x, at):
-        raise RuntimeError(
-            f"{what}: the gradient is down to {worst:.2g}, but its rounding alone would move a margin, "
-            f"for some comparisons pull by {at.curvature.min() / at.curvature.max():.2g} of what others do"
-        )
-    return x
+    return current
 
 
-class _Derivatives(NamedTuple):
-    """At one x: of each action the gradient and what it is the balance of, of each comparison the second derivative."""
+class _Iterate(NamedTuple):
+    """A point of the descent, and what the stopping rule asks of it."""
 
-    gradient: Array
-    whole: Array
-    curvature: Array
+    x: Array
+    pull: Array  # of each comparison, w φ'
+    curvature: Array  # of each comparison, w φ''
+    gradient: Array  # of each action
+    imbalance: float  # the largest gradient, as a share of the pulls that meet in its action
+    move: float  # of a margin, in the full Newton step that led here
+
+    def settled(self, previous: _Iterate) -> bool:
+        """Whether the step was small and the gradient is, outright or because rounding stops it from falling."""
+        stalled = previous.imbalance / 2 <= self.imbalance <= _GRADIENT_AT_REST
+        return self.move <= _MOVE and (self.imbalance <= _GRADIENT or stalled)
 
 
 @dataclass(frozen=True)
-class _Sum:
-    """Σ w φ(x[winner] − x[loser]) + ridge ‖x‖²/2, scaled to a largest weight of 1, in each component if no ridge joins them."""
+class _Objective:
+    """Σ w φ(x[winner] − x[loser]) + ridge ‖x‖²/2, its largest weight 1, in each component if no ridge joins them."""
 
     loss: MarginLoss
-    winners: Indices
-    losers: Indices
+    springs: Springs
     weights: Array
-    ridge: float
-    component: Indices
+    along_tree: bool  # where curvatures are unlike, which costs many small matrices a step
 
     @classmethod
-    def over(cls, data: Comparisons, loss: MarginLoss, inside: Mask, ridge: float) -> _Sum:
+    def over(cls, data: Comparisons, loss: MarginLoss, inside: Mask, ridge: float, *, along_tree: bool) -> _Objective:
         winners, losers, weights = data.winners[inside], data.losers[inside], data.weights[inside]
         component = components(winners, losers, data.n_actions, "weak")
+        group = np.zeros_like(component) if ridge else component
         largest = np.zeros(data.n_actions)
-        np.maximum.at(largest, component[winners], weights)
-        scale = np.full(data.n_actions, weights.max(initial=0.0) or 1.0) if ridge else largest
-        return cls(loss, winners, losers, weights / scale[component[winners]], ridge / float(scale[0] or 1.0), component)
+        np.maximum.at(largest, group[winners], weights)
+        most = largest[group[winners]]
+        _refuse_unlike(weights, most)
+        scale = float(largest[0] or 1.0)
+        return cls(loss, Springs(winners, losers, component, ridge / scale), weights / most, along_tree)
 
     @property
     def quadratic(self) -> bool:
         return bool(np.ptp(self.loss.phi_curvature(np.array([-1.0, 0.0, 1.0]))) == 0)
 
-    @property
-    def solved_at_once(self) -> bool:
-        return self.quadratic and bool((self.weights > _ALIKE).all())
+    def margins(self, x: Array) -> Array:
+        return x[self.springs.winners] - x[self.springs.losers]
 
-    def value(self, x: Array) -> float:
-        with np.errstate(over="ignore"):  # inf is not a descent
-            return float(self.weights @ self.loss.phi(x[self.winners] - x[self.losers]) + self.ridge * (x @ x) / 2)
-
-    def derivatives(self, x: Array) -> _Derivatives:
-        h = x[self.winners] - x[self.losers]
+    def at(self, x: Array, move: float) -> _Iterate:
+        """The derivatives at x."""
+        x, h = self.springs.centred(x), self.margins(x)
         pull, curvature = self.weights * self.loss.phi_slope(h), self.weights * self.loss.phi_curvature(h)
-        won, lost = np.bincount(self.winners, pull, x.size), np.bincount(self.losers, pull, x.size)
-        size = np.abs(pull) + curvature
-        whole = np.bincount(self.winners, size, x.size) + np.bincount(self.losers, size, x.size)
-        return _Derivatives(won - lost + self.ridge * x, whole + self.ridge * (1 + np.abs(x)), curvature)
+        ridge = self.springs.ridge
+        gradient = self.springs.sum_at_actions(pull) + ridge * x
+        pulls = self.springs.total_at_actions(np.abs(pull) + curvature) + ridge * (1 + np.abs(x))
+        share = np.divide(np.abs(gradient), pulls, out=np.zeros_like(gradient), where=pulls > 0)
+        return _Iterate(x, pull, curvature, gradient, float(share.max()), move)
 
-    def solve(self, curvature: Array, b: Array) -> Array:
-        residual = _CG_RESIDUAL_QUADRATIC if self.quadratic else _CG_RESIDUAL
-        return _solve_laplacian(self.winners, self.losers, curvature, b, self.component, self.ridge, residual)
-
-    def largest_move(self, x: Array, step: Array) -> float:
-        moves = np.abs(step[self.winners] - step[self.losers]) / (1 + np.abs(x[self.winners] - x[self.losers]))
-        return float(moves.max(initial=0.0))
-
-    def drowns_in_rounding(self, x: Array, at: _Derivatives) -> bool:
-        """Whether rounding the gradient would move a margin, as it does where parts hang together by a thread."""
-        if (at.curvature > _ALIKE * at.curvature.max(initial=0.0)).all():
-            return False
-        noise = _EPS * at.whole * np.random.default_rng(0).standard_normal(x.size)
+    def newton_step(self, at: _Iterate) -> Array | None:
+        """The step to the minimum of the quadratic model; None where its matrix is singular or rounding hides the rest."""
+        if not self._alike(at.curvature):
+            if tree := self._tree(at):
+                return tree.step()
+            if at.imbalance <= _GRADIENT:
+                return None
         try:
-            return self.largest_move(x, self.solve(at.curvature, noise)) > _MOVE
+            step = -self.springs.solve(at.curvature, at.gradient, exactly=self.quadratic)
         except RuntimeError:
-            return True
+            return None
+        return step if np.abs(step).max() < _FARTHEST else None
+
+    def damping(self, at: _Iterate, step: Array) -> float:
+        """By what to shorten a step: not at all where the whole of it surely lowers the sum, else to log(1 + r) of r.
+
+        Along a step that moves margins by r, the sum falls by at least Σ c r² − Σ c (eʳ − 1 − r).
+        """
+        r = np.abs(self.margins(step))
+        largest = float(r.max(initial=0.0))
+        if self.quadratic or largest == 0:
+            return 1.0
+        if largest < _FAR and at.curvature @ (np.expm1(r) - r - r**2) < 0:
+            return 1.0
+        return float(np.log1p(largest)) / largest
+
+    def largest_move(self, at: _Iterate, step: Array) -> float:
+        """Of a margin, in proportion to what it is; 0 where a single step solves it all."""
+        if self.quadratic and self._alike(at.curvature):
+            return 0.0
+        return self._share_of_margin(at, self.margins(step))
+
+    def failure(self, last: _Iterate) -> str:
+        """What keeps the last point from being the minimum; empty if nothing does."""
+        at_rest = last.imbalance <= _GRADIENT_AT_REST
+        if at_rest and self.blur(last) > _MOVE:
+            return (
+                f"the gradient is down to {last.imbalance:.2g}, but its rounding alone would move a margin, for some "
+                f"comparisons pull by {last.curvature.min() / last.curvature.max():.2g} of what others do"
+            )
+        if not at_rest or last.move > _MOVE:
+            return (
+                f"a gradient is still {last.imbalance:.2g} of the pulls that meet in its action, "
+                f"and a margin moved by {last.move:.2g} in the last step"
+            )
+        return ""
+
+    def blur(self, at: _Iterate) -> float:
+        """By how much rounding in the gradient may move a margin, in proportion to what it is."""
+        if self._alike(at.curvature):
+            return 0.0
+        if tree := self._tree(at):
+            return float(tree.blur.max(initial=0.0))
+        pulls = self.springs.total_at_actions(np.abs(at.pull) + at.curvature)
+        noise = _EPS * pulls * np.random.default_rng(0).standard_normal(at.x.size)
+        try:
+            return self._share_of_margin(at, self.margins(self.springs.solve(at.curvature, noise, exactly=False)))
+        except RuntimeError:
+            return np.inf
+
+    def _share_of_margin(self, at: _Iterate, moves: Array) -> float:
+        return float((np.abs(moves) / (1 + np.abs(self.margins(at.x)))).max(initial=0.0))
+
+    def _tree(self, at: _Iterate) -> Tree | None:
+        if not self.along_tree:
+            return None
+        x = np.abs(at.x)
+        in_margin = x[self.springs.winners] + x[self.springs.losers]
+        rounding = 2 * _EPS * (np.abs(at.pull) + at.curvature * in_margin)
+        return self.springs.tree(at.x, Pulls(at.pull, rounding, at.curvature))
+
+    def _alike(self, curvature: Array) -> bool:
+        """Whether no comparison of a component curves by much less than its others."""
+        component = self.springs.component[self.springs.winners]
+        largest = np.zeros(self.springs.n_actions)
+        np.maximum.at(largest, component, curvature)
+        return bool((curvature > _ALIKE * largest[component]).all())
 
 
-def _largest_share(gradient: Array, whole: Array) -> float:
-    share = np.divide(np.abs(gradient), whole, out=np.zeros_like(gradient), where=whole > 0)
-    return float(share.max())
-
-
-def _descend(objective: Callable[[Array], float], x: Array, step: Array, slope: float) -> Array:
-    """Move x along the step as far as that lowers the objective; x itself comes back where rounding lets nothing do so."""
-    before = objective(x)
-    length = 1.0
-    while length > 1e-10:
-        moved = x + length * step
-        if objective(moved) <= before + 1e-4 * length * slope + _ROUNDING * abs(before):
-            return moved
-        length /= 2
-    return x
-
-
-def _centred(x: Array, component: Indices) -> Array:
-    size = np.bincount(component)
-    return np.asarray(x - (np.bincount(component, x) / size)[component])
-
-
-def _solve_laplacian(
-    winners: Indices, losers: Indices, w: Array, b: Array, component: Indices, ridge: float, residual: float
-) -> Array:
-    from scipy import sparse
-
-    n = b.size
-    diagonal = np.bincount(winners, w, n) + np.bincount(losers, w, n) + ridge
-    rows, columns = (np.concatenate([*ends, np.arange(n)]) for ends in ((winners, losers), (losers, winners)))
-    matrix = sparse.coo_array((np.concatenate([-w, -w, diagonal]), (rows, columns)), shape=(n, n)).tocsr()
-    if n <= _FEW or matrix.nnz <= _THIN * n:
-        return _solve_grounded(matrix.tocsc(), b, component, ridge)
-    inverse = np.where(diagonal > 0, 1 / np.where(diagonal > 0, diagonal, 1.0), 0.0)
-    preconditioner = sparse.diags_array(inverse)
-    if not ridge:
-        b = _centred(b, component)  # what rounding adds to b outside the Laplacian's range no step can take away
-    solution, failed = sparse.linalg.cg(matrix, b, rtol=residual, atol=0.0, maxiter=_CG_STEPS, M=preconditioner)
-    return np.asarray(solution) if not failed else _solve_grounded(matrix.tocsc(), b, component, ridge)
-
-
-def _solve_grounded(matrix: Any, b: Array, component: Indices, ridge: float) -> Array:
-    """By factorisation, the best-knit action of each component held at 0, unless a ridge holds them all."""
-    from scipy import sparse
-
-    keep = np.ones(b.size, dtype=bool)
-    if not ridge:
-        by_component = np.lexsort((-matrix.diagonal(), component))
-        keep[by_component[np.unique(component[by_component], return_index=True)[1]]] = False
-    x = np.zeros(b.size)
-    options = {"SymmetricMode": True}
-    factors = sparse.linalg.splu(matrix[keep][:, keep], permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
-    x[keep] = factors.solve(b[keep])
-    return x
+def _refuse_unlike(weights: Array, most: Array) -> None:
+    """Refuse a weight that is lost beside the largest that it is tied to."""
+    lost = weights < most / _UNLIKE
+    if lost.any():
+        least = int(np.where(lost, weights, np.inf).argmin())
+        raise ValueError(
+            f"data has weights of {weights[least]:g} and {most[least]:g} tied together, "
+            f"must not differ by more than a factor of {_UNLIKE:g}"
+        )

@@ -1,9 +1,8 @@
 import re
-from itertools import count
-from typing import Any
 
 import numpy as np
 import pytest
+from graphs import connected
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -12,7 +11,7 @@ from scipy.optimize import minimize as scipy_minimize
 from strategies import counts, share, tables
 
 import psipo_explore as psipo
-from psipo_explore import DPO, IPO, Comparisons, MarginLoss, _potentials, losses, minimise
+from psipo_explore import DPO, IPO, Comparisons, MarginLoss, losses, minimise
 from psipo_explore.losses import EXPONENTIAL, SQUARED, cdpo
 from psipo_explore.minimisers import context_policy
 
@@ -22,15 +21,6 @@ every_accepted_loss = pytest.mark.parametrize("loss", ACCEPTED, ids=lambda loss:
 
 
 TWO_CONTEXTS = Comparisons([0, 2], [1, 3], tuple("abcd"), np.ones(2), [0, 0, 1, 1])
-
-
-def connected(n_actions: int, n_pairs: int, seed: int) -> Comparisons:
-    """A ring both ways round, and random pairs."""
-    rng = np.random.default_rng(seed)
-    ring = [(i, (i + 1) % n_actions) for i in range(n_actions)]
-    extra = [tuple(rng.choice(n_actions, 2, replace=False).tolist()) for _ in range(n_pairs)]
-    pairs = ring + [(j, i) for i, j in ring] + extra
-    return Comparisons.from_pairs(pairs, actions=range(n_actions), weights=rng.uniform(0.1, 3, len(pairs)))
 
 
 def mean_loss(data: Comparisons, loss: MarginLoss, beta: float, u: Table) -> float:
@@ -154,43 +144,6 @@ def test_a_long_chain_of_near_certain_results() -> None:
     assert_allclose(np.diff(minimise(data, IPO, 2.0).log_ratio), -0.98 / 4, rtol=1e-9)
 
 
-@pytest.mark.parametrize("exponent", [2, 30, 100, 200])
-@pytest.mark.parametrize(("loss", "gain"), [(DPO, 1.0), (EXPONENTIAL, 0.5)], ids=["DPO", "exponential"])
-def test_margins_far_in_the_tail_are_exact_or_refused(loss: MarginLoss, gain: float, exponent: int) -> None:
-    """A gradient of 1e-12 is no sign of rest where the whole pull is smaller still."""
-    rare = 10.0**-exponent
-    one_in_many = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("b", "c"), ("c", "b")], weights=[1, rare, 1, 1])
-    u = minimise(one_in_many, loss, 1.0).log_ratio
-    assert_allclose([u[0] - u[1], u[1] - u[2]], [-gain * np.log(rare), 0], rtol=1e-9, atol=1e-9)
-    bridge = Comparisons.from_pairs(
-        [("a", "b"), ("b", "a"), ("c", "d"), ("d", "c"), ("b", "c"), ("c", "b")], weights=[1, 1, 1, 1, rare**0.5, rare**1.5]
-    )
-    if exponent > 2:
-        with pytest.raises(RuntimeError, match=r"was not minimised: "):
-            minimise(bridge, loss, 1.0)
-    else:
-        u = minimise(bridge, loss, 1.0).log_ratio
-        assert_allclose(u[1] - u[2], -gain * np.log(rare), rtol=1e-6)
-
-
-def clumps_on_a_thread(n: int, thread: float) -> Comparisons:
-    """Two random graphs of n actions each, joined by one pair, compared both ways."""
-    rng = np.random.default_rng(0)
-    here, there = rng.integers(n, size=(2, 8 * n))
-    inside = here != there
-    pairs = np.concatenate([part[inside] for part in (here, n + here)]), np.concatenate([p[inside] for p in (there, n + there)])
-    ends = zip(np.append(pairs[0], [0, n]).tolist(), np.append(pairs[1], [n, 0]).tolist(), strict=True)
-    weights = np.append(np.ones(2 * inside.sum()), [3 * thread, thread])
-    return Comparisons.from_pairs(list(ends), actions=range(2 * n), weights=weights)
-
-
-def test_what_hangs_on_a_thread_that_rounding_tears_is_refused() -> None:
-    u = minimise(clumps_on_a_thread(150, 1e-5), IPO, 1.0).log_ratio
-    assert_allclose(u[0] - u[150], 0.25, rtol=1e-6)
-    with pytest.raises(RuntimeError, match="its rounding alone would move a margin"):
-        minimise(clumps_on_a_thread(150, 1e-11), IPO, 1.0)
-
-
 @pytest.mark.parametrize("beta", [1e-100, 1e-12, 1e-9, 1e-6, 1.0, 1e100])
 def test_blocks_keep_their_shares_at_any_beta(beta: float) -> None:
     star = Comparisons.from_pairs([("a", "d"), ("b", "d"), ("c", "d")], actions="abcde")
@@ -228,49 +181,6 @@ def test_weights_at_the_ends_of_float64() -> None:
         data = Comparisons.from_pairs([("a", "b"), ("b", "a")], weights=[weight, weight])
         assert_allclose(minimise(data, IPO, 1.0).loss, 0.25)
         assert_allclose(minimise(data, DPO, 1.0).loss, np.log(2))
-
-
-def test_a_well_knit_graph_is_never_factorised(monkeypatch: pytest.MonkeyPatch) -> None:
-    def factorised(*_: object) -> None:
-        raise AssertionError("a factorisation would fill the memory at a million actions")
-
-    monkeypatch.setattr(_potentials, "_solve_grounded", factorised)
-    data = connected(3000, 9000, 0)
-    for loss in ACCEPTED:
-        u = minimise(data, loss, 1.0).log_ratio
-        pull = data.weights * loss.slope(u[data.winners] - u[data.losers], 1.0)
-        left = np.bincount(data.winners, pull, 3000) - np.bincount(data.losers, pull, 3000)
-        assert np.abs(left).max() < 1e-9
-
-
-def test_a_solver_that_stops_short_says_how_far_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_potentials, "_STEPS", 2)
-    with pytest.raises(RuntimeError, match=r"^DPO was not minimised: a gradient is still \d.* of the pulls that meet in its"):
-        minimise(connected(5, 5, 0), DPO, 1.0)
-    with pytest.raises(RuntimeError, match=r"^the reward was not fitted: a gradient is still"):
-        psipo.fit_reward(psipo.D1, ridge=1e-6)
-
-
-def test_a_step_that_rounding_lets_lower_nothing_is_not_taken_for_the_minimum(monkeypatch: pytest.MonkeyPatch) -> None:
-    x, step = np.zeros(2), np.ones(2)
-    assert _potentials._descend(lambda at: float(np.abs(at).sum()), x, step, -1.0) is x
-    monkeypatch.setattr(_potentials, "_descend", lambda _, x, *rest: x)
-    with pytest.raises(RuntimeError, match=r"^DPO was not minimised: a gradient is still"):
-        minimise(connected(5, 5, 0), DPO, 1.0)
-
-
-def test_a_factor_that_turns_out_singular_at_the_end_is_no_sign_of_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    solve, calls = _potentials._solve_grounded, count()
-
-    def singular_from_the_second_call_on(*matrix: Any) -> Table:
-        if next(calls):
-            raise RuntimeError("Factor is exactly singular")
-        return solve(*matrix)
-
-    monkeypatch.setattr(_potentials, "_solve_grounded", singular_from_the_second_call_on)
-    unlike = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("b", "c"), ("c", "b")], weights=[1, 1, 1e-9, 1e-9])
-    with pytest.raises(RuntimeError, match="its rounding alone would move a margin"):
-        minimise(unlike, IPO, 1.0)
 
 
 @given(st.integers(0, 999), st.sampled_from([IPO, DPO]))

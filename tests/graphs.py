@@ -1,0 +1,52 @@
+"""Comparisons whose graphs are of one kind: connected, strongly connected, hanging on a thread."""
+
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from psipo_explore import Comparisons
+
+
+def connected(n_actions: int, n_pairs: int, seed: int) -> Comparisons:
+    """A ring both ways round, and random pairs."""
+    rng = np.random.default_rng(seed)
+    ring = [(i, (i + 1) % n_actions) for i in range(n_actions)]
+    extra = [tuple(rng.choice(n_actions, 2, replace=False).tolist()) for _ in range(n_pairs)]
+    pairs = ring + [(j, i) for i, j in ring] + extra
+    return Comparisons.from_pairs(pairs, actions=range(n_actions), weights=rng.uniform(0.1, 3, len(pairs)))
+
+
+@st.composite
+def strongly_connected(draw: Any, decades: float, most: int = 6) -> Comparisons:
+    """A ring one way round, and any other pairs; weights from 10^−decades to 10^decades on a log scale."""
+    k = draw(st.integers(2, most))
+    ring = [(i, (i + 1) % k) for i in range(k)]
+    others = [(i, j) for i in range(k) for j in range(k) if i != j and (i, j) not in ring]
+    chosen = draw(st.lists(st.sampled_from(others), unique=True)) if others else []
+    exponents = st.floats(-decades, decades)
+    weights = draw(st.lists(exponents, min_size=k + len(chosen), max_size=k + len(chosen)))
+    return Comparisons.from_pairs(ring + chosen, actions=range(k), weights=10.0 ** np.array(weights))
+
+
+def random_digraph(seed: int, decades: float) -> Comparisons:
+    """Of 20 to 60 actions, strongly connected, its weights alike on a log scale."""
+    rng = np.random.default_rng(seed)
+    k = int(rng.integers(20, 61))
+    ring = rng.permutation(k)
+    here, there = rng.integers(k, size=(2, 2 * k))
+    pairs = {*zip(ring.tolist(), np.roll(ring, 1).tolist(), strict=True)}
+    pairs |= {*zip(here[here != there].tolist(), there[here != there].tolist(), strict=True)}
+    weights = 10.0 ** rng.uniform(-decades, decades, len(pairs))
+    return Comparisons.from_pairs(sorted(pairs), actions=range(k), weights=weights)
+
+
+def clumps_on_a_thread(n: int, thread: float) -> Comparisons:
+    """Two random graphs of n actions each, joined by one pair, compared both ways."""
+    rng = np.random.default_rng(0)
+    here, there = rng.integers(n, size=(2, 8 * n))
+    inside = here != there
+    first, second = (np.concatenate([end[inside], n + end[inside]]) for end in (here, there))
+    ends = zip(np.append(first, [0, n]).tolist(), np.append(second, [n, 0]).tolist(), strict=True)
+    weights = np.append(np.ones(2 * inside.sum()), [3 * thread, thread])
+    return Comparisons.from_pairs(list(ends), actions=range(2 * n), weights=weights)

@@ -1,0 +1,172 @@
+"""The solver behind minimisers and rewards: right however unlike the weights are, or refused."""
+
+import warnings
+
+import numpy as np
+import pytest
+from graphs import clumps_on_a_thread, connected, random_digraph, strongly_connected
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from oracles import Table, minimiser_near
+
+import psipo_explore as psipo
+from psipo_explore import DPO, IPO, Comparisons, MarginLoss, _laplacians, _potentials, minimise
+from psipo_explore._laplacians import Springs
+from psipo_explore.losses import EXPONENTIAL, SQUARED, cdpo
+
+ACCEPTED = [IPO, SQUARED, DPO, cdpo(0.1), cdpo(1e-9), EXPONENTIAL]
+every_accepted_loss = pytest.mark.parametrize("loss", ACCEPTED, ids=lambda loss: loss.name)
+
+
+def imbalance(data: Comparisons, loss: MarginLoss, u: Table) -> float:
+    """Of an action's pulls, as a share of their sum, where it is largest."""
+    pull = data.weights * loss.phi_slope(u[data.winners] - u[data.losers])
+    gradient = np.bincount(data.winners, pull, data.n_actions) - np.bincount(data.losers, pull, data.n_actions)
+    pulls = np.bincount(data.winners, np.abs(pull), data.n_actions) + np.bincount(data.losers, np.abs(pull), data.n_actions)
+    return float((np.abs(gradient) / pulls).max())
+
+
+def assert_is_the_minimiser(data: Comparisons, loss: MarginLoss, u: Table) -> None:
+    exact = minimiser_near(data, loss.name, u)
+    for winner, loser in zip(data.winners.tolist(), data.losers.tolist(), strict=True):
+        assert_allclose(u[winner] - u[loser], float(exact[winner] - exact[loser]), rtol=1e-11, atol=1e-11)
+
+
+def test_integer_counts_over_eight_decades() -> None:
+    wins = np.zeros((6, 6))
+    wins[0, 5], wins[1, 2], wins[2, 0], wins[3, 4], wins[4, 1] = 100, 10**6, 10**6, 10**8, 10**7
+    wins[5, [0, 3, 4]] = 10**8, 1000, 1000
+    data = Comparisons.from_table(wins)
+    u = minimise(data, DPO, 1.0).log_ratio
+    assert imbalance(data, DPO, u) < 1e-12
+    assert_is_the_minimiser(data, DPO, u)
+
+
+@every_accepted_loss
+@pytest.mark.parametrize("decades", [1, 6, 12])
+@given(data=st.data())
+@settings(max_examples=6)
+def test_it_agrees_with_250_digits_however_unlike_the_weights(loss: MarginLoss, decades: float, data: st.DataObject) -> None:
+    comparisons = data.draw(strongly_connected(decades))
+    assert_is_the_minimiser(comparisons, loss, minimise(comparisons, loss, 1.0).log_ratio)
+
+
+@pytest.mark.parametrize("decades", [6, 12])
+@pytest.mark.parametrize("seed", range(3))
+def test_large_digraphs_are_balanced_in_every_action(seed: int, decades: float) -> None:
+    data = random_digraph(seed, decades)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        u = minimise(data, DPO, 1.0).log_ratio
+    assert imbalance(data, DPO, u) < 1e-10
+
+
+@pytest.mark.parametrize("exponent", [2, 30, 200])
+@pytest.mark.parametrize(("loss", "gain"), [(DPO, 1.0), (EXPONENTIAL, 0.5)], ids=["DPO", "exponential"])
+def test_margins_far_in_the_tail_are_exact(loss: MarginLoss, gain: float, exponent: int) -> None:
+    """A gradient of 1e-12 is no sign of rest where the whole pull is smaller still."""
+    rare = 10.0**-exponent
+    one_in_many = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("b", "c"), ("c", "b")], weights=[1, rare, 1, 1])
+    u = minimise(one_in_many, loss, 1.0).log_ratio
+    assert_allclose([u[0] - u[1], u[1] - u[2]], [-gain * np.log(rare), 0], rtol=1e-9, atol=1e-9)
+    bridge = [("a", "b"), ("b", "a"), ("c", "d"), ("d", "c"), ("b", "c"), ("c", "b")]
+    weights = [1, 1, 1, 1, rare**0.5, rare**1.4]
+    u = minimise(Comparisons.from_pairs(bridge, weights=weights), loss, 1.0).log_ratio
+    assert_allclose(np.diff(u), [0, gain * 0.9 * np.log(rare), 0], rtol=1e-9, atol=1e-9)
+
+
+def test_what_hangs_on_a_thread_is_exact() -> None:
+    for thread in (1e-5, 1e-11, 1e-100):
+        data = clumps_on_a_thread(150, thread)
+        u = minimise(data, IPO, 1.0).log_ratio
+        assert_allclose(u[0] - u[150], 0.25, rtol=1e-12)
+        u = minimise(data, DPO, 1.0).log_ratio
+        assert_allclose(u[0] - u[150], np.log(3), rtol=1e-10)
+
+
+@pytest.mark.parametrize("ridge", [1e-300, 1e-100, 1e-9, 1e9])
+def test_a_ridge_far_from_the_weights_is_exact(ridge: float) -> None:
+    """Two components: the ridge holds the mean of each at 0, however weak it is."""
+    pairs = [("a", "b"), ("b", "a"), ("c", "d"), ("d", "c")]
+    data = Comparisons.from_pairs(pairs, weights=[3e8, 1e8, 1e-8, 2e-8])
+    r = psipo.fit_reward(data, ridge=ridge)
+    assert_allclose([r[0] + r[1], r[2] + r[3]], 0, atol=1e-12)
+    for winner, won, lost in ((0, 3e8, 1e8), (3, 2e-8, 1e-8)):
+        h = r[winner] - r[winner - 1 if winner == 3 else winner + 1]
+        slope = ridge * h / 2 + lost / (1 + np.exp(-h)) - won / (1 + np.exp(h))
+        assert abs(slope) <= 1e-9 * (won + ridge * abs(h))
+
+
+def test_weights_that_float64_does_not_hold_together_are_refused() -> None:
+    pairs = [("a", "b"), ("b", "a"), ("c", "d"), ("d", "c")]
+    apart = Comparisons.from_pairs(pairs, weights=[3e300, 1e300, 3e-300, 1e-300])
+    assert_allclose(minimise(apart, DPO, 1.0).loss, minimise(Comparisons.from_pairs(pairs[:2], weights=[3, 1]), DPO, 1.0).loss)
+    tied = Comparisons.from_pairs([*pairs, ("b", "c"), ("c", "b")], weights=[3e300, 1e300, 3e-300, 1e-300, 1, 1])
+    message = r"^data has weights of 1e-300 and 3e\+300 tied together, must not differ by more than a factor of 1e\+300$"
+    with pytest.raises(ValueError, match=message):
+        minimise(tied, DPO, 1.0)
+
+
+def test_a_well_knit_graph_is_never_factorised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def factorised(*_: object) -> None:
+        raise AssertionError("a factorisation would fill the memory at a million actions")
+
+    monkeypatch.setattr(Springs, "_solve_grounded", factorised)
+    data = connected(3000, 9000, 0)
+    for loss in ACCEPTED:
+        assert imbalance(data, loss, minimise(data, loss, 1.0).log_ratio) < 1e-9
+
+
+def test_a_solver_that_stops_short_says_how_far_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_potentials, "_STEPS", 2)
+    with pytest.raises(RuntimeError, match=r"^DPO was not minimised: a gradient is still \d.* of the pulls that meet in its"):
+        minimise(connected(5, 5, 0), DPO, 1.0)
+    with pytest.raises(RuntimeError, match=r"^the reward was not fitted: a gradient is still"):
+        psipo.fit_reward(psipo.D1, ridge=1e-6)
+
+
+def test_the_iterate_that_is_returned_is_the_one_that_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged = []
+    settled = _potentials._Iterate.settled
+
+    def watched(self: _potentials._Iterate, previous: _potentials._Iterate) -> bool:
+        judged.append(self.x)
+        return settled(self, previous)
+
+    monkeypatch.setattr(_potentials._Iterate, "settled", watched)
+    data = connected(5, 5, 0)
+    everything = np.ones(data.winners.size, dtype=bool)
+    assert _potentials.convex_potential(data, DPO, everything) is judged[-1]
+
+
+def test_each_step_lowers_the_sum_and_the_longest_are_shortened() -> None:
+    data = random_digraph(0, 3)
+    everything = np.ones(data.winners.size, dtype=bool)
+    objective = _potentials._Objective.over(data, DPO, everything, 0.0, along_tree=True)
+    at, sums, dampings = objective.at(np.zeros(data.n_actions), np.inf), [np.inf], []
+    for _ in range(20):
+        step = objective.newton_step(at)
+        assert step is not None
+        dampings.append(objective.damping(at, step))
+        sums.append(float(objective.weights @ DPO.phi(objective.margins(at.x))))
+        at = objective.at(at.x + dampings[-1] * step, 0.0)
+    assert (np.diff(sums) < 0).all()
+    assert min(dampings) < 0.3
+    assert objective.damping(at, np.zeros(data.n_actions)) == 1
+
+
+@pytest.mark.parametrize("most", [10, 700])  # entries that the paths alone have, and what crosses the cuts
+def test_where_paths_are_too_long_to_write_down_a_thread_is_refused(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_laplacians, "_MOST_STEPS_OF_PATHS", most)
+    data = clumps_on_a_thread(60, 1e-11)
+    with pytest.raises(RuntimeError, match="its rounding alone would move a margin"):
+        minimise(data, IPO, 1.0)
+
+
+def test_a_pull_that_float64_does_not_hold_is_refused() -> None:
+    """Between a and c lies a margin of 100; m's pulls, of 1e-290 at first, are e^-50 of that in the end."""
+    pairs = [("a", "c"), ("c", "a"), ("a", "m"), ("m", "c")]
+    data = Comparisons.from_pairs(pairs, weights=[1, np.exp(-100), 1e-290, 1e-290])
+    with pytest.raises(RuntimeError, match=r"^DPO was not minimised: "):
+        minimise(data, DPO, 1.0)
