@@ -20,6 +20,18 @@ def logistic_curvature(x: Array) -> Array:
     return np.asarray(expit(x) * expit(-x))
 
 
+def odpo(x: Array, offset: float) -> Array:
+    return dpo(x - offset)
+
+
+def odpo_slope(x: Array, offset: float) -> Array:
+    return dpo_slope(x - offset)
+
+
+def odpo_curvature(x: Array, offset: float) -> Array:
+    return logistic_curvature(x - offset)
+
+
 def cdpo(x: Array, s: float) -> Array:
     return (1 - s) * dpo(x) + s * dpo(-x)
 

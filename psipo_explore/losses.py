@@ -27,11 +27,16 @@ __all__ = [
     "cdpo",
     "discopop",
     "exo",
+    "odpo",
     "robust_dpo",
 ]
 
 Phi = Callable[[Array], Array]
 _LARGEST = np.finfo(np.float64).max
+_RISES = 1e290  # φ at the largest float64, if it rises for ever
+_NEAR = 100.0  # βh up to which its rounding may be a large share of what is left of βh − ½, and no φ overflows
+_LARGEST_OFFSET = 600.0
+_SPLIT = 2.0**27 + 1  # halves float64's digits (Veltkamp)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +57,8 @@ class MarginLoss:
         Whether ℓ is φ(βh)/β².
     no_minimiser : str
         Why the loss of a data set has no well-defined minimiser; empty if it has.
+    flipped : float
+        Share of labels that the loss takes to be flipped, and whose wins it takes away again.
 
     Examples
     --------
@@ -67,9 +74,10 @@ class MarginLoss:
     best_x: float
     per_beta_squared: bool = False
     no_minimiser: str = ""
+    flipped: float = 0.0
 
     def value(self, h: ArrayLike, beta: ArrayLike) -> Array:
-        """ℓ(h; β), inf where it, or φ(βh), overflows.
+        """ℓ(h; β), ±inf where it, or φ(βh), overflows.
 
         Parameters
         ----------
@@ -93,7 +101,7 @@ class MarginLoss:
         >>> IPO.value([0.0, 0.5, 1.0], beta=1.0)
         array([0.25, 0.  , 0.25])
         """
-        return self._of(self.phi, h, beta, 0)
+        return self._of(h, beta, 0)
 
     def slope(self, h: ArrayLike, beta: ArrayLike) -> Array:
         """∂ℓ/∂h; negative where descent raises the winner.
@@ -120,7 +128,7 @@ class MarginLoss:
         >>> IPO.slope([0.0, 0.5, 1.0], beta=1.0)
         array([-1.,  0.,  1.])
         """
-        return self._of(self.phi_slope, h, beta, 1)
+        return self._of(h, beta, 1)
 
     def curvature(self, h: ArrayLike, beta: ArrayLike) -> Array:
         """∂²ℓ/∂h².
@@ -147,7 +155,7 @@ class MarginLoss:
         >>> DPO.curvature(0.0, beta=2.0)
         np.float64(1.0)
         """
-        return self._of(self.phi_curvature, h, beta, 2)
+        return self._of(h, beta, 2)
 
     def best_margin(self, beta: ArrayLike) -> Array:
         """The h that a winner who always wins is driven to.
@@ -174,13 +182,21 @@ class MarginLoss:
         """
         return np.asarray(self.best_x / checks.positive("beta", beta))[()]
 
-    def _of(self, function: Phi, h: ArrayLike, beta: ArrayLike, order: int) -> Array:
+    def _of(self, h: ArrayLike, beta: ArrayLike, order: int) -> Array:
+        """The derivative of that order; by Taylor's series at x = βh as float64 has it, from which βh differs by a rounding."""
         h, beta = checks.finite("h", h), checks.beta_in_training(beta)
         checks.broadcast(h=h.shape, beta=beta.shape)
         power = order - 2 if self.per_beta_squared else order
         with np.errstate(over="ignore"):
-            x = np.clip(beta * h, -_LARGEST, _LARGEST)  # where it overflows, ∞ − ∞ would be NaN
-            return np.asarray(beta**power * function(x))[()]
+            x = beta * h
+            finite = np.clip(x, -_LARGEST, _LARGEST)  # ∞ − ∞ would be NaN
+            near = np.abs(x) < _NEAR
+            rounding = np.where(near, _rounding_of_product(beta, h), 0.0)
+            found, *more = (f(finite) for f in (self.phi, self.phi_slope, self.phi_curvature)[order:])
+            for term, power_of_rounding in zip(more, (rounding, rounding**2 / 2), strict=False):
+                found = found + np.where(near, term, 0.0) * power_of_rounding
+            overflows = np.isinf(x) & (np.abs(found) > _RISES)
+            return np.asarray(beta**power * np.where(overflows, np.copysign(np.inf, found), found))[()]
 
     def __repr__(self) -> str:
         return f"MarginLoss({self.name!r})"
@@ -229,7 +245,8 @@ def cdpo(smoothing: float) -> MarginLoss:
 def robust_dpo(smoothing: float) -> MarginLoss:
     """Robust DPO: DPO made unbiased when a known share of the labels is the wrong way round.
 
-    [−(1−s) log σ(βh) + s log σ(−βh)]/(1−2s); DPO at s = 0 (Chowdhury et al. 2024, "Provably robust DPO").
+    [−(1−s) log σ(βh) + s log σ(−βh)]/(1−2s); DPO at s = 0 (Chowdhury et al. 2024, "Provably robust DPO"). On the wins W
+    of a data set it is DPO on the corrected counts ((1−s) W − s Wᵀ)/(1−2s).
 
     Parameters
     ----------
@@ -239,7 +256,7 @@ def robust_dpo(smoothing: float) -> MarginLoss:
     Returns
     -------
     MarginLoss
-        Unbounded below on one-sided data, so it can be trained but has no minimiser.
+        Not bounded below on one-sided data; `minimise` says where it is.
 
     Raises
     ------
@@ -259,7 +276,46 @@ def robust_dpo(smoothing: float) -> MarginLoss:
         partial(phi.robust_slope, s=s),
         phi.logistic_curvature,
         best_x=np.inf,
-        no_minimiser="it is not bounded below on one-sided data",
+        flipped=s,
+    )
+
+
+def odpo(offset: float) -> MarginLoss:
+    """DPO with an offset: the winner is to lead by Δ, in units of βh, before the loss is content.
+
+    −log σ(βh − Δ) (Amini et al. 2024, "Direct preference optimization with an offset", arXiv:2402.10571). SimPO's target
+    reward margin γ is such a Δ, at equal lengths and a uniform reference.
+
+    Parameters
+    ----------
+    offset : float
+        Δ, from −600 to 600, the same for every comparison.
+
+    Returns
+    -------
+    MarginLoss
+        DPO at Δ = 0; whether its minimum is attained does not depend on Δ.
+
+    Raises
+    ------
+    ValueError
+        If offset is out of that range, beyond which float64 holds no curvature at h = 0.
+
+    Examples
+    --------
+    >>> float(odpo(2.0).value(2.0, beta=1.0).round(6)) == float(DPO.value(0.0, beta=1.0).round(6))
+    True
+    """
+    delta = checks.scalar("offset", offset)
+    if abs(delta) > _LARGEST_OFFSET:
+        raise ValueError(f"offset = {delta:g}, must be from −{_LARGEST_OFFSET:g} to {_LARGEST_OFFSET:g}")
+    return MarginLoss(
+        f"ODPO {delta:g}",
+        rf"-\log\sigma(\beta h - {delta:g})" if delta >= 0 else rf"-\log\sigma(\beta h + {-delta:g})",
+        partial(phi.odpo, offset=delta),
+        partial(phi.odpo_slope, offset=delta),
+        partial(phi.odpo_curvature, offset=delta),
+        best_x=np.inf,
     )
 
 
@@ -338,6 +394,19 @@ def discopop(temperature: float) -> MarginLoss:
         best_x=np.inf,
         no_minimiser="it is not convex",
     )
+
+
+def _rounding_of_product(a: Array, b: Array) -> Array:
+    """What a·b in float64 is short of the product: exact where nothing over- or underflows (Dekker 1971)."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        (a_high, a_low), (b_high, b_low) = _halves(a), _halves(b)
+        short = a_low * b_low - (((a * b - a_high * b_high) - a_low * b_high) - a_high * b_low)
+    return np.nan_to_num(short, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _halves(a: Array) -> tuple[Array, Array]:
+    high = _SPLIT * a - (_SPLIT * a - a)
+    return high, a - high
 
 
 def _smoothing(smoothing: float, *, zero: bool) -> float:

@@ -12,11 +12,12 @@ import numpy as np
 
 from psipo_explore import _checks as checks
 from psipo_explore._checks import Array, ArrayLike, Indices, Mask
+from psipo_explore._corrected_counts import CorrectedCounts, corrected_blocks
 from psipo_explore._potentials import convex_potential
 from psipo_explore._segments import Segments
 from psipo_explore._tables import SHOWN, html_table
 from psipo_explore.comparisons import Comparisons
-from psipo_explore.losses import MarginLoss
+from psipo_explore.losses import DPO, MarginLoss
 
 __all__ = ["Minimum", "minimise"]
 
@@ -105,7 +106,8 @@ def minimise(data: Comparisons, loss: MarginLoss, beta: ArrayLike, *, pi_ref: Ar
     data : Comparisons
         Who beat whom.
     loss : MarginLoss
-        IPO, SQUARED, DPO, cdpo(…) or EXPONENTIAL; the others have no well-defined minimiser.
+        IPO, SQUARED, DPO, odpo(…), cdpo(…), EXPONENTIAL, or robust_dpo(…) where it is bounded below; the others have no
+        well-defined minimiser.
     beta : array_like, shape (...)
         Strength of the KL term; larger stays closer to pi_ref.
     pi_ref : array_like, shape (K,), optional
@@ -119,7 +121,8 @@ def minimise(data: Comparisons, loss: MarginLoss, beta: ArrayLike, *, pi_ref: Ar
     Raises
     ------
     ValueError
-        If there is no comparison, the loss has no well-defined minimiser, or pi_ref excludes an action that was compared.
+        If there is no comparison, the loss has no well-defined minimiser or is not bounded below, or pi_ref excludes an
+        action that was compared.
     RuntimeError
         If the solver stops short of the minimum, with the gradient it reached.
 
@@ -141,6 +144,10 @@ def minimise(data: Comparisons, loss: MarginLoss, beta: ArrayLike, *, pi_ref: Ar
     beta = checks.beta_in_training(beta)
     reference = context_policy(data, pi_ref)
 
+    if loss.flipped:
+        counts = CorrectedCounts.of(data, loss.flipped)
+        if counts.non_negative:
+            return minimise(counts.as_comparisons(data), DPO, beta, pi_ref=reference)
     blocks, vanishing, inside = blocks_of(data, loss)
     x = convex_potential(data, loss, inside)
     log_ratio = _closest_to_reference(x / beta[..., np.newaxis], blocks, vanishing, reference, data.contexts)
@@ -184,6 +191,10 @@ def context_policy(data: Comparisons, pi_ref: ArrayLike | None) -> Array:
 
 def blocks_of(data: Comparisons, loss: MarginLoss) -> tuple[Indices, Mask, Mask]:
     """Groups inside which ratios are fixed, the actions that vanish, and the comparisons whose margin stays finite."""
+    if loss.flipped:
+        counts = CorrectedCounts.of(data, loss.flipped)
+        counts.require_minimum(data, loss.name)
+        return corrected_blocks(data, counts)
     if np.isfinite(loss.best_x):
         return data.components, np.zeros(data.n_actions, dtype=bool), np.ones(data.winners.size, dtype=bool)
     blocks = data.strong_components

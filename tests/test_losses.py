@@ -20,6 +20,7 @@ from psipo_explore.losses import (
     cdpo,
     discopop,
     exo,
+    odpo,
     robust_dpo,
 )
 
@@ -27,6 +28,7 @@ FIXED = {loss.name: loss for loss in (DPO, IPO, HINGE, SQUARED, EXPONENTIAL, TRU
 MADE = {
     "cDPO 0.1": lambda: cdpo(0.1),
     "robust DPO 0.2": lambda: robust_dpo(0.2),
+    "ODPO 0.75": lambda: odpo(0.75),
     "EXO 0.1": lambda: exo(0.1),
     "DiscoPOP 0.05": lambda: discopop(0.05),
 }
@@ -36,7 +38,7 @@ every_loss = pytest.mark.parametrize("name", [*FIXED, *MADE])
 
 
 def loss_named(name: str) -> MarginLoss:
-    """One of the eleven, made anew for each test: a mutant of its maker is then met by all of them."""
+    """One of the twelve, made anew for each test: a mutant of its maker is then met by all of them."""
     return FIXED.get(name) or MADE[name]()
 
 
@@ -48,6 +50,7 @@ FORMULAS = {
     "DPO": lambda x: -mp.log(sigma(x)),
     "cDPO 0.1": lambda x: -mpf(0.9) * mp.log(sigma(x)) - mpf(0.1) * mp.log(sigma(-x)),
     "robust DPO 0.2": lambda x: (-mpf(0.8) * mp.log(sigma(x)) + mpf(0.2) * mp.log(sigma(-x))) / mpf(0.6),
+    "ODPO 0.75": lambda x: -mp.log(sigma(x - mpf(0.75))),
     "hinge": lambda x: max(mpf(0), 1 - x),
     "EXO 0.1": lambda x: sigma(x) * mp.log(sigma(x) / mpf(0.9)) + sigma(-x) * mp.log(sigma(-x) / mpf(0.1)),
     "DiscoPOP 0.05": lambda x: -(1 - sigma(x / mpf(0.05))) * mp.log(sigma(x)) + sigma(x / mpf(0.05)) * mp.exp(-x),
@@ -159,6 +162,8 @@ def test_losses_travel_to_other_processes(name: str) -> None:
         (lambda: cdpo(0.5), r"^smoothing = 0.5, must be at least 0 and below ½"),
         (lambda: cdpo(np.nan), r"^smoothing = nan, must be finite"),
         (lambda: robust_dpo(-0.1), r"^smoothing = -0.1"),
+        (lambda: odpo(601), r"^offset = 601, must be from −600 to 600$"),
+        (lambda: odpo(np.nan), r"^offset = nan, must be finite"),
         (lambda: exo(0.0), r"^smoothing = 0, must be above 0"),
         (lambda: exo(0.5), r"^smoothing = 0.5, must be above 0 and below ½"),
         (lambda: discopop(1e-155), r"^temperature = 1e-155, must be positive, at least 1e-100"),
@@ -181,6 +186,7 @@ def test_what_is_refused(call: object, message: str) -> None:
     [
         ("IPO", r"\Big(h - \frac{1}{2\beta}\Big)^2"),
         ("cDPO 0.1", r"-0.9\log\sigma(\beta h) - 0.1\log\sigma(-\beta h)"),
+        ("ODPO 0.75", r"-\log\sigma(\beta h - 0.75)"),
         ("robust DPO 0.2", r"\frac{-0.8\log\sigma(\beta h) + 0.2\log\sigma(-\beta h)}{0.6}"),
         ("EXO 0.1", r"\mathrm{KL}\big(\sigma(\pm\beta h)\,\|\,(0.9, 0.1)\big)"),
         ("DiscoPOP 0.05", r"-(1-m)\log\sigma(\beta h) + m e^{-\beta h},\; m = \sigma(\beta h/0.05)"),
@@ -202,10 +208,40 @@ def test_kinks_have_the_slope_to_their_right() -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("robust DPO 0.2", "it is not bounded below on one-sided data"),
+        ("robust DPO 0.2", ""),
         ("EXO 0.1", "it is not convex"),
         ("DiscoPOP 0.05", "it is not convex"),
     ],
 )
 def test_why_a_loss_has_no_minimiser(name: str, reason: str) -> None:
     assert loss_named(name).no_minimiser == reason
+
+
+@pytest.mark.parametrize("beta", [0.1, 0.3, 7.0, 1e-12, 1e12])
+@pytest.mark.parametrize("share_off", [1e-15, -1e-12, 1e-9, 1e-3])
+def test_squares_keep_their_digits_next_to_their_target(beta: float, share_off: float) -> None:
+    for loss, target in ((IPO, mpf("0.5")), (SQUARED, mpf(1))):
+        h = float(target / mpf(beta)) * (1 + share_off)
+        off = mpf(beta) * mpf(h) - target
+        power = mpf(beta) ** 2 if loss is IPO else mpf(1)
+        assert_allclose(loss.value(h, beta), float(off**2 / power), rtol=1e-15)
+        assert_allclose(loss.slope(h, beta), float(2 * off * mpf(beta) / power), rtol=1e-15)
+
+
+def test_a_loss_that_rises_for_ever_is_infinite_where_its_argument_overflows() -> None:
+    h = np.array([-1e308, 1e308])
+    for loss, at_ends in (
+        (DPO, [np.inf, 0]),
+        (cdpo(0.1), [np.inf, np.inf]),
+        (robust_dpo(0.1), [np.inf, -np.inf]),
+        (odpo(2.0), [np.inf, 0]),
+        (IPO, [np.inf, np.inf]),
+        (exo(0.1), [np.log(10), -np.log(0.9)]),
+        (SAVAGE, [1, 0]),
+        (HINGE, [np.inf, 0]),
+    ):
+        assert_allclose(loss.value(h, 10.0), at_ends, rtol=1e-12)
+
+
+def test_an_offset_is_latex_with_its_sign() -> None:
+    assert odpo(-0.5).latex == r"-\log\sigma(\beta h + 0.5)"

@@ -13,9 +13,9 @@ from oracles import Table, minimiser_near
 import psipo_explore as psipo
 from psipo_explore import DPO, IPO, Comparisons, MarginLoss, _laplacians, _potentials, minimise
 from psipo_explore._laplacians import Springs
-from psipo_explore.losses import EXPONENTIAL, SQUARED, cdpo
+from psipo_explore.losses import EXPONENTIAL, SQUARED, cdpo, odpo
 
-ACCEPTED = [IPO, SQUARED, DPO, cdpo(0.1), cdpo(1e-9), EXPONENTIAL]
+ACCEPTED = [IPO, SQUARED, DPO, odpo(2.5), cdpo(0.1), cdpo(1e-9), EXPONENTIAL]
 every_accepted_loss = pytest.mark.parametrize("loss", ACCEPTED, ids=lambda loss: loss.name)
 
 

@@ -1,0 +1,130 @@
+"""Robust DPO as DPO on corrected counts: of W wins, a share s of labels flipped, C = ((1−s) W − s Wᵀ)/(1−2s) are left.
+
+Where a count turns negative, robust DPO's loss has a minimum if and only if a circulation runs strictly between −C and Cᵀ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from psipo_explore._checks import Array, Indices, Mask
+from psipo_explore._graphs import components
+from psipo_explore.comparisons import Comparisons
+
+_EPS = float(np.finfo(float).eps)
+_TOLD_APART = 1e-6  # room for a circulation, as a share of a pair's comparisons, that the linear programme tells from none
+
+
+@dataclass(frozen=True)
+class CorrectedCounts:
+    """How often either side of each pair would have won without the flipped labels.
+
+    Parameters
+    ----------
+    first, second : ndarray of int, shape (P,)
+        The pairs that were compared, each once.
+    wins, losses : ndarray, shape (P,)
+        C of the first against the second, and of the second against the first; their sum is how often they met.
+    """
+
+    first: Indices
+    second: Indices
+    wins: Array
+    losses: Array
+
+    @classmethod
+    def of(cls, data: Comparisons, flipped: float) -> CorrectedCounts:
+        """Correct the counts of data for a share of flipped labels."""
+        low, high = np.minimum(data.winners, data.losers), np.maximum(data.winners, data.losers)
+        pair, which = np.unique(low * data.n_actions + high, return_inverse=True)
+        by_first = data.winners == low
+        won = np.bincount(which, np.where(by_first, data.weights, 0.0))
+        lost = np.bincount(which, np.where(by_first, 0.0, data.weights))
+        first, second = np.divmod(pair, data.n_actions)
+        return cls(first, second, _corrected(won, lost, flipped), _corrected(lost, won, flipped))
+
+    @property
+    def non_negative(self) -> bool:
+        """Whether robust DPO is DPO on these counts."""
+        return bool((self.wins >= 0).all() and (self.losses >= 0).all())
+
+    def as_comparisons(self, data: Comparisons) -> Comparisons:
+        """Comparisons of the actions of data, weighted by these counts."""
+        winners = np.concatenate([self.first, self.second])
+        losers = np.concatenate([self.second, self.first])
+        counts = np.concatenate([self.wins, self.losses])
+        won = counts > 0
+        return Comparisons(winners[won], losers[won], data.actions, counts[won], data.contexts)
+
+    def won(self, n_actions: int) -> tuple[Indices, Indices]:
+        """Winners and losers of the graph that says what vanishes: both ways round in a component with a negative count."""
+        component = components(self.first, self.second, n_actions, "weak")[self.first]
+        negative = np.isin(component, component[(self.wins < 0) | (self.losses < 0)])
+        forward, backward = (self.wins > 0) | negative, (self.losses > 0) | negative
+        winners = np.concatenate([self.first[forward], self.second[backward]])
+        losers = np.concatenate([self.second[forward], self.first[backward]])
+        return winners, losers
+
+    def require_minimum(self, data: Comparisons, loss_name: str) -> None:
+        """Refuse counts on which the loss falls for ever, or so nearly that rounding decides."""
+        room = self._room_for_a_circulation(data.n_actions, loss_name)
+        if room > _TOLD_APART:
+            return
+        counts = np.concatenate([self.wins, self.losses])
+        worst = int(counts.argmin())
+        names = [repr(data.actions[y]) for y in np.concatenate([self.first, self.second])]
+        winner, loser = names[worst], names[(worst + self.first.size) % counts.size]
+        is_not = "is not bounded below" if room < -_TOLD_APART else "has no minimum, or only just,"
+        raise ValueError(
+            f"loss '{loss_name}' {is_not} on these data: without the flipped labels {winner} would have beaten {loser} "
+            f"{counts[worst]:.3g} times; it can be trained"
+        )
+
+    def _room_for_a_circulation(self, n_actions: int, loss_name: str) -> float:
+        """The largest ε with a circulation f, −wins + ε met ≤ f ≤ losses − ε met; over the components with a negative count.
+
+        The loss's slope at infinity along v is the largest Σ f (v[first] − v[second]) over −wins ≤ f ≤ losses.
+        """
+        from scipy import sparse
+        from scipy.optimize import linprog
+
+        component = components(self.first, self.second, n_actions, "weak")[self.first]
+        here = np.isin(component, component[(self.wins < 0) | (self.losses < 0)])
+        first, second, wins, losses = (part[here] for part in (self.first, self.second, self.wins, self.losses))
+        met = wins + losses
+        n = met.size
+        rows, columns = np.concatenate([first, second]), np.tile(np.arange(n), 2)
+        flow = sparse.coo_array((np.concatenate([met, -met]), (rows, columns)), shape=(n_actions, n + 1)).tocsr()
+        largest = abs(flow).max(axis=1).toarray().ravel()
+        flow = (sparse.diags_array(1 / np.where(largest > 0, largest, 1.0)) @ flow)[np.flatnonzero(largest)]
+        one, epsilon = sparse.eye_array(n), np.ones((n, 1))
+        found = linprog(
+            np.append(np.zeros(n), -1.0),
+            A_ub=sparse.block_array([[one, epsilon], [-one, epsilon]]),
+            b_ub=np.concatenate([losses / met, wins / met]),
+            A_eq=flow,
+            b_eq=np.zeros(flow.shape[0]),
+            bounds=(None, None),
+            method="highs",
+        )
+        if not found.success:
+            raise RuntimeError(f"{loss_name}: the linear programme that asks for a minimum was not solved: {found.message}")
+        return float(found.x[-1])
+
+
+def _corrected(won: Array, lost: Array, flipped: float) -> Array:
+    """((1−s) won − s lost)/(1−2s), exactly 0 where the two differ by rounding alone."""
+    kept, taken = (1 - flipped) * won, flipped * lost
+    left = np.where(np.abs(kept - taken) <= 4 * _EPS * np.maximum(kept, taken), 0.0, kept - taken)
+    return np.asarray(left / (1 - 2 * flipped))
+
+
+def corrected_blocks(data: Comparisons, counts: CorrectedCounts) -> tuple[Indices, Mask, Mask]:
+    """As `minimisers.blocks_of`, of robust DPO's loss."""
+    winners, losers = counts.won(data.n_actions)
+    blocks = components(winners, losers, data.n_actions, "strong")
+    across = blocks[winners] != blocks[losers]
+    inside = blocks[data.winners] == blocks[data.losers]
+    return blocks, np.isin(blocks, blocks[losers[across]]), inside

@@ -1,0 +1,122 @@
+"""Robust DPO is DPO on corrected counts: where it has a minimum, which one, and where it falls for ever."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from graphs import strongly_connected
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from oracles import Table
+from scipy.optimize import minimize as scipy_minimize
+
+import psipo_explore as psipo
+from psipo_explore import D1, D2, DPO, Comparisons, _corrected_counts, minimise
+from psipo_explore.losses import robust_dpo
+
+
+def corrected(wins: Table, s: float) -> Table:
+    return ((1 - s) * wins - s * wins.T) / (1 - 2 * s)
+
+
+def slope_at_infinity(counts: Table, v: Table) -> float:
+    """Of Σ C[i, j] φ(t (v[i] − v[j])) in t: a margin that grows costs what its mirror image counts."""
+    margins = v[:, np.newaxis] - v
+    return float((counts * np.maximum(-margins, 0)).sum())
+
+
+@given(strongly_connected(decades=1.0), st.floats(0.2, 3.0))
+@settings(max_examples=20)
+def test_without_flipped_labels_it_is_dpo(data: Comparisons, beta: float) -> None:
+    assert_allclose(minimise(data, robust_dpo(0.0), beta).policy, minimise(data, DPO, beta).policy, rtol=1e-12)
+
+
+def test_a_cycle_is_attained_though_every_count_backwards_turns_negative() -> None:
+    fit = minimise(D2, robust_dpo(0.1), 1.0)
+    assert fit.attained
+    assert_allclose(fit.policy, 1 / 3, rtol=1e-12)
+    assert_allclose(fit.loss, np.log(2), rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_it_is_attained_or_refused_as_its_slopes_at_infinity_say(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    k, s = int(rng.integers(2, 5)), 0.15
+    wins = rng.integers(0, 9, (k, k)) * (1 - np.eye(k))
+    wins[0, 1] += 1
+    data, counts = Comparisons.from_table(wins), corrected(wins, s)
+    loss = robust_dpo(s)
+    directions = [np.array(v, dtype=float) for v in product((0, 1), repeat=k) if len(set(v)) > 1]
+    least = min(slope_at_infinity(counts, v) for v in directions)  # a cut is enough: the slope is a sum over cuts
+    if least < -1e-9:
+        with pytest.raises(ValueError, match=r"^loss 'robust DPO 0.15' is not bounded below on these data: "):
+            minimise(data, loss, 1.0)
+        return
+    fit = minimise(data, loss, 1.0)
+
+    def mean_loss(u: Table) -> float:
+        return float(np.average(loss.value(u[data.winners] - u[data.losers], 1.0), weights=data.weights))
+
+    found = scipy_minimize(mean_loss, np.zeros(k), options={"gtol": 1e-9})
+    assert found.fun >= fit.loss - 1e-9
+    if fit.attained:
+        assert_allclose(fit.loss, found.fun, rtol=1e-8)
+
+
+@given(st.integers(0, 999))
+@settings(max_examples=20)
+def test_where_no_corrected_count_is_negative_it_is_dpo_on_them(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    wins = rng.uniform(1, 4, (4, 4)) * (1 - np.eye(4))
+    fit = minimise(Comparisons.from_table(wins), robust_dpo(0.1), [0.3, 2.0])
+    same = minimise(Comparisons.from_table(corrected(wins, 0.1)), DPO, [0.3, 2.0])
+    assert_allclose(fit.policy, same.policy, rtol=1e-12)
+    assert_allclose(fit.loss, same.loss, rtol=1e-12)
+
+
+def test_a_count_that_the_correction_takes_to_zero_is_a_sure_loss() -> None:
+    """9 : 1 with a tenth of the labels flipped is 10 : 0, though 0.9 · 1 − 0.1 · 9 rounds to something else for 0.7."""
+    for scale in (1.0, 0.7, 1e-5, 3e7):
+        data = Comparisons.from_table([[0, 9 * scale], [scale, 0]])
+        fit = minimise(data, robust_dpo(0.1), 1.0)
+        assert_array_equal(fit.vanishing, [False, True])
+        assert not fit.attained
+
+
+def test_contexts_are_judged_each_by_itself() -> None:
+    """a and b are compared evenly; c wins over d for sure once corrected; e, f, g run in a circle with negative counts."""
+    pairs = [("a", "b"), ("b", "a"), ("c", "d"), ("d", "c"), ("e", "f"), ("f", "g"), ("g", "e")]
+    one = Comparisons.from_pairs(pairs, weights=[1, 1, 9, 1, 1, 1, 1])
+    data = Comparisons(one.winners, one.losers, one.actions, one.weights, [0, 0, 1, 1, 2, 2, 2])
+    fit = minimise(data, robust_dpo(0.1), 1.0)
+    assert_array_equal(fit.vanishing, [False, False, False, True, False, False, False])
+    assert_allclose(fit.policy, [0.5, 0.5, 1, 0, 1 / 3, 1 / 3, 1 / 3], rtol=1e-12)
+
+
+def test_a_loss_whose_slope_at_infinity_is_zero_is_refused() -> None:
+    """The cut around a costs nothing: 0.9 · 1 − 0.1 · 9 = 0 both to b and to c, while b and c alone turn negative."""
+    wins = np.array([[0, 9, 9, 0], [1, 0, 1, 0], [1, 0, 0, 1], [0, 1, 0, 0]], dtype=float)
+    with pytest.raises(ValueError, match=r"^loss 'robust DPO 0.1' has no minimum, or only just, on these data: "):
+        minimise(Comparisons.from_table(wins), robust_dpo(0.1), 1.0)
+
+
+def test_a_linear_programme_that_fails_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    import scipy.optimize
+
+    class Failed:
+        success, message = False, "time is up"
+
+    monkeypatch.setattr(scipy.optimize, "linprog", lambda *_, **__: Failed)
+    with pytest.raises(RuntimeError, match=r"^robust DPO 0.1: the linear programme .* was not solved: time is up$"):
+        minimise(D2, robust_dpo(0.1), 1.0)
+
+
+def test_the_correction_is_unbiased() -> None:
+    """A table of true wins, a share s of which is recorded the wrong way round, is corrected to itself."""
+    true, s = np.array([[0, 7.0, 3], [2, 0, 5], [4, 1, 0]]), 0.2
+    recorded = (1 - s) * true + s * true.T
+    counts = _corrected_counts.CorrectedCounts.of(Comparisons.from_table(recorded), s)
+    assert_allclose(counts.wins, true[counts.first, counts.second], rtol=1e-14)
+    assert_allclose(counts.losses, true[counts.second, counts.first], rtol=1e-14)
+    assert not minimise(D1, psipo.losses.cdpo(0.1), 1.0).vanishing.any()
