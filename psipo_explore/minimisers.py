@@ -13,6 +13,7 @@ import numpy as np
 from psipo_explore import _checks as checks
 from psipo_explore._checks import Array, ArrayLike, Indices, Mask
 from psipo_explore._corrected_counts import CorrectedCounts, corrected_blocks
+from psipo_explore._exact_sums import refuse_what_rounding_decides
 from psipo_explore._potentials import convex_potential
 from psipo_explore._segments import Segments
 from psipo_explore._tables import SHOWN, html_table
@@ -20,6 +21,8 @@ from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import DPO, MarginLoss
 
 __all__ = ["Minimum", "minimise"]
+
+_SOLVED = 1e-12  # of a potential: how near the solver comes to the minimum
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,8 +124,8 @@ def minimise(data: Comparisons, loss: MarginLoss, beta: ArrayLike, *, pi_ref: Ar
     Raises
     ------
     ValueError
-        If there is no comparison, the loss has no well-defined minimiser or is not bounded below, or pi_ref excludes an
-        action that was compared.
+        If there is no comparison, the loss has no well-defined minimiser or is not bounded below, pi_ref excludes an action
+        that was compared, or beta is so small that rounding would decide between two actions.
     RuntimeError
         If the solver stops short of the minimum, with the gradient it reached.
 
@@ -150,6 +153,7 @@ def minimise(data: Comparisons, loss: MarginLoss, beta: ArrayLike, *, pi_ref: Ar
             return minimise(counts.as_comparisons(data), DPO, beta, pi_ref=reference)
     blocks, vanishing, inside = blocks_of(data, loss)
     x = convex_potential(data, loss, inside)
+    refuse_what_rounding_decides(np.where(vanishing, -np.inf, x), _SOLVED * (1 + np.abs(x)), beta, blocks)
     log_ratio = _closest_to_reference(x / beta[..., np.newaxis], blocks, vanishing, reference, data.contexts)
     with np.errstate(divide="ignore"):
         policy = np.exp(log_ratio + np.log(reference))

@@ -12,6 +12,7 @@ from scipy import special
 
 from psipo_explore import _checks as checks
 from psipo_explore._checks import Array, ArrayLike, Mask
+from psipo_explore._exact_sums import refuse_what_rounding_decides
 from psipo_explore.psi import Psi
 from psipo_explore.scores import ExpectedPsi, expected_psi, require_psi
 
@@ -43,7 +44,8 @@ def gibbs_policy(g: ExpectedPsi | ArrayLike, beta: ArrayLike, *, pi_ref: ArrayLi
     Raises
     ------
     ValueError
-        If beta is not positive and finite, or no action of pi_ref has a score above −inf.
+        If beta is not positive and finite, or so small that rounding in the scores would decide between two actions; or no
+        action of pi_ref has a score above −inf.
 
     Examples
     --------
@@ -97,7 +99,10 @@ def _log_weights(g: ExpectedPsi | ArrayLike, beta: ArrayLike, pi_ref: ArrayLike 
         raise ValueError("g is -inf on every action of pi_ref, must be above -inf on one")
 
     contends = _has_top_rate(score, support)
-    best = np.where(contends, score.rest, -np.inf).max(-1, keepdims=True)
+    contending = np.where(contends, score.rest, -np.inf)
+    if score.rounding is not None:
+        refuse_what_rounding_decides(contending, score.rounding, beta)
+    best = contending.max(-1, keepdims=True)
     with np.errstate(divide="ignore", over="ignore"):
         log_pi_ref = np.where(contends, np.log(pi_ref), -np.inf)
         shortfall = np.where(contends, score.rest - best, 0.0)
@@ -114,13 +119,14 @@ def _score_of_rewards(g: ArrayLike) -> ExpectedPsi:
 
 
 def _has_top_rate(score: ExpectedPsi, support: Mask) -> Mask:
-    """The actions of the support whose rate is the largest, up to the rounding of the sums of μ that it is made of."""
+    """The actions of the support whose rate is the largest."""
+    if score.place is not None:
+        place = np.where(support, score.place, -1)
+        return np.asarray(support & (place == place.max(-1, keepdims=True)))
     rate = np.where(support, score.rate, -np.inf)
-    terms = np.broadcast_to(score.won + score.lost, rate.shape)
-    top = rate.argmax(-1, keepdims=True)
-    scale = np.maximum(terms, np.take_along_axis(terms, top, -1))
-    ulp = np.finfo(np.float64).eps * scale
-    return np.asarray(rate >= np.take_along_axis(rate, top, -1) - 8 * rate.shape[-1] * ulp)
+    top = rate.max(-1, keepdims=True)
+    few_ulps = 4 * np.finfo(np.float64).eps * (score.won + score.lost)
+    return np.asarray(rate >= top - few_ulps)
 
 
 def optimal_policy(

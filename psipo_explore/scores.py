@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from psipo_explore import _checks as checks
-from psipo_explore._checks import Array, ArrayLike, Mask
+from psipo_explore._checks import Array, ArrayLike, Indices, Mask
+from psipo_explore._exact_sums import exact_sum, order_of_rates
 from psipo_explore._logistic_sums import win_rates
 from psipo_explore._tables import SHOWN, html_table
 from psipo_explore.psi import IDENTITY, LOGIT, Psi
@@ -19,6 +20,8 @@ from psipo_explore.psi import IDENTITY, LOGIT, Psi
 __all__ = ["ExpectedPsi", "expected_psi", "expected_psi_bradley_terry"]
 
 _BLOCK = 1 << 20  # entries of Ψ held at once where the whole table would not fit
+_ULPS_OF_A_TERM = 4 * float(np.finfo(float).eps)  # Ψ is right to an ulp or two, and μ and their product are rounded
+_CHEBYSHEV = 2e-14  # error of a win rate by nodes
 _SMALL = 512  # actions below which the table's rows are quicker than Chebyshev nodes
 
 
@@ -35,6 +38,10 @@ class ExpectedPsi:
         μ of the opponents surely beaten (where Ψ(1) = ∞), and of those that surely beat (where Ψ(0) = −∞).
     rest : ndarray, shape (..., K)
         The finite part, in which a certain opponent counts as an even one.
+    place : ndarray of int, shape (..., K), optional
+        Of each rate, won − lost, in ascending order; equal rates share a place. By default found from won and lost.
+    rounding : ndarray, shape (..., K), optional
+        How far rounding may have moved rest; 0 by default, where rest is given and not a sum.
 
     Raises
     ------
@@ -52,6 +59,8 @@ class ExpectedPsi:
     won: Array
     lost: Array
     rest: Array
+    place: Indices | None = None
+    rounding: Array | None = None
 
     def __post_init__(self) -> None:
         for name in ("won", "lost", "rest"):
@@ -139,11 +148,27 @@ def expected_psi(p: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None) -> Expe
     if not np.isfinite(finite).all():
         remedy = "be accurate there" if psi.odd else "be odd, so that the smaller of p and pᵀ serves"
         raise ValueError(f"psi '{psi.name}' is infinite at a p so close to 0 or 1 that it rounds to certainty, must {remedy}")
+    terms = opponent * finite
     return ExpectedPsi(
         won=np.sum(opponent * surely_beats, -1),
         lost=np.sum(opponent * surely_loses, -1),
-        rest=np.matmul(finite, mu[..., np.newaxis])[..., 0],
+        rest=exact_sum(terms),
+        place=_places(surely_beats, surely_loses, mu),
+        rounding=_ULPS_OF_A_TERM * np.abs(terms).sum(-1),
     )
+
+
+def _places(surely_beats: Mask, surely_loses: Mask, mu: Array) -> Indices:
+    """Of the rates, where a table holds certain pairs; all the same where it holds none."""
+    shape = np.broadcast_shapes(surely_beats.shape[:-1], mu.shape)
+    surely_beats, surely_loses = (np.broadcast_to(sure, (*shape, shape[-1])) for sure in (surely_beats, surely_loses))
+    mu = np.broadcast_to(mu, shape)
+    certain = (surely_beats | surely_loses).any((-2, -1))
+    place = np.zeros(shape, dtype=np.intp)
+    if certain.any():
+        signs = surely_beats[certain].astype(np.float64) - surely_loses[certain]
+        place[certain] = order_of_rates(signs, mu[certain])
+    return place
 
 
 def require_psi(psi: Psi) -> None:
@@ -201,17 +226,21 @@ def expected_psi_bradley_terry(rewards: ArrayLike, psi: Psi, *, mu: ArrayLike | 
     r, mu = np.broadcast_to(r, shape), np.broadcast_to(mu, shape)
     if psi is LOGIT:
         usual = np.take_along_axis(r, mu.argmax(-1, keepdims=True), -1)  # opponents that count keep their digits
-        g = (r - usual) - np.sum(mu * (r - usual), -1, keepdims=True)
+        mean = np.sum(mu * (r - usual), -1, keepdims=True)
+        g = (r - usual) - mean
+        rounding = _ULPS_OF_A_TERM * (np.abs(r - usual) + np.abs(mean))
     elif psi is IDENTITY and shape[-1] > _SMALL:
         g = np.vectorize(win_rates, otypes=[np.float64], signature="(k),(k)->(k)")(r, mu)
+        rounding = np.full(shape, _CHEBYSHEV)
     else:
-        g = _in_blocks_of_rows(r, psi, mu)
+        g, rounding = _in_blocks_of_rows(r, psi, mu)
     nothing = np.zeros(shape)
-    return ExpectedPsi(won=nothing, lost=nothing, rest=g)
+    return ExpectedPsi(won=nothing, lost=nothing, rest=g, place=np.zeros(shape, np.intp), rounding=rounding)
 
 
-def _in_blocks_of_rows(r: Array, psi: Psi, mu: Array) -> Array:
-    g = np.empty(r.shape)
+def _in_blocks_of_rows(r: Array, psi: Psi, mu: Array) -> tuple[Array, Array]:
+    """The scores, and how far rounding may have moved them."""
+    g, rounding = np.empty(r.shape), np.empty(r.shape)
     rows = max(1, _BLOCK // max(1, r.size))
     for start in range(0, r.shape[-1], rows):
         gaps = r[..., start : start + rows, np.newaxis] - r[..., np.newaxis, :]
@@ -219,5 +248,7 @@ def _in_blocks_of_rows(r: Array, psi: Psi, mu: Array) -> Array:
             flow = psi.of_log_odds(gaps)
         except ValueError as error:
             raise ValueError(f"rewards differ by up to {np.abs(gaps).max():g}; {error}") from None
-        g[..., start : start + rows] = np.matmul(flow, mu[..., np.newaxis])[..., 0]
-    return g
+        terms = mu[..., np.newaxis, :] * flow
+        g[..., start : start + rows] = exact_sum(terms)
+        rounding[..., start : start + rows] = _ULPS_OF_A_TERM * np.abs(terms).sum(-1)
+    return g, rounding

@@ -1,0 +1,118 @@
+"""Sums that add no error of their own, so that equal sums come out equal, and what rounding may not decide is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from psipo_explore import _checks as checks
+from psipo_explore._checks import Array, Indices
+
+_EPS = float(np.finfo(float).eps)
+_DIGITS = 53  # of a float64, in bits
+_FEW_ULPS = 4 * _EPS
+_MATTERS = 1e-6  # of a log-ratio
+_NOTHING_LEFT = 745.0  # nats below the best at which a probability rounds to 0
+
+
+def exact_sum(terms: Array) -> Array:
+    """Σ over the last axis, rounded once: high parts that add up exactly, then what is left of each term.
+
+    Error-free extraction (Rump, Ogita and Oishi 2008, "Accurate floating-point summation").
+    """
+    _, exponent = np.frexp(np.abs(terms).max(-1, keepdims=True))
+    below_one = np.ldexp(terms, -exponent)
+    big = 2.0 ** (int(terms.shape[-1]).bit_length() + 1)
+    high = (below_one + big) - big
+    return np.asarray(np.ldexp(high.sum(-1) + (below_one - high).sum(-1), exponent[..., 0]))
+
+
+def order_of_rates(signs: Array, mu: Array) -> Indices:
+    """Place of each rate Σ_y' signs[y, y'] μ(y') in ascending order; equal rates share one.
+
+    Rates are compared exactly. They are equal if they differ by no more than a few ulp of the largest mass that only one of
+    the two actions counts: so much the masses themselves may have been rounded.
+
+    Parameters
+    ----------
+    signs : ndarray, shape (..., K, K)
+        1 where y surely beats y', −1 where it surely loses, else 0.
+    mu : ndarray, shape (..., K)
+        Masses of the opponents.
+    """
+    mu = np.broadcast_to(mu, signs.shape[:-1])
+    digits = _exact_digits(signs, mu)
+    order = np.lexsort(digits[::-1])
+    ascending = [np.take_along_axis(digit, order, -1) for digit in digits]
+    n_bits = _bits_a_digit(mu.shape[-1])
+    steps = sum(np.diff(digit) * 2.0 ** (-n_bits * (k + 1)) for k, digit in enumerate(ascending))
+    sorted_signs = np.take_along_axis(signs, order[..., np.newaxis], -2)
+    counted_by_one = np.diff(sorted_signs, axis=-2) != 0
+    largest = np.where(counted_by_one, mu[..., np.newaxis, :], 0.0).max(-1)
+    place = np.zeros(order.shape, dtype=np.intp)
+    np.put_along_axis(place, order[..., 1:], np.cumsum(steps > _FEW_ULPS * largest, axis=-1), -1)
+    return place
+
+
+def _bits_a_digit(n: int) -> int:
+    """So few that n numbers of that many bits add up exactly."""
+    return _DIGITS - n.bit_length()
+
+
+def _exact_digits(signs: Array, mu: Array) -> list[Array]:
+    """Each rate as a number in base 2^b, first digit first: the digits but the first from 0 to 2^b − 1."""
+    base = 2.0 ** _bits_a_digit(mu.shape[-1])
+    digits, left = [], mu
+    while left.any() or not digits:
+        left = left * base
+        whole = np.floor(left)
+        digits.append(np.matmul(signs, whole[..., np.newaxis])[..., 0])
+        left = left - whole
+    for k in range(len(digits) - 1, 0, -1):
+        carried = np.floor(digits[k] / base)
+        digits[k] = digits[k] - carried * base
+        digits[k - 1] = digits[k - 1] + carried
+    return digits
+
+
+def refuse_what_rounding_decides(scores: Array, rounding: Array, beta: Array, blocks: Indices | None = None) -> None:
+    """Refuse a β that makes rounding matter: two scores of one block differ by no more than it, and not by 0.
+
+    Parameters
+    ----------
+    scores, rounding : ndarray, shape (..., K)
+        Scores, −inf for what does not contend, and how far rounding may have moved them.
+    beta : ndarray, shape (...)
+        What differences of scores are divided by.
+    blocks : ndarray of int, shape (K,), optional
+        Scores are compared inside a block; all by default.
+    """
+    if _MATTERS * beta.min() >= 2 * rounding.max():
+        return
+    shape = np.broadcast_shapes(scores.shape, rounding.shape, (*beta.shape, 1))
+    scores, rounding = np.broadcast_to(scores, shape), np.broadcast_to(rounding, shape)
+    block = np.zeros(shape, np.intp) if blocks is None else np.broadcast_to(blocks, shape)
+    order = np.lexsort((-scores, block))
+    scores, rounding, block = (np.take_along_axis(part, order, -1) for part in (scores, rounding, block))
+    same_block = np.diff(block) == 0
+    with np.errstate(invalid="ignore"):
+        gap = scores[..., :-1] - scores[..., 1:]
+    strength = np.broadcast_to(beta[..., np.newaxis], gap.shape)
+    close = same_block & (gap > 0) & (gap <= rounding[..., :-1] + rounding[..., 1:])
+    decided = close & (gap > _MATTERS * strength) & _leaves_something(scores, block, strength)
+    if decided.any():
+        *batch, k = at = np.unravel_index(int(np.argmax(decided)), decided.shape)
+        pair = sorted(int(order[(*batch, i)]) for i in (k, k + 1))
+        name = checks.entry("beta", tuple(int(i) for i in batch[len(batch) - beta.ndim :]) if beta.ndim else ())
+        raise ValueError(
+            f"{name} = {strength[at]:g} is too small: the scores of actions {pair[0]} and {pair[1]} differ by {gap[at]:.2g}, "
+            "which rounding alone may have made"
+        )
+
+
+def _leaves_something(scores: Array, block: Indices, beta: Array) -> Array:
+    """Whether the upper of two neighbours is near enough to its block's best to keep any probability."""
+    starts = np.concatenate([np.ones((*block.shape[:-1], 1), bool), np.diff(block) != 0], axis=-1)
+    first = np.maximum.accumulate(np.where(starts, np.arange(block.shape[-1]), 0), axis=-1)
+    best = np.take_along_axis(scores, first, -1)[..., :-1]
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(best - scores[..., :-1] < _NOTHING_LEFT * beta)

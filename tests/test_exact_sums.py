@@ -1,0 +1,165 @@
+"""What rounding may not decide: equal sums come out equal, unequal ones do not, and what is too near to tell is refused."""
+
+from fractions import Fraction
+from math import fsum
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from oracles import Table
+from strategies import tables
+
+import psipo_explore as psipo
+from psipo_explore import DPO, IDENTITY, IPO, LOGIT, Comparisons, expected_psi, gibbs_policy, minimise, optimal_policy, tournament
+from psipo_explore._exact_sums import exact_sum, order_of_rates
+from psipo_explore.psi import PROBIT
+
+TERMS = st.lists(st.floats(-1e200, 1e200) | st.floats(-1, 1) | st.just(0.1), min_size=1, max_size=40)
+
+
+@given(TERMS)
+def test_a_sum_is_rounded_once(terms: list[float]) -> None:
+    largest = max(map(abs, terms))
+    assert abs(exact_sum(np.array(terms)) - fsum(terms)) <= 2.0**-52 * abs(fsum(terms)) + 1e-28 * largest
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=12), st.randoms(use_true_random=False))
+def test_the_order_of_terms_changes_nothing(terms: list[float], random: Any) -> None:
+    shuffled = random.sample(terms, len(terms))
+    assert exact_sum(np.array(terms)) == exact_sum(np.array(shuffled))
+
+
+@st.composite
+def rates(draw: Any) -> tuple[np.ndarray, np.ndarray]:
+    k = draw(st.integers(1, 6))
+    signs = np.array(draw(st.lists(st.sampled_from([-1, 0, 1]), min_size=k * k, max_size=k * k)), dtype=float).reshape(k, k)
+    masses = st.integers(0, 4).map(float) | st.floats(-300, 0).map(lambda exponent: 2.0 ** round(exponent))
+    mu = np.array(draw(st.lists(masses, min_size=k, max_size=k))) + 0.0
+    return signs, mu / max(mu.sum(), 1.0)
+
+
+@given(rates())
+def test_rates_are_put_in_order_as_fractions_are(of: tuple[np.ndarray, np.ndarray]) -> None:
+    signs, mu = of
+    place = order_of_rates(signs, mu)
+    exact = [sum((Fraction(float(m)) * int(sign) for sign, m in zip(row, mu, strict=True)), Fraction(0)) for row in signs]
+    for y in range(len(mu)):
+        for z in range(len(mu)):
+            differ = [m for m, a, b in zip(mu, signs[y], signs[z], strict=True) if a != b]
+            if abs(exact[y] - exact[z]) > Fraction(1e-12) * Fraction(max(differ, default=0.0)):
+                assert (place[y] < place[z]) == (exact[y] < exact[z])
+            elif exact[y] == exact[z]:
+                assert place[y] == place[z]
+
+
+def test_a_batch_is_put_in_order_one_by_one() -> None:
+    rng = np.random.default_rng(0)
+    signs, mu = rng.integers(-1, 2, (2, 3, 5, 5)).astype(float), rng.dirichlet(np.ones(5), (2, 3))
+    places = order_of_rates(signs, mu)
+    for at in np.ndindex(2, 3):
+        assert_array_equal(places[at], order_of_rates(signs[at], mu[at]))
+
+
+def test_a_tiny_mass_decides_and_so_do_equal_ones() -> None:
+    """0 beats 2; 1 beats 2 and 3, whom hardly anybody draws."""
+    for least in (5e-13, 1e-17, 1e-100):
+        mu = np.full(1000, (1 - least) / 999)
+        mu[3] = least
+        policy = optimal_policy(tournament([(0, 2), (1, 2), (1, 3)], 1000), LOGIT, 1.0, mu=mu)
+        assert_array_equal(policy[:2], [0, 1])
+    even = optimal_policy(tournament([(0, 2), (1, 2)], 1000), LOGIT, 1.0)
+    assert_array_equal(even[:2], [0.5, 0.5])
+
+
+def test_masses_that_add_up_to_the_same_are_equal_rates() -> None:
+    """0.1 + 0.2 against 0.3."""
+    table = tournament([(0, 2), (0, 3), (1, 4)], 6)
+    policy = optimal_policy(table, LOGIT, 1.0, mu=[0.2, 0.2, 0.1, 0.2, 0.3, 0.0])
+    assert_allclose(policy[:2], 0.5, rtol=1e-15)
+
+
+@pytest.mark.parametrize("psi", [LOGIT, IDENTITY, PROBIT], ids=lambda psi: psi.name)
+def test_equal_opponents_in_another_order_give_equal_scores(psi: psipo.Psi) -> None:
+    q = np.array([0.61, 0.72, 0.83, 0.94])
+    p = np.full((6, 6), 0.5)
+    p[0, 2:], p[1, 2:] = q, q[[2, 0, 3, 1]]
+    p[2:, :2] = 1 - p[:2, 2:].T
+    for beta in (1e-16, 1e-12, 1.0):
+        assert_array_equal(*optimal_policy(p, psi, beta)[:2])
+    assert_array_equal(optimal_policy(p, psi, 1e-16)[:2], 0.5)
+    assert_array_equal(optimal_policy(tournament([(0, 1), (1, 2), (2, 0)], 3, 0.8), psi, 1e-12), np.full(3, 1 / 3))
+
+
+@given(st.data(), st.sampled_from([1e-16, 1e-12, 1e-3]))
+def test_names_do_not_matter(data: st.DataObject, beta: float) -> None:
+    """Under another numbering of the actions the answer is the same, or refused as it was."""
+    p, order = data.draw(tables(4, certain=True)), data.draw(st.permutations(range(4)))
+    one, other = (policy_or_refusal(table, beta) for table in (p, p[np.ix_(order, order)]))
+    assert isinstance(one, str) == isinstance(other, str)
+    if not isinstance(one, str):
+        assert_allclose(other, one[list(order)], rtol=1e-3)
+
+
+def policy_or_refusal(table: Table, beta: float) -> Table | str:
+    try:
+        return optimal_policy(table, LOGIT, beta)
+    except ValueError as error:
+        return str(error)
+
+
+SUMS_ALIKE = np.array([[0, 0, 0.1, 0.7], [0, 0, 0.7, 0.1], [0.3, 0.2, 0, 1], [0.2, 0.3, 1, 0]])
+
+
+@pytest.mark.parametrize("loss", [DPO, IPO], ids=lambda loss: loss.name)
+def test_a_tie_of_minimise_is_not_decided_by_rounding(loss: psipo.MarginLoss) -> None:
+    data = Comparisons.from_table(SUMS_ALIKE)
+    with pytest.raises(
+        ValueError,
+        match=r"^beta = 1e-16 is too small: the scores of actions 0 and 1 differ by .*, which rounding alone may have made$",
+    ):
+        minimise(data, loss, 1e-16)
+    assert_allclose(minimise(data, loss, 1e-6).policy[:2], 0.5, rtol=1e-6)
+
+
+def scores_apart_by(gap: float, rounding: float) -> psipo.ExpectedPsi:
+    nothing = np.zeros(3)
+    return psipo.ExpectedPsi(nothing, nothing, np.array([0.0, 1.0 - gap, 1.0]), rounding=np.full(3, rounding))
+
+
+def test_only_a_difference_that_matters_and_may_be_rounding_is_refused() -> None:
+    gap = 2.0**-50
+    near = scores_apart_by(gap, gap)
+    with pytest.raises(
+        ValueError, match=r"^beta\[1\] = 1e-16 is too small: the scores of actions 1 and 2 differ by 8.9e-16, which"
+    ):
+        gibbs_policy(near, [1.0, 1e-16])
+    assert_allclose(gibbs_policy(near, 1e-3)[1:], 0.5, rtol=1e-9)
+    assert_allclose(gibbs_policy(scores_apart_by(gap, gap / 4), 1e-16), [0, np.exp(-gap / 1e-16), 1], rtol=1e-3)
+    assert_array_equal(gibbs_policy(scores_apart_by(0.0, 1e-3), 1e-16), [0, 0.5, 0.5])
+    assert_array_equal(gibbs_policy([0.0, 1.0 - gap, 1.0], 1e-18), [0, 0, 1])
+
+
+def test_a_tie_among_those_that_get_nothing_is_no_reason_to_refuse() -> None:
+    nothing = np.zeros(3)
+    score = psipo.ExpectedPsi(nothing, nothing, np.array([0.0, 2.0**-52, 1.0]), rounding=np.full(3, 1e-15))
+    assert_array_equal(gibbs_policy(score, 1e-16), [0, 0, 1])
+    assert_array_equal(gibbs_policy(score, 1e-16, pi_ref=[0.0, 0.5, 0.5]), [0, 0, 1])
+
+
+def test_contexts_are_not_compared_with_each_other() -> None:
+    """The scores of two contexts lie next to each other by chance; no probability rests on that."""
+    pairs = [("a", "b"), ("b", "a"), ("c", "d"), ("d", "c")]
+    one = Comparisons.from_pairs(pairs, weights=[3, 1, 3, 1 + 1e-13])
+    data = Comparisons(one.winners, one.losers, one.actions, one.weights, [0, 0, 1, 1])
+    assert_array_equal(minimise(data, IPO, 1e-13).policy, [1, 0, 1, 0])
+
+
+def test_rounding_is_bounded_by_what_is_summed() -> None:
+    p = tournament([(0, 1)], 3, 0.9)
+    score = expected_psi(p, LOGIT)
+    assert score.rounding is not None
+    assert_allclose(score.rounding[:2], 4 * 2.0**-52 * np.log(9) / 3, rtol=1e-12)
+    assert_array_equal(score.place, 0)
