@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import index
+from reprlib import Repr
 from textwrap import indent
 from typing import SupportsIndex, TypeVar
 
@@ -53,6 +54,33 @@ POLICY_TOLERANCE = 1e-6  # what float32 probabilities may be off
 PAIR_TOLERANCE = 1e-9
 
 
+_LONGEST_SHOWN = 60  # characters of one value in a message
+_MOST_LISTED = 9  # labels, columns or fields in a message
+_repr = Repr()
+_repr.maxstring = _repr.maxother = _repr.maxlong = 2 * _LONGEST_SHOWN
+
+
+def shown(value: object) -> str:
+    """What the user gave, as Python writes it; the end is cut off where that is long."""
+    try:
+        return cut(" ".join(_repr.repr(value).split()))
+    except Exception:  # such as of a whole number of more digits than Python writes
+        return f"a value of type {type(value).__name__}"
+
+
+def cut(text: object) -> str:
+    """A label or another text on one line; the end is cut off where it is long."""
+    start = str(text)[: _LONGEST_SHOWN + 1]
+    printable = "".join(c if c.isprintable() else "?" for c in start)
+    return printable if len(printable) <= _LONGEST_SHOWN else f"{printable[:_LONGEST_SHOWN]}…"
+
+
+def listed(labels: Sequence[object]) -> str:
+    """The first labels, columns or fields, and how many there are where these are not all."""
+    first = ", ".join(map(cut, labels[:_MOST_LISTED]))
+    return first if len(labels) <= _MOST_LISTED else f"{first}, … ({len(labels)} in all)"
+
+
 def entry(name: str, at: Sequence[np.intp] | tuple[int, ...]) -> str:
     """Write an entry as the reader would: p[2, 0], or just p for a scalar."""
     return f"{name}[{', '.join(str(i) for i in at)}]" if len(at) else name
@@ -83,7 +111,7 @@ def real(name: str, values: ArrayLike) -> Array:
     except ValueError:
         raise ValueError(f"{name} is ragged, must be a rectangular array of numbers") from None
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} holds {array.dtype} values, must be real numbers")
+        raise TypeError(f"{name} holds {cut(array.dtype)} values, must be real numbers")
     return array.astype(np.float64)
 
 
@@ -105,9 +133,9 @@ def count(name: str, value: SupportsIndex) -> int:
     try:
         number = index(value)
     except TypeError:
-        raise TypeError(f"{name} = {value!r}, must be a whole number") from None
+        raise TypeError(f"{name} = {shown(value)}, must be a whole number") from None
     if number < 1:
-        raise ValueError(f"{name} = {number}, must be at least 1")
+        raise ValueError(f"{name} = {shown(number)}, must be at least 1")
     return number
 
 
@@ -134,7 +162,7 @@ def beta_in_training(values: ArrayLike) -> Array:
 
 def instance(name: str, value: _T, kind: type, expected: str) -> _T:
     if not isinstance(value, kind):
-        raise TypeError(f"{name} = {value!r}, must be {expected}")
+        raise TypeError(f"{name} = {shown(value)}, must be {expected}")
     return value
 
 
@@ -225,5 +253,5 @@ def indices(name: str, values: ArrayLike) -> Indices:
     if array.ndim != 1:
         raise ValueError(f"{name} has shape {array.shape}, must have one axis")
     if array.size and array.dtype.kind not in "iu":
-        raise TypeError(f"{name} holds {array.dtype} values, must be integers")
+        raise TypeError(f"{name} holds {cut(array.dtype)} values, must be integers")
     return array.astype(np.intp)

@@ -35,7 +35,7 @@ def counted_pairs(
     for k, pair in enumerate(rows):
         for label in pair:
             if label not in index:
-                raise ValueError(f"pairs[{k}] names {label}, which is not among the actions {', '.join(map(str, labels))}")
+                raise ValueError(f"pairs[{k}] names {checks.cut(label)}, which is not among the actions {checks.listed(labels)}")
     ends = np.array([[index[winner], index[loser]] for winner, loser in rows], dtype=np.intp)
     ends, counts = ends[counts > 0], counts[counts > 0]
     return ends[:, 0], ends[:, 1], labels, counts
@@ -43,10 +43,10 @@ def counted_pairs(
 
 def _pair(k: int, pair: Any) -> tuple[Hashable, Hashable]:
     if not isinstance(pair, Sequence | np.ndarray) or isinstance(pair, str) or len(pair) != 2:
-        raise ValueError(f"pairs[{k}] = {pair!r}, must be (winner, loser)")
+        raise ValueError(f"pairs[{k}] = {checks.shown(pair)}, must be (winner, loser)")
     winner, loser = pair
     if winner == loser:
-        raise ValueError(f"pairs[{k}] = ({winner!r}, {loser!r}), an action cannot beat itself")
+        raise ValueError(f"pairs[{k}] = ({checks.shown(winner)}, {checks.shown(loser)}), an action cannot beat itself")
     return winner, loser
 
 
@@ -59,7 +59,7 @@ def check_lengths(data: Comparisons) -> None:
     identities = list(zip(data.contexts.tolist(), data.actions, strict=True))
     if len(set(identities)) < len(identities):
         twice = next(label for i, (_, label) in enumerate(identities) if identities[i] in identities[:i])
-        raise ValueError(f"actions names {twice!r} twice in one context, must name each action once")
+        raise ValueError(f"actions names {checks.shown(twice)} twice in one context, must name each action once")
     for name in ("losers", "weights"):
         if getattr(data, name).shape != data.winners.shape:
             raise ValueError(f"{name} has shape {getattr(data, name).shape}, must be that of winners, {data.winners.shape}")

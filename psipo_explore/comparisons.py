@@ -342,8 +342,9 @@ class Comparisons:
             raise ValueError(f"prior = {prior:g} and the weights sum to more than float64 holds")
         np.fill_diagonal(total, 1.0)
         if (total == 0).any():
-            pairs = [f"{self.actions[y]} and {self.actions[z]}" for y, z in np.argwhere(np.triu(total == 0))]
-            which = f"{pairs[0]} (and {len(pairs) - 1} more)" if len(pairs) > 1 else pairs[0]
+            never = np.argwhere(np.triu(total == 0))
+            first = " and ".join(checks.cut(self.actions[y]) for y in never[0])
+            which = f"{first} (and {len(never) - 1} more)" if len(never) > 1 else first
             raise ValueError(f"prior = 0 leaves pairs that were never compared without a preference: {which}; must be positive")
         p = wins / total
         np.fill_diagonal(p, 0.5)

@@ -97,7 +97,7 @@ def _winners_and_losers(pairs: Sequence[tuple[int, int]] | ArrayLike, n_actions:
     if array.ndim != 2 or array.shape[1] != 2:
         raise ValueError(f"pairs has shape {array.shape}, must be (N, 2): a winner and a loser each")
     if array.dtype.kind not in "iu":
-        raise TypeError(f"pairs holds {array.dtype} values, must be integers from 0 to {n_actions - 1}")
+        raise TypeError(f"pairs holds {checks.cut(array.dtype)} values, must be integers from 0 to {n_actions - 1}")
     winners, losers = array.astype(np.intp).T
     outside = np.any((array < 0) | (array >= n_actions), axis=1)
     _refuse_pair(outside, array, f"must be from 0 to {n_actions - 1}")

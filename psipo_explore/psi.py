@@ -13,6 +13,7 @@ import numpy as np
 from scipy import special
 
 from psipo_explore import _checks as checks
+from psipo_explore import _named_psi as named
 from psipo_explore._callables import (
     Function,
     is_odd,
@@ -88,7 +89,7 @@ class Psi:
         require_non_decreasing("function", function, self.at_zero, self.at_one)
         require_limits(function, self.at_zero, self.at_one)
         if odd and not is_odd(function, self.at_zero, self.at_one):
-            raise ValueError(f"odd = True, but {name}(q) + {name}(1 - q) is not constant")
+            raise ValueError(f"odd = True, but {checks.cut(name)}(q) + {checks.cut(name)}(1 - q) is not constant")
 
     @classmethod
     def from_callable(cls, f: Callable[..., ArrayLike], *, name: str) -> Psi:
@@ -231,7 +232,8 @@ class Psi:
             values = np.where(x <= 0, smaller, 2 * self.centre - smaller)
         else:
             values = self(special.expit(x))
-        checks.refuse_where(np.isinf(values), "log_odds", x, f"is too far out to tell from certainty under psi '{self.name}'")
+        expected = f"is too far out to tell from certainty under psi '{checks.cut(self.name)}'"
+        checks.refuse_where(np.isinf(values), "log_odds", x, expected)
         return values[()]
 
     def derivative(self, q: ArrayLike) -> Array:
@@ -320,43 +322,14 @@ def folded_power(lam: float) -> Psi:
         return LOGIT
     return Psi(
         f"folded power {lam:g}",
-        partial(_folded_power, lam=lam),
+        partial(named.folded_power, lam=lam),
         latex=rf"\frac{{q^{{{lam:g}}} - (1-q)^{{{lam:g}}}}}{{{lam:g}}}",
         at_zero=-1 / lam,
         at_one=1 / lam,
-        derivative=partial(_folded_power_slope, lam=lam),
+        derivative=partial(named.folded_power_slope, lam=lam),
         odd=True,
-        of_log_odds=partial(_folded_power_of_log_odds, lam=lam),
+        of_log_odds=partial(named.folded_power_of_log_odds, lam=lam),
     )
-
-
-def _folded_power(q: Array, lam: float) -> Array:
-    return _folded_power_of_log_odds(special.logit(q), lam)
-
-
-def _folded_power_of_log_odds(x: Array, lam: float) -> Array:
-    """(1 − e^{−λ|x|}) σ(|x|)^λ / λ with the sign of x: no difference of near equals at q = ½, and logit as λ → 0."""
-    distance = np.abs(x)
-    with np.errstate(over="ignore"):
-        scaled = lam * distance
-    gap = np.where(scaled < 1, x * special.exprel(-np.minimum(scaled, 1)), np.sign(x) * -np.expm1(-scaled) / lam)
-    return np.asarray(gap * np.exp(lam * special.log_expit(distance)))
-
-
-def _folded_power_slope(q: Array, lam: float) -> Array:
-    return np.asarray(q ** (lam - 1) + (1 - q) ** (lam - 1))
-
-
-def _logit_slope(q: Array) -> Array:
-    return 1 / (q * (1 - q))
-
-
-def _probit_slope(q: Array) -> Array:
-    return np.asarray(np.sqrt(2 * np.pi) * np.exp(special.ndtri(q) ** 2 / 2))
-
-
-def _probit_of_log_odds(x: Array) -> Array:
-    return np.asarray(np.copysign(special.ndtri_exp(special.log_expit(-np.abs(x))), x))
 
 
 LOGIT = Psi(
@@ -365,7 +338,7 @@ LOGIT = Psi(
     latex=r"\log\frac{q}{1-q}",
     at_zero=-np.inf,
     at_one=np.inf,
-    derivative=_logit_slope,
+    derivative=named.logit_slope,
     odd=True,
     of_log_odds=np.positive,
 )
@@ -385,9 +358,9 @@ PROBIT = Psi(
     latex=r"\Phi^{-1}(q)",
     at_zero=-np.inf,
     at_one=np.inf,
-    derivative=_probit_slope,
+    derivative=named.probit_slope,
     odd=True,
-    of_log_odds=_probit_of_log_odds,
+    of_log_odds=named.probit_of_log_odds,
 )
 LOG = Psi(
     "log",

@@ -58,7 +58,7 @@ class TrainingRun:
     actions: tuple[str, ...]
 
     def __repr__(self) -> str:
-        return f"TrainingRun(policy of shape {self.policy.shape}, {self.steps[-1]} steps, actions {', '.join(self.actions[:9])})"
+        return f"TrainingRun(policy of shape {self.policy.shape}, {self.steps[-1]} steps, actions {checks.listed(self.actions)})"
 
     def _repr_html_(self) -> str:
         """The last policies of a single loss, data set and β; of more, how many there are."""
@@ -100,7 +100,9 @@ class TrainingRun:
         array([0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2])
         """
         if self.actions.count(action) != 1:
-            raise ValueError(f"action {action!r} is the label of {self.actions.count(action)} actions, must be that of one")
+            raise ValueError(
+                f"action {checks.shown(action)} is the label of {self.actions.count(action)} actions, must be that of one"
+            )
         return self.policy[..., self.actions.index(action)]
 
     def mean(self) -> Array:
@@ -276,7 +278,7 @@ class Settings:
         reference, *_ = [context_policy(table, pi_ref) for table in tables]
         optimiser = Adam(0.01) if optimiser is None else optimiser
         if isinstance(optimiser, type) or not hasattr(optimiser, "steps"):
-            raise TypeError(f"optimiser = {optimiser!r}, must be an optimiser, such as Adam(0.01)")
+            raise TypeError(f"optimiser = {checks.shown(optimiser)}, must be an optimiser, such as Adam(0.01)")
         axes = [len(tables)] * (not isinstance(data, Comparisons)) + [len(losses)] * (not isinstance(loss, MarginLoss))
         return cls(
             tables=tables,
@@ -373,7 +375,8 @@ def _tables(data: Comparisons | Sequence[Comparisons]) -> list[Comparisons]:
         if not table.winners.size:
             raise ValueError(f"{name} holds no comparison, must hold at least one")
         if table.actions != given[0].actions or not np.array_equal(table.contexts, given[0].contexts):
-            raise ValueError(f"{name} has actions {table.actions[:9]}, must have those of data[0], {given[0].actions[:9]}")
+            found, expected = checks.listed(table.actions), checks.listed(given[0].actions)
+            raise ValueError(f"{name} has actions {found}, must have those of data[0]: {expected}")
     return [table.merged() for table in given]
 
 
@@ -392,5 +395,5 @@ def _seeds(seeds: int | Sequence[int]) -> Sequence[int]:
         return range(checks.count("seeds", int(seeds)))
     given = list(seeds) if isinstance(seeds, Iterable) else [seeds]
     if not given or not all(isinstance(seed, int | np.integer) and seed >= 0 for seed in given):
-        raise ValueError(f"seeds = {seeds!r}, must be how many, or whole numbers from 0 on, at least one")
+        raise ValueError(f"seeds = {checks.shown(seeds)}, must be how many, or whole numbers from 0 on, at least one")
     return given

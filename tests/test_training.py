@@ -200,7 +200,7 @@ def test_the_bar_counts_steps(capfd: pytest.CaptureFixture[str]) -> None:
         ({"data": []}, r"^data is empty, must hold at least one data set"),
         (
             {"data": [D1, NEVER_WINS, Comparisons.from_pairs([("a", "b")])]},
-            r"^data\[2\] has actions \('a', 'b'\), must have those",
+            r"^data\[2\] has actions a, b, must have those of data\[0\]: a, b, c",
         ),
         ({"data": [D1, Comparisons.from_table(np.zeros((3, 3)))]}, r"^data\[1\] holds no comparison"),
         ({"loss": []}, r"^loss is empty"),

@@ -1,0 +1,71 @@
+"""What is refused is refused in a short sentence that begins with the argument's name."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from psipo_explore import D1, IPO, LOGIT, Comparisons, Psi, bradley_terry, diagnose, fit_reward, minimise, train
+from psipo_explore import _checks as checks
+from psipo_explore.few_samples import preference_law
+
+LONG = "x" * 20_000_000
+MANY = [f"action {k}" for k in range(100_000)]
+DIGITS = 10**5000  # more than Python writes
+ONE_PAIR = Comparisons.from_pairs([(LONG, "b")], actions=[LONG, "b", "c"])
+
+WITH_LONG_VALUES: list[tuple[str, Callable[[], object]]] = [
+    ("pairs", lambda: Comparisons.from_pairs([(LONG, LONG)])),
+    ("pairs", lambda: Comparisons.from_pairs([LONG])),  # type: ignore[list-item]
+    ("pairs", lambda: Comparisons.from_pairs([("a", LONG)], actions=["a", "b"])),
+    ("pairs", lambda: Comparisons.from_pairs([("a", "b")], actions=MANY)),
+    ("actions", lambda: Comparisons.from_pairs([("a", "b")], actions=["a", "b", LONG, LONG])),
+    ("prior", lambda: ONE_PAIR.preferences()),
+    ("action", lambda: train(D1, IPO, 1.0, steps=1).probability(LONG)),
+    ("data", lambda: train([ONE_PAIR, D1], IPO, 1.0)),
+    ("data", lambda: train([D1, ONE_PAIR], IPO, 1.0)),
+    ("data", lambda: minimise(LONG, IPO, 1.0)),  # type: ignore[arg-type]
+    ("data", lambda: fit_reward(MANY)),  # type: ignore[arg-type]
+    ("data", lambda: diagnose({"a": LONG})),  # type: ignore[arg-type]
+    ("optimiser", lambda: train(D1, IPO, 1.0, optimiser=LONG)),  # type: ignore[arg-type]
+    ("seeds", lambda: train(D1, IPO, 1.0, seeds=MANY)),  # type: ignore[arg-type]
+    ("seeds", lambda: train(D1, IPO, 1.0, seeds=[-DIGITS])),
+    ("steps", lambda: train(D1, IPO, 1.0, steps=-DIGITS)),
+    ("steps", lambda: train(D1, IPO, 1.0, steps=LONG)),  # type: ignore[arg-type]
+    ("n", lambda: preference_law([[0.5]], n=np.zeros(10**6))),  # type: ignore[arg-type]
+    ("rewards", lambda: bradley_terry(np.zeros(3, dtype=[("x" * 10**6, "f8")]))),
+    ("f", lambda: Psi.from_callable(LONG, name="f")),  # type: ignore[arg-type]
+    ("odd", lambda: Psi(LONG, np.sqrt, latex="", at_zero=0.0, at_one=1.0, odd=True)),
+    ("log_odds", lambda: Psi.from_callable(LOGIT, name=LONG).of_log_odds(800.0)),
+    ("text", lambda: Psi.from_formula("1+" + LONG)),
+]
+
+
+@pytest.mark.parametrize(("name", "call"), WITH_LONG_VALUES)
+def test_a_message_is_short_however_long_the_values_are(name: str, call: Callable[[], object]) -> None:
+    with pytest.raises((ValueError, TypeError), match=rf"^{name}\b") as refused:
+        call()
+    assert len(str(refused.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("short", "'short'"),
+        ("y" * 80, f"'{'y' * 59}…"),
+        ([1.5, None], "[1.5, None]"),
+        (np.eye(2), "array([[1., 0.], [0., 1.]])"),
+    ],
+)
+def test_a_value_is_written_as_python_writes_it_and_cut(value: object, written: str) -> None:
+    assert checks.shown(value) == written
+
+
+def test_a_value_that_python_does_not_write_is_named_by_its_type() -> None:
+    assert checks.shown(DIGITS) == "a value of type int"
+
+
+def test_labels_are_cut_and_the_first_are_listed() -> None:
+    assert checks.cut("a\x1b[31m\nb") == "a?[31m?b"
+    assert checks.listed("abc") == "a, b, c"
+    assert checks.listed(MANY).endswith("action 8, … (100000 in all)")
