@@ -6,7 +6,9 @@ or repaired in silence; what is returned is a new float64 array, ready for the m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from operator import index
 from reprlib import Repr
 from textwrap import indent
@@ -137,6 +139,22 @@ def count(name: str, value: SupportsIndex) -> int:
     if number < 1:
         raise ValueError(f"{name} = {shown(number)}, must be at least 1")
     return number
+
+
+def seeds(given: SupportsIndex | Iterable[SupportsIndex]) -> Sequence[int]:
+    """Different whole numbers from 0 on; n alone means 0, 1, …, n − 1."""
+    with suppress(TypeError):  # where they are several
+        return range(count("seeds", given))  # type: ignore[arg-type]
+    try:
+        numbers = [index(seed) for seed in given]  # type: ignore[union-attr]
+    except TypeError:
+        numbers = []
+    if not numbers or min(numbers) < 0:
+        raise ValueError(f"seeds = {shown(given)}, must be how many, or whole numbers from 0 on, at least one")
+    seed, times = Counter(numbers).most_common(1)[0]
+    if times > 1:
+        raise ValueError(f"seeds holds {shown(seed)} {times} times, must hold it once: equal seeds give equal runs")
+    return numbers
 
 
 def confidence(level: ArrayLike) -> float:

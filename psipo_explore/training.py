@@ -189,7 +189,7 @@ def train(
     batch_size : int or None
         Comparisons a step; None takes all of them, by their weights.
     seeds : int or sequence of int
-        3 means 0, 1, 2.
+        3 means 0, 1, 2; a seed may be named once only.
     record_every : int
         After how many steps the policy is recorded.
     progress : bool
@@ -284,7 +284,7 @@ class Settings:
             tables=tables,
             losses=losses,
             betas=beta.ravel(),
-            seeds=_seeds(seeds),
+            seeds=checks.seeds(seeds),
             log_reference=np.log(reference, where=reference > 0, out=np.full_like(reference, -np.inf)),
             optimiser=optimiser,
             steps=checks.count("steps", steps),
@@ -387,13 +387,4 @@ def _losses(loss: MarginLoss | Sequence[MarginLoss]) -> list[MarginLoss]:
         raise ValueError("loss is empty, must hold at least one loss")
     for k, one in enumerate(given):
         checks.instance(f"loss[{k}]" if several else "loss", one, MarginLoss, "a MarginLoss, such as IPO or DPO")
-    return given
-
-
-def _seeds(seeds: int | Sequence[int]) -> Sequence[int]:
-    if isinstance(seeds, int | np.integer):
-        return range(checks.count("seeds", int(seeds)))
-    given = list(seeds) if isinstance(seeds, Iterable) else [seeds]
-    if not given or not all(isinstance(seed, int | np.integer) and seed >= 0 for seed in given):
-        raise ValueError(f"seeds = {checks.shown(seeds)}, must be how many, or whole numbers from 0 on, at least one")
     return given
