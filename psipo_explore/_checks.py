@@ -53,7 +53,7 @@ class FormulaError(ValueError):
 
 
 POLICY_TOLERANCE = 1e-6  # what float32 probabilities may be off
-PAIR_TOLERANCE = 1e-9
+PAIR_TOLERANCE = 1e-6  # likewise p + pᵀ
 
 
 _LONGEST_SHOWN = 60  # characters of one value in a message
@@ -112,6 +112,8 @@ def real(name: str, values: ArrayLike) -> Array:
         array = np.asarray(values)
     except ValueError:
         raise ValueError(f"{name} is ragged, must be a rectangular array of numbers") from None
+    except (TypeError, RuntimeError) as error:  # such as of a tensor on a GPU, or one that requires a gradient
+        raise TypeError(f"{name} is no array that NumPy reads ({cut(error)}), must be real numbers") from error
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} holds {cut(array.dtype)} values, must be real numbers")
     return array.astype(np.float64)
@@ -239,20 +241,21 @@ def distribution(name: str, values: ArrayLike) -> Array:
 
 
 def preference_table(p: ArrayLike) -> Array:
-    """Preferences of shape (..., K, K) with p + pᵀ = 1 and ½ on the diagonal."""
+    """Preferences of shape (..., K, K) with p + pᵀ = 1 within 1e-6, divided by p + pᵀ."""
     table = real("p", p)
     if table.ndim < 2 or table.shape[-1] != table.shape[-2] or table.shape[-1] == 0:
         raise ValueError(f"p has shape {table.shape}, must be (..., K, K) with K ≥ 1 actions")
     table = probabilities("p", table)
-    off = np.abs(table + np.swapaxes(table, -1, -2) - 1)
+    total = table + np.swapaxes(table, -1, -2)
+    off = np.abs(total - 1)
     if (off > PAIR_TOLERANCE).any():
         at = worst(off)
         *batch, y, other = at
         mirror = (*batch, other, y)
         if y == other:
             raise ValueError(f"{entry('p', at)} = {table[at]:.12g}, must be 0.5: nothing beats itself")
-        raise ValueError(f"{entry('p', at)} + {entry('p', mirror)} = {table[at] + table[mirror]:.12g}, must be 1")
-    return table
+        raise ValueError(f"{entry('p', at)} + {entry('p', mirror)} = {total[at]:.12g}, must be 1")
+    return np.asarray(table / total)
 
 
 def broadcast(**batches: tuple[int, ...]) -> tuple[int, ...]:
