@@ -6,9 +6,11 @@ or repaired in silence; what is returned is a new float64 array, ready for the m
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from math import prod
 from operator import index
 from reprlib import Repr
 from textwrap import indent
@@ -54,12 +56,13 @@ class FormulaError(ValueError):
 
 POLICY_TOLERANCE = 1e-6  # what float32 probabilities may be off
 PAIR_TOLERANCE = 1e-6  # likewise p + pᵀ
+_MEMORY_IF_UNKNOWN = 16 * 10**9  # bytes
 
 
 _LONGEST_SHOWN = 60  # characters of one value in a message
 _MOST_LISTED = 9  # labels, columns or fields in a message
 _repr = Repr()
-_repr.maxstring = _repr.maxother = _repr.maxlong = 2 * _LONGEST_SHOWN
+_repr.maxstring = _repr.maxother = _repr.maxlong = 4 * _LONGEST_SHOWN  # which is cut again
 
 
 def shown(value: object) -> str:
@@ -102,6 +105,33 @@ def refuse_where(bad: Mask, name: str, values: Array | Indices, expected: str, b
     if bad.any():
         at = worst(np.where(bad, 1.0 if badness is None else badness, -1.0))
         raise ValueError(f"{entry(name, at)} = {values[at]:.12g}, {expected}")
+
+
+def most_numbers() -> int:
+    """How many float64 numbers one array may hold: half of the machine's memory, the rest for those made on the way."""
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # a system that does not say
+        memory = _MEMORY_IF_UNKNOWN
+    return memory // 16
+
+
+def in_bytes(numbers: float) -> str:
+    """The size of an array of float64 in words, such as 7.2 TB."""
+    size, unit = 8.0 * numbers, "B"
+    for larger in ("kB", "MB", "GB", "TB", "PB", "EB"):
+        if size >= 1000:
+            size, unit = size / 1000, larger
+    return f"{size:.3g} {unit}"
+
+
+def require_fits(name: str, shape: tuple[int, ...], instead: str = "") -> None:
+    """Refuse an argument that asks for an array larger than memory, before the system kills the process for it."""
+    if (numbers := prod(shape)) > most_numbers():
+        raise ValueError(
+            f"{name} would make an array of shape {shape}, {in_bytes(numbers)}, "
+            f"must fit into half of this machine's memory, {in_bytes(most_numbers())}{instead}"
+        )
 
 
 def real(name: str, values: ArrayLike) -> Array:
