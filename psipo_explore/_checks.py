@@ -118,7 +118,7 @@ def most_numbers() -> int:
 
 def in_bytes(numbers: float) -> str:
     """The size of an array of float64 in words, such as 7.2 TB."""
-    size, unit = 8.0 * numbers, "B"
+    size, unit = 8.0 * min(numbers, 10**300), "B"
     for larger in ("kB", "MB", "GB", "TB", "PB", "EB"):
         if size >= 1000:
             size, unit = size / 1000, larger
@@ -128,8 +128,9 @@ def in_bytes(numbers: float) -> str:
 def require_fits(name: str, shape: tuple[int, ...], instead: str = "") -> None:
     """Refuse an argument that asks for an array larger than memory, before the system kills the process for it."""
     if (numbers := prod(shape)) > most_numbers():
+        lengths = ", ".join(map(shown, shape))
         raise ValueError(
-            f"{name} would make an array of shape {shape}, {in_bytes(numbers)}, "
+            f"{name} would make an array of shape ({lengths}), {in_bytes(numbers)}, "
             f"must fit into half of this machine's memory, {in_bytes(most_numbers())}{instead}"
         )
 
@@ -146,6 +147,7 @@ def real(name: str, values: ArrayLike) -> Array:
         raise TypeError(f"{name} is no array that NumPy reads ({cut(error)}), must be real numbers") from error
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} holds {cut(array.dtype)} values, must be real numbers")
+    require_fits(name, array.shape)
     return array.astype(np.float64)
 
 
@@ -296,6 +298,7 @@ def broadcast(**batches: tuple[int, ...]) -> tuple[int, ...]:
             shape = np.broadcast_shapes(shape, batch)
         except ValueError:
             raise ValueError(f"{name} has leading axes {batch}, which do not broadcast with {shape} before it") from None
+        require_fits(name, shape)
     return shape
 
 
@@ -305,4 +308,5 @@ def indices(name: str, values: ArrayLike) -> Indices:
         raise ValueError(f"{name} has shape {array.shape}, must have one axis")
     if array.size and array.dtype.kind not in "iu":
         raise TypeError(f"{name} holds {cut(array.dtype)} values, must be integers")
+    require_fits(name, array.shape)
     return array.astype(np.intp)

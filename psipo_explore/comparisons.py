@@ -275,7 +275,9 @@ class Comparisons:
         weights = meeting_weights(p, mu)
         if not weights.any():
             raise ValueError("mu gives all its mass to one action, must allow two different answers")
-        drawn = rng.choice(weights.size, size=checks.count("n", n), p=weights.ravel() / weights.sum())
+        n = checks.count("n", n)
+        checks.require_fits("n", (n,))
+        drawn = rng.choice(weights.size, size=n, p=weights.ravel() / weights.sum())
         winners, losers = np.unravel_index(drawn, weights.shape)
         return cls._in_one_context(winners, losers, range(len(weights)), np.ones(winners.size))
 
@@ -296,12 +298,18 @@ class Comparisons:
         ndarray, shape (K, K)
             Entry [y, y'] is the summed weight of the comparisons that y won against y'.
 
+        Raises
+        ------
+        ValueError
+            If the actions are so many that the table does not fit into memory.
+
         Examples
         --------
         >>> Comparisons.from_pairs([("a", "b"), ("a", "b"), ("b", "a")]).win_table()
         array([[0., 2.],
                [1., 0.]])
         """
+        checks.require_fits("actions", (self.n_actions, self.n_actions))
         wins = np.zeros((self.n_actions, self.n_actions))
         np.add.at(wins, (self.winners, self.losers), self.weights)
         return wins

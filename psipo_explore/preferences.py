@@ -36,7 +36,7 @@ def bradley_terry(rewards: ArrayLike) -> Array:
     Raises
     ------
     ValueError
-        If a reward is NaN or infinite, or their differences overflow.
+        If a reward is NaN or infinite, their differences overflow, or the table does not fit into memory.
 
     Examples
     --------
@@ -45,6 +45,7 @@ def bradley_terry(rewards: ArrayLike) -> Array:
            [0.26894142, 0.5       ]])
     """
     r = checks.rewards(rewards)
+    checks.require_fits("rewards", (*r.shape, r.shape[-1]), "; expected_psi_bradley_terry makes no table")
     return np.asarray(expit(r[..., :, np.newaxis] - r[..., np.newaxis, :]))
 
 
@@ -70,7 +71,8 @@ def tournament(pairs: Sequence[tuple[int, int]] | ArrayLike, n_actions: int, q: 
     Raises
     ------
     ValueError
-        If a pair names an action that does not exist, sets an action against itself, or contradicts another pair.
+        If a pair names an action that does not exist, sets an action against itself, or contradicts another pair, or the
+        table does not fit into memory.
 
     Examples
     --------
@@ -79,8 +81,10 @@ def tournament(pairs: Sequence[tuple[int, int]] | ArrayLike, n_actions: int, q: 
            [0.1, 0.5]])
     """
     n_actions = checks.count("n_actions", n_actions)
+    checks.require_fits("n_actions", (n_actions, n_actions))
     winners, losers = _winners_and_losers(pairs, n_actions)
     q = checks.probabilities("q", q)[..., np.newaxis]
+    checks.require_fits("q", (*q.shape[:-1], n_actions, n_actions))
     table = np.full((*q.shape[:-1], n_actions, n_actions), 0.5)
     table[..., winners, losers] = q
     table[..., losers, winners] = 1 - q

@@ -111,7 +111,7 @@ def sweep(
         record_every=record_every,
     )
     blocks = _blocks(settings.runs, len(settings.seeds) if parts is None else checks.count("parts", parts))
-    log_ratio = np.empty((*settings.runs, len(settings.recorded), settings.log_reference.size))
+    log_ratio = np.empty((*settings.runs, settings.n_records, settings.log_reference.size))
     part_of: dict[Future[Array], int] = {}
     try:
         for part, block in enumerate(blocks):

@@ -21,6 +21,7 @@ from psipo_explore._batches import batches
 from psipo_explore._checks import Array, ArrayLike, Indices
 from psipo_explore._segments import Segments
 from psipo_explore._tables import SHOWN, html_table
+from psipo_explore._training_input import data_sets, losses_of
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import MarginLoss
 from psipo_explore.minimisers import context_policy
@@ -204,7 +205,7 @@ def train(
     Raises
     ------
     ValueError
-        If an argument is not what it must be.
+        If an argument is not what it must be, or the records do not fit into memory.
     RuntimeError
         If the logits overflow, as descent with too large a rate makes them.
 
@@ -271,7 +272,7 @@ class Settings:
         record_every: int,
     ) -> Settings:
         """Raise what `train` says it raises for arguments that are not what they must be."""
-        tables, losses = _tables(data), _losses(loss)
+        tables, losses = data_sets(data), losses_of(loss)
         beta = checks.beta_in_training(beta)
         if not beta.size:
             raise ValueError("beta is empty, must hold at least one")
@@ -280,7 +281,7 @@ class Settings:
         if isinstance(optimiser, type) or not hasattr(optimiser, "steps"):
             raise TypeError(f"optimiser = {checks.shown(optimiser)}, must be an optimiser, such as Adam(0.01)")
         axes = [len(tables)] * (not isinstance(data, Comparisons)) + [len(losses)] * (not isinstance(loss, MarginLoss))
-        return cls(
+        settings = cls(
             tables=tables,
             losses=losses,
             betas=beta.ravel(),
@@ -292,11 +293,27 @@ class Settings:
             record_every=checks.count("record_every", record_every),
             axes=(*axes, *beta.shape),
         )
+        settings._require_fits()
+        return settings
+
+    def _require_fits(self) -> None:
+        """Refuse runs whose records do not fit into memory, by the argument that asks for most."""
+        shape = (*self.runs, self.n_records)
+        largest = max(range(5), key=shape.__getitem__)
+        name = ("data", "loss", "beta", "seeds", "record_every")[largest]
+        checks.require_fits(name, (*shape, self.log_reference.size))
+        if self.batch_size is not None:
+            checks.require_fits("batch_size", (len(self.seeds), self.batch_size))
 
     @property
     def runs(self) -> tuple[int, int, int, int]:
         """How many data sets, losses, β's and seeds."""
         return len(self.tables), len(self.losses), self.betas.size, len(self.seeds)
+
+    @property
+    def n_records(self) -> int:
+        """How often the policy is recorded."""
+        return -(-self.steps // self.record_every) + 1
 
     @property
     def recorded(self) -> list[int]:
@@ -361,30 +378,3 @@ def _places(chunks: Iterable[tuple[int, Indices, Array]], shape: tuple[int, ...]
         every = np.broadcast_to(weights, (len(weights), *shape[2:4], weights.shape[-1])).reshape(len(weights), 1, 1, -1)
         pulls = np.stack([every, -every], axis=1)
         yield from zip(ends, pulls if len(pulls) == n else repeat(pulls[0], n), strict=True)
-
-
-def _tables(data: Comparisons | Sequence[Comparisons]) -> list[Comparisons]:
-    """The data sets, each comparison once, all over the same actions."""
-    several = isinstance(data, list | tuple)
-    given: list[Comparisons] = list(data) if several else [data]  # type: ignore[arg-type,list-item]
-    if not given:
-        raise ValueError("data is empty, must hold at least one data set")
-    for k, table in enumerate(given):
-        name = f"data[{k}]" if several else "data"
-        checks.instance(name, table, Comparisons, "Comparisons, such as Comparisons.from_pairs(…)")
-        if not table.winners.size:
-            raise ValueError(f"{name} holds no comparison, must hold at least one")
-        if table.actions != given[0].actions or not np.array_equal(table.contexts, given[0].contexts):
-            found, expected = checks.listed(table.actions), checks.listed(given[0].actions)
-            raise ValueError(f"{name} has actions {found}, must have those of data[0]: {expected}")
-    return [table.merged() for table in given]
-
-
-def _losses(loss: MarginLoss | Sequence[MarginLoss]) -> list[MarginLoss]:
-    several = isinstance(loss, list | tuple)
-    given: list[MarginLoss] = list(loss) if several else [loss]  # type: ignore[arg-type,list-item]
-    if not given:
-        raise ValueError("loss is empty, must hold at least one loss")
-    for k, one in enumerate(given):
-        checks.instance(f"loss[{k}]" if several else "loss", one, MarginLoss, "a MarginLoss, such as IPO or DPO")
-    return given

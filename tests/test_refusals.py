@@ -1,13 +1,27 @@
 """What is refused is refused in a short sentence that begins with the argument's name."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
-from psipo_explore import D1, IPO, LOGIT, Comparisons, Psi, bradley_terry, diagnose, fit_reward, minimise, train
+from psipo_explore import (
+    D1,
+    IPO,
+    LOGIT,
+    Comparisons,
+    Psi,
+    bradley_terry,
+    diagnose,
+    fit_reward,
+    minimise,
+    optimal_policy,
+    tournament,
+    train,
+)
 from psipo_explore import _checks as checks
-from psipo_explore.few_samples import preference_law
+from psipo_explore.few_samples import collapse_probability, expected_policy, preference_law
 
 LONG = "x" * 20_000_000
 MANY = [f"action {k}" for k in range(100_000)]
@@ -46,6 +60,51 @@ def test_a_message_is_short_however_long_the_values_are(name: str, call: Callabl
     with pytest.raises((ValueError, TypeError), match=rf"^{name}\b") as refused:
         call()
     assert len(str(refused.value)) < 400
+
+
+HUGE = 10**12
+EVEN = [[0.5, 0.5], [0.5, 0.5]]
+MILLION = Comparisons([0], [1], range(10**6), [1.0], np.zeros(10**6, dtype=int))  # type: ignore[arg-type]
+
+
+def repeated(value: object, *shape: int) -> Any:
+    """An array of any size that takes no memory."""
+    return np.broadcast_to(np.asarray(value), (*shape, *np.shape(value)))  # type: ignore[arg-type]
+
+
+TOO_LARGE: list[tuple[str, Callable[[], object]]] = [
+    ("rewards", lambda: bradley_terry(np.zeros(10**6))),
+    ("rewards", lambda: bradley_terry(repeated(0.0, HUGE))),
+    ("n_actions", lambda: tournament([(0, 1)], 10**6)),
+    ("n_actions", lambda: tournament([(0, 1)], DIGITS)),
+    ("q", lambda: tournament([(0, 1)], 10**3, np.zeros(10**6))),
+    ("p", lambda: optimal_policy(repeated(EVEN, HUGE), LOGIT, 1.0)),
+    ("beta", lambda: optimal_policy(EVEN, LOGIT, repeated(1.0, HUGE))),
+    ("beta", lambda: optimal_policy(repeated(EVEN, 10**5), LOGIT, np.ones((10**7, 1)))),
+    ("beta", lambda: expected_policy(EVEN, LOGIT, repeated(1.0, HUGE), n=1)),
+    ("beta", lambda: expected_policy(repeated(EVEN, 10**5), LOGIT, np.ones(10**7), n=1)),
+    ("p", lambda: collapse_probability(repeated(EVEN, HUGE), LOGIT, n=1)),
+    ("beta", lambda: IPO.value(np.zeros((10**6, 1)), np.ones(10**6))),
+    ("winners", lambda: Comparisons(repeated(0, HUGE), [1], ("a", "b"), [1.0], [0, 0])),  # type: ignore[arg-type]
+    ("actions", lambda: MILLION.win_table()),
+    ("actions", lambda: MILLION.preferences(prior=1.0)),
+    ("n", lambda: Comparisons.sample(EVEN, HUGE, rng=np.random.default_rng(0))),
+    ("seeds", lambda: train(D1, IPO, 1.0, seeds=HUGE)),
+    ("beta", lambda: train(D1, IPO, np.ones(10**6), record_every=1)),
+    ("record_every", lambda: train(D1, IPO, 1.0, steps=HUGE, record_every=1)),
+    ("batch_size", lambda: train(D1, IPO, 1.0, batch_size=HUGE)),
+]
+
+
+@pytest.mark.parametrize(("name", "call"), TOO_LARGE)
+def test_what_does_not_fit_into_memory_is_refused_before_it_is_made(name: str, call: Callable[[], object]) -> None:
+    with pytest.raises(ValueError, match=rf"^{name} would make an array of shape \(.*, \S+ [TPE]B, must fit into half"):
+        call()
+
+
+def test_memory_is_taken_to_be_16_gb_where_the_system_does_not_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(checks.os, "sysconf")
+    assert checks.in_bytes(checks.most_numbers()) == "8 GB"
 
 
 @pytest.mark.parametrize(
