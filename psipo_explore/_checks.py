@@ -13,7 +13,6 @@ from contextlib import suppress
 from math import prod
 from operator import index
 from reprlib import Repr
-from textwrap import indent
 from typing import SupportsIndex, TypeVar
 
 import numpy as np
@@ -24,34 +23,6 @@ Mask = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.intp]
 ArrayLike = npt.ArrayLike
 _T = TypeVar("_T")
-
-
-class FormulaError(ValueError):
-    """What is wrong with a typed formula, and at which character.
-
-    Parameters
-    ----------
-    sentence : str
-        What was found and what is expected.
-    text : str
-        The formula.
-    column : int
-        Of the character at fault, from 1.
-    """
-
-    def __init__(self, sentence: str, text: str, column: int) -> None:
-        self.sentence, self.text, self.column = sentence, text, column
-        super().__init__(f"text, column {column}: {sentence}\n{indent(self.pointer, '    ')}")
-
-    def __reduce__(self) -> tuple[type[FormulaError], tuple[str, str, int]]:
-        return type(self), (self.sentence, self.text, self.column)  # or a process pool could not bring it home
-
-    @property
-    def pointer(self) -> str:
-        """The part of the text around the column, and under it a caret."""
-        start = max(0, self.column - 40)
-        shown = "".join(c if c.isprintable() else "?" for c in self.text[start : start + 72])
-        return f"{shown}\n{' ' * (self.column - 1 - start)}^"
 
 
 POLICY_TOLERANCE = 1e-6  # what float32 probabilities may be off

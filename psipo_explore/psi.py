@@ -25,8 +25,9 @@ from psipo_explore._callables import (
     vectorised,
 )
 from psipo_explore._checks import Array, ArrayLike
+from psipo_explore._formula_error import FormulaError
 
-__all__ = ["IDENTITY", "LOG", "LOGIT", "PROBIT", "Psi", "folded_power"]
+__all__ = ["IDENTITY", "LOG", "LOGIT", "PROBIT", "FormulaError", "Psi", "folded_power"]
 
 
 class Psi:
@@ -159,7 +160,7 @@ class Psi:
         inf
         >>> Psi.from_formula("q + __import__('os')")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        psipo_explore._checks.FormulaError: text, column 5: __import__ is not known, the functions are ...
+        psipo_explore.psi.FormulaError: text, column 5: __import__ is not known, the functions are ...
         """
         from psipo_explore._symbolic_psi import psi_from_formula
 
