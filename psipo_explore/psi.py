@@ -29,6 +29,8 @@ from psipo_explore._formula_error import FormulaError
 
 __all__ = ["IDENTITY", "LOG", "LOGIT", "PROBIT", "FormulaError", "Psi", "folded_power"]
 
+_LEAST_LAM, _LARGEST_LAM = 1e-300, 1e12
+
 
 class Psi:
     r"""A non-decreasing function Ψ on [0, 1], its limits at both ends, and its symmetry.
@@ -307,7 +309,8 @@ def folded_power(lam: float) -> Psi:
     Raises
     ------
     ValueError
-        If lam is negative, not finite, or so small that 1/λ is not.
+        If lam is neither 0 nor from 1e-300 to 1e12. Below, 1/λ is not finite. Above, Ψ rises only where float64 has too few
+        numbers, next to 1.
 
     Examples
     --------
@@ -317,8 +320,8 @@ def folded_power(lam: float) -> Psi:
     8.0
     """
     lam = checks.scalar("lam", lam)
-    if lam < 0 or 0 < lam < 1e-300:
-        raise ValueError(f"lam = {lam:g}, must be 0 (logit) or at least 1e-300 (2 is identity)")
+    if lam != 0 and not _LEAST_LAM <= lam <= _LARGEST_LAM:
+        raise ValueError(f"lam = {lam:g}, must be 0 (logit) or from {_LEAST_LAM:g} to {_LARGEST_LAM:g} (2 is identity)")
     if lam == 0:
         return LOGIT
     return Psi(
