@@ -13,7 +13,7 @@ from contextlib import suppress
 from math import prod
 from operator import index
 from reprlib import Repr
-from typing import SupportsIndex, TypeVar
+from typing import Any, SupportsIndex, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -106,16 +106,21 @@ def require_fits(name: str, shape: tuple[int, ...], instead: str = "") -> None:
         )
 
 
+def as_array(name: str, values: ArrayLike, expected: str) -> npt.NDArray[Any]:
+    """The values as NumPy reads them, of any type."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise ValueError(f"{name} is ragged, must be {expected}") from None
+    except (TypeError, RuntimeError) as error:  # such as of a tensor on a GPU, or one that requires a gradient
+        raise TypeError(f"{name} is no array that NumPy reads ({cut(error)}), must be {expected}") from error
+
+
 def real(name: str, values: ArrayLike) -> Array:
     """Float64 array of the values, ±inf and NaN included."""
     if np.ma.is_masked(values):
         raise ValueError(f"{name} has masked entries, must be given in full")
-    try:
-        array = np.asarray(values)
-    except ValueError:
-        raise ValueError(f"{name} is ragged, must be a rectangular array of numbers") from None
-    except (TypeError, RuntimeError) as error:  # such as of a tensor on a GPU, or one that requires a gradient
-        raise TypeError(f"{name} is no array that NumPy reads ({cut(error)}), must be real numbers") from error
+    array = as_array(name, values, "a rectangular array of numbers")
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} holds {cut(array.dtype)} values, must be real numbers")
     require_fits(name, array.shape)
@@ -274,7 +279,7 @@ def broadcast(**batches: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def indices(name: str, values: ArrayLike) -> Indices:
-    array = np.asarray(values)
+    array = as_array(name, values, "an array of integers")
     if array.ndim != 1:
         raise ValueError(f"{name} has shape {array.shape}, must have one axis")
     if array.size and array.dtype.kind not in "iu":

@@ -92,10 +92,7 @@ def tournament(pairs: Sequence[tuple[int, int]] | ArrayLike, n_actions: int, q: 
 
 
 def _winners_and_losers(pairs: Sequence[tuple[int, int]] | ArrayLike, n_actions: int) -> tuple[checks.Indices, checks.Indices]:
-    try:
-        array = np.asarray(pairs)
-    except ValueError:
-        raise ValueError("pairs is ragged, must be (N, 2): a winner and a loser each") from None
+    array = checks.as_array("pairs", pairs, "(N, 2): a winner and a loser each")
     if array.size == 0:
         array = np.empty((0, 2), dtype=np.intp)
     if array.ndim != 2 or array.shape[1] != 2:

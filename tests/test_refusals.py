@@ -15,6 +15,7 @@ from psipo_explore import (
     bradley_terry,
     diagnose,
     fit_reward,
+    kl_divergence,
     minimise,
     optimal_policy,
     tournament,
@@ -60,6 +61,21 @@ def test_a_message_is_short_however_long_the_values_are(name: str, call: Callabl
     with pytest.raises((ValueError, TypeError), match=rf"^{name}\b") as refused:
         call()
     assert len(str(refused.value)) < 400
+
+
+BARE: list[tuple[str, Callable[[], object]]] = [
+    ("pi_ref is ragged", lambda: kl_divergence([0.5, 0.5], [[1], [1, 2]])),  # type: ignore[list-item]
+    ("pi_ref holds object values", lambda: kl_divergence([0.5, 0.5], None)),  # type: ignore[arg-type]
+    ("winners is ragged", lambda: Comparisons([[1], [1, 2]], [1], ("a", "b"), [1.0], [0, 0])),  # type: ignore[arg-type]
+    ("mu is ragged", lambda: collapse_probability(EVEN, LOGIT, n=1, mu=[[1], [1, 2]])),  # type: ignore[list-item]
+    ("pairs is ragged", lambda: tournament([(0, 1), (0,)], 2)),  # type: ignore[list-item]
+]
+
+
+@pytest.mark.parametrize(("words", "call"), BARE)
+def test_what_numpy_cannot_read_is_refused_in_our_words(words: str, call: Callable[[], object]) -> None:
+    with pytest.raises((ValueError, TypeError), match=rf"^{words}, must be"):
+        call()
 
 
 HUGE = 10**12
