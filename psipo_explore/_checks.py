@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from contextlib import suppress
 from math import prod
 from operator import index
@@ -125,6 +125,28 @@ def real(name: str, values: ArrayLike) -> Array:
         raise TypeError(f"{name} holds {cut(array.dtype)} values, must be real numbers")
     require_fits(name, array.shape)
     return array.astype(np.float64)
+
+
+def aligned(name: str, table: Any) -> tuple[Array, Sequence[Hashable]]:
+    """The values of a square table, and its actions' names: those of a DataFrame's rows, or 0, 1, ….
+
+    A DataFrame's columns are put in the order of its rows.
+    """
+    values = real(name, table)
+    if not (hasattr(table, "index") and hasattr(table, "columns")):
+        return values, range(len(values) if values.ndim else 0)
+    rows, columns = list(table.index), list(table.columns)
+    if columns == list(range(len(rows))):  # which is no name
+        columns = rows
+    if rows == list(range(len(columns))):
+        rows = columns
+    if len(rows) != len(columns) or set(rows) != set(columns) or len(set(rows)) < len(rows):
+        raise ValueError(
+            f"{name} has rows {listed(rows)} and columns {listed(columns)}, "
+            f"must name each action once in both; or give {name}.to_numpy()"
+        )
+    place = {label: k for k, label in enumerate(columns)}
+    return values[:, [place[label] for label in rows]], rows
 
 
 def finite(name: str, values: ArrayLike) -> Array:
@@ -250,7 +272,7 @@ def distribution(name: str, values: ArrayLike) -> Array:
 
 def preference_table(p: ArrayLike) -> Array:
     """Preferences of shape (..., K, K) with p + pᵀ = 1 within 1e-6, divided by p + pᵀ."""
-    table = real("p", p)
+    table, _ = aligned("p", p)
     if table.ndim < 2 or table.shape[-1] != table.shape[-2] or table.shape[-1] == 0:
         raise ValueError(f"p has shape {table.shape}, must be (..., K, K) with K ≥ 1 actions")
     table = probabilities("p", table)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +21,9 @@ def counted_pairs(
     """Winners and losers as indices into the labels, the labels, and how often each pair counts; weights of 0 leave it out."""
     for name, given in (("pairs", pairs), ("actions", () if actions is None else actions)):
         checks.instance(name, given, Iterable, "a sequence")
-    rows = [_pair(k, pair) for k, pair in enumerate(pairs)]
+    if isinstance(pairs, Mapping):
+        raise TypeError("pairs is a mapping, must be a sequence: give its keys, and its values as weights")
+    rows = [_pair(k, pair) for k, pair in enumerate(_rows(pairs))]
     if not rows:
         raise ValueError("pairs is empty, must hold at least one (winner, loser)")
     counts = np.ones(len(rows)) if weights is None else checks.real("weights", weights)
@@ -41,13 +43,34 @@ def counted_pairs(
     return ends[:, 0], ends[:, 1], labels, counts
 
 
+def _rows(pairs: Iterable[Any]) -> Iterable[Any]:
+    """A DataFrame's rows, which as an iterable gives its columns' names; anything else as it is."""
+    if not (hasattr(pairs, "columns") and hasattr(pairs, "itertuples")):
+        return pairs
+    if len(pairs.columns) != 2:
+        raise ValueError(f"pairs has columns {checks.listed(list(pairs.columns))}, must have two, winners and losers")
+    rows: Iterable[Any] = pairs.itertuples(index=False, name=None)
+    return rows
+
+
 def _pair(k: int, pair: Any) -> tuple[Hashable, Hashable]:
     if not isinstance(pair, Sequence | np.ndarray) or isinstance(pair, str) or len(pair) != 2:
         raise ValueError(f"pairs[{k}] = {checks.shown(pair)}, must be (winner, loser)")
     winner, loser = pair
+    if not (_is_label(winner) and _is_label(loser)):
+        raise ValueError(f"pairs[{k}] = ({checks.shown(winner)}, {checks.shown(loser)}), must be two labels")
     if winner == loser:
         raise ValueError(f"pairs[{k}] = ({checks.shown(winner)}, {checks.shown(loser)}), an action cannot beat itself")
     return winner, loser
+
+
+def _is_label(value: Any) -> bool:
+    """Whether a value is there (not None, NaN or pandas' NA) and can be told from others."""
+    try:
+        hash(value)
+        return value is not None and bool(value == value)
+    except TypeError:
+        return False
 
 
 def check_lengths(data: Comparisons) -> None:

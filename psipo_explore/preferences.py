@@ -6,7 +6,7 @@ the smaller of the two is exactly 0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 from scipy.special import expit
@@ -115,9 +115,10 @@ def _refuse_pair(bad: checks.Mask, pairs: checks.Indices, why: str) -> None:
         raise ValueError(f"pairs[{k}] = ({pairs[k, 0]}, {pairs[k, 1]}), {why}")
 
 
-def meeting_weights(p: ArrayLike, mu: ArrayLike | None) -> Array:
-    """How often y meets y' and beats it: μ(y) μ(y') p(y ≻ y') off the diagonal, shape (K, K)."""
-    table = checks.preference_table(p)
+def meeting_weights(p: ArrayLike, mu: ArrayLike | None) -> tuple[Array, Sequence[Hashable]]:
+    """How often y meets y' and beats it, μ(y) μ(y') p(y ≻ y') off the diagonal, shape (K, K); and the actions' names."""
+    values, names = checks.aligned("p", p)
+    table = checks.preference_table(values)
     if table.ndim != 2:
         raise ValueError(f"p has shape {table.shape}, must be a single table (K, K)")
     share = checks.policy("mu", mu, len(table), of="p")
@@ -125,4 +126,4 @@ def meeting_weights(p: ArrayLike, mu: ArrayLike | None) -> Array:
         raise ValueError(f"mu has shape {share.shape}, must be ({len(table)},)")
     weights = share[:, np.newaxis] * share * table
     np.fill_diagonal(weights, 0.0)
-    return weights
+    return weights, names
