@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from psipo_explore import _checks as checks
 from psipo_explore._checks import Array, ArrayLike
 
 Function = Callable[[Array], ArrayLike]
@@ -22,7 +23,7 @@ _ODD_WITHIN = 1e-9
 def vectorised(f: Callable[..., ArrayLike]) -> Function:
     """The same function on arrays, NaN where it raises or warns for a single number, such as math.log at 0."""
     if not callable(f):
-        raise TypeError(f"f = {f!r}, must be a function of q")
+        raise TypeError(f"f = {checks.shown(f)}, must be a function of q")
 
     def one(q: float) -> float:
         try:
@@ -34,7 +35,7 @@ def vectorised(f: Callable[..., ArrayLike]) -> Function:
         with np.errstate(all="ignore"):
             values = np.asarray(f(np.array(q)))
         if values.dtype.kind not in "biuf":
-            raise TypeError(f"f gives {values.dtype} values, must give real numbers")
+            raise TypeError(f"f gives {checks.cut(values.dtype)} values, must give real numbers")
         return values.astype(np.float64)
 
     try:
@@ -44,8 +45,13 @@ def vectorised(f: Callable[..., ArrayLike]) -> Function:
     except Exception:  # whatever a function of single numbers does with an array
         takes_arrays = False
     function = silent if takes_arrays else np.vectorize(one, otypes=[np.float64])
-    with np.errstate(all="ignore"):
-        function(np.array([0.5]))
+    try:
+        with np.errstate(all="ignore"):
+            function(np.array([0.5]))
+    except Exception as error:
+        if takes_arrays:  # it gives no numbers, and that is said
+            raise
+        raise TypeError(f"f = {checks.shown(f)} fails at q = 0.5 ({checks.cut(error)}), must give a number") from error
     return function
 
 
@@ -54,7 +60,9 @@ def on_grid(argument: str, function: Function) -> Array:
     try:
         values = np.broadcast_to(np.asarray(function(_GRID.copy()), dtype=np.float64), _GRID.shape)
     except (TypeError, ValueError, ArithmeticError) as error:
-        raise TypeError(f"{argument} does not take arrays ({error}), must be elementwise; or use Psi.from_callable") from error
+        raise TypeError(
+            f"{argument} does not take arrays ({checks.cut(error)}), must be elementwise; or use Psi.from_callable"
+        ) from error
     if not np.isfinite(values).all():
         k = int(np.argmin(np.isfinite(values)))
         raise ValueError(f"{argument} gives {values[k]:g} at q = {_GRID[k]:.6g}, must be finite inside (0, 1)")

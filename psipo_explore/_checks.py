@@ -6,10 +6,14 @@ or repaired in silence; what is returned is a new float64 array, ready for the m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from contextlib import suppress
+from math import prod
 from operator import index
-from textwrap import indent
-from typing import SupportsIndex, TypeVar
+from reprlib import Repr
+from typing import Any, SupportsIndex, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,36 +25,36 @@ ArrayLike = npt.ArrayLike
 _T = TypeVar("_T")
 
 
-class FormulaError(ValueError):
-    """What is wrong with a typed formula, and at which character.
-
-    Parameters
-    ----------
-    sentence : str
-        What was found and what is expected.
-    text : str
-        The formula.
-    column : int
-        Of the character at fault, from 1.
-    """
-
-    def __init__(self, sentence: str, text: str, column: int) -> None:
-        self.sentence, self.text, self.column = sentence, text, column
-        super().__init__(f"text, column {column}: {sentence}\n{indent(self.pointer, '    ')}")
-
-    def __reduce__(self) -> tuple[type[FormulaError], tuple[str, str, int]]:
-        return type(self), (self.sentence, self.text, self.column)  # or a process pool could not bring it home
-
-    @property
-    def pointer(self) -> str:
-        """The part of the text around the column, and under it a caret."""
-        start = max(0, self.column - 40)
-        shown = "".join(c if c.isprintable() else "?" for c in self.text[start : start + 72])
-        return f"{shown}\n{' ' * (self.column - 1 - start)}^"
-
-
 POLICY_TOLERANCE = 1e-6  # what float32 probabilities may be off
-PAIR_TOLERANCE = 1e-9
+PAIR_TOLERANCE = 1e-6  # likewise p + pᵀ
+_MEMORY_IF_UNKNOWN = 16 * 10**9  # bytes
+
+
+_LONGEST_SHOWN = 60  # characters of one value in a message
+_MOST_LISTED = 9  # labels, columns or fields in a message
+_repr = Repr()
+_repr.maxstring = _repr.maxother = _repr.maxlong = 4 * _LONGEST_SHOWN  # which is cut again
+
+
+def shown(value: object) -> str:
+    """What the user gave, as Python writes it; the end is cut off where that is long."""
+    try:
+        return cut(" ".join(_repr.repr(value).split()))
+    except Exception:  # such as of a whole number of more digits than Python writes
+        return f"a value of type {type(value).__name__}"
+
+
+def cut(text: object) -> str:
+    """A label or another text on one line; the end is cut off where it is long."""
+    start = str(text)[: _LONGEST_SHOWN + 1]
+    printable = "".join(c if c.isprintable() else "?" for c in start)
+    return printable if len(printable) <= _LONGEST_SHOWN else f"{printable[:_LONGEST_SHOWN]}…"
+
+
+def listed(labels: Sequence[object]) -> str:
+    """The first labels, columns or fields, and how many there are where these are not all."""
+    first = ", ".join(map(cut, labels[:_MOST_LISTED]))
+    return first if len(labels) <= _MOST_LISTED else f"{first}, … ({len(labels)} in all)"
 
 
 def entry(name: str, at: Sequence[np.intp] | tuple[int, ...]) -> str:
@@ -74,17 +78,75 @@ def refuse_where(bad: Mask, name: str, values: Array | Indices, expected: str, b
         raise ValueError(f"{entry(name, at)} = {values[at]:.12g}, {expected}")
 
 
+def most_numbers() -> int:
+    """How many float64 numbers one array may hold: half of the machine's memory, the rest for those made on the way."""
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # a system that does not say
+        memory = _MEMORY_IF_UNKNOWN
+    return memory // 16
+
+
+def in_bytes(numbers: float) -> str:
+    """The size of an array of float64 in words, such as 7.2 TB."""
+    size, unit = 8.0 * min(numbers, 10**300), "B"
+    for larger in ("kB", "MB", "GB", "TB", "PB", "EB"):
+        if size >= 1000:
+            size, unit = size / 1000, larger
+    return f"{size:.3g} {unit}"
+
+
+def require_fits(name: str, shape: tuple[int, ...], instead: str = "") -> None:
+    """Refuse an argument that asks for an array larger than memory, before the system kills the process for it."""
+    if (numbers := prod(shape)) > most_numbers():
+        lengths = ", ".join(map(shown, shape))
+        raise ValueError(
+            f"{name} would make an array of shape ({lengths}), {in_bytes(numbers)}, "
+            f"must fit into half of this machine's memory, {in_bytes(most_numbers())}{instead}"
+        )
+
+
+def as_array(name: str, values: ArrayLike, expected: str) -> npt.NDArray[Any]:
+    """The values as NumPy reads them, of any type."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise ValueError(f"{name} is ragged, must be {expected}") from None
+    except (TypeError, RuntimeError) as error:  # such as of a tensor on a GPU, or one that requires a gradient
+        raise TypeError(f"{name} is no array that NumPy reads ({cut(error)}), must be {expected}") from error
+
+
 def real(name: str, values: ArrayLike) -> Array:
     """Float64 array of the values, ±inf and NaN included."""
     if np.ma.is_masked(values):
         raise ValueError(f"{name} has masked entries, must be given in full")
-    try:
-        array = np.asarray(values)
-    except ValueError:
-        raise ValueError(f"{name} is ragged, must be a rectangular array of numbers") from None
+    array = as_array(name, values, "a rectangular array of numbers")
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} holds {array.dtype} values, must be real numbers")
+        raise TypeError(f"{name} holds {cut(array.dtype)} values, must be real numbers")
+    require_fits(name, array.shape)
     return array.astype(np.float64)
+
+
+def aligned(name: str, table: Any) -> tuple[Array, Sequence[Hashable]]:
+    """The values of a square table, and its actions' names: those of a DataFrame's rows, or 0, 1, ….
+
+    A DataFrame's columns are put in the order of its rows.
+    """
+    values = real(name, table)
+    if not (hasattr(table, "index") and hasattr(table, "columns")):
+        return values, range(len(values) if values.ndim else 0)
+    rows, columns = list(table.index), list(table.columns)
+    if columns == list(range(len(rows))):  # which is no name
+        columns = rows
+    if rows == list(range(len(columns))):
+        rows = columns
+    if len(rows) != len(columns) or set(rows) != set(columns) or len(set(rows)) < len(rows):
+        raise ValueError(
+            f"{name} has rows {listed(rows)} and columns {listed(columns)}, "
+            f"must name each action once in both; or give {name}.to_numpy()"
+        )
+    place = {label: k for k, label in enumerate(columns)}
+    return values[:, [place[label] for label in rows]], rows
 
 
 def finite(name: str, values: ArrayLike) -> Array:
@@ -93,11 +155,18 @@ def finite(name: str, values: ArrayLike) -> Array:
     return array
 
 
-def scalar(name: str, value: ArrayLike) -> float:
-    array = finite(name, value)
+def extended_scalar(name: str, value: ArrayLike) -> float:
+    """A single number, ±inf and NaN included."""
+    array = real(name, value)
     if array.ndim:
         raise ValueError(f"{name} has shape {array.shape}, must be a single number")
     return float(array)
+
+
+def scalar(name: str, value: ArrayLike) -> float:
+    number = extended_scalar(name, value)
+    finite(name, number)
+    return number
 
 
 def count(name: str, value: SupportsIndex) -> int:
@@ -105,10 +174,28 @@ def count(name: str, value: SupportsIndex) -> int:
     try:
         number = index(value)
     except TypeError:
-        raise TypeError(f"{name} = {value!r}, must be a whole number") from None
+        raise TypeError(f"{name} = {shown(value)}, must be a whole number") from None
     if number < 1:
-        raise ValueError(f"{name} = {number}, must be at least 1")
+        raise ValueError(f"{name} = {shown(number)}, must be at least 1")
     return number
+
+
+def seeds(given: SupportsIndex | Iterable[SupportsIndex]) -> Sequence[int]:
+    """Different whole numbers from 0 on; n alone means 0, 1, …, n − 1."""
+    with suppress(TypeError):  # where they are several
+        n = count("seeds", given)  # type: ignore[arg-type]
+        require_fits("seeds", (n,))
+        return range(n)
+    try:
+        numbers = [index(seed) for seed in given]  # type: ignore[union-attr]
+    except TypeError:
+        numbers = []
+    if not numbers or min(numbers) < 0:
+        raise ValueError(f"seeds = {shown(given)}, must be how many, or whole numbers from 0 on, at least one")
+    seed, times = Counter(numbers).most_common(1)[0]
+    if times > 1:
+        raise ValueError(f"seeds holds {shown(seed)} {times} times, must hold it once: equal seeds give equal runs")
+    return numbers
 
 
 def confidence(level: ArrayLike) -> float:
@@ -132,9 +219,19 @@ def beta_in_training(values: ArrayLike) -> Array:
     return beta
 
 
-def instance(name: str, value: _T, kind: type, expected: str) -> _T:
+def labels(given: Iterable[Hashable]) -> tuple[Hashable, ...]:
+    """Names of actions, each of which can be told from the others."""
+    try:
+        names = tuple(given)
+        hash(names)
+    except TypeError:
+        raise TypeError(f"actions = {shown(given)}, must be a sequence of labels") from None
+    return names
+
+
+def instance(name: str, value: _T, kind: type | tuple[type, ...], expected: str) -> _T:
     if not isinstance(value, kind):
-        raise TypeError(f"{name} = {value!r}, must be {expected}")
+        raise TypeError(f"{name} = {shown(value)}, must be {expected}")
     return value
 
 
@@ -192,21 +289,28 @@ def distribution(name: str, values: ArrayLike) -> Array:
     return np.asarray(array / total)
 
 
-def preference_table(p: ArrayLike) -> Array:
-    """Preferences of shape (..., K, K) with p + pᵀ = 1 and ½ on the diagonal."""
-    table = real("p", p)
+def square(name: str, values: ArrayLike) -> Array:
+    """Real numbers of shape (..., K, K)."""
+    table = real(name, values)
     if table.ndim < 2 or table.shape[-1] != table.shape[-2] or table.shape[-1] == 0:
-        raise ValueError(f"p has shape {table.shape}, must be (..., K, K) with K ≥ 1 actions")
-    table = probabilities("p", table)
-    off = np.abs(table + np.swapaxes(table, -1, -2) - 1)
+        raise ValueError(f"{name} has shape {table.shape}, must be (..., K, K) with K ≥ 1 actions")
+    return table
+
+
+def preference_table(p: ArrayLike) -> Array:
+    """Preferences of shape (..., K, K) with p + pᵀ = 1 within 1e-6, divided by p + pᵀ."""
+    table, _ = aligned("p", p)
+    table = probabilities("p", square("p", table))
+    total = table + np.swapaxes(table, -1, -2)
+    off = np.abs(total - 1)
     if (off > PAIR_TOLERANCE).any():
         at = worst(off)
         *batch, y, other = at
         mirror = (*batch, other, y)
         if y == other:
             raise ValueError(f"{entry('p', at)} = {table[at]:.12g}, must be 0.5: nothing beats itself")
-        raise ValueError(f"{entry('p', at)} + {entry('p', mirror)} = {table[at] + table[mirror]:.12g}, must be 1")
-    return table
+        raise ValueError(f"{entry('p', at)} + {entry('p', mirror)} = {total[at]:.12g}, must be 1")
+    return np.asarray(table / total)
 
 
 def broadcast(**batches: tuple[int, ...]) -> tuple[int, ...]:
@@ -217,13 +321,15 @@ def broadcast(**batches: tuple[int, ...]) -> tuple[int, ...]:
             shape = np.broadcast_shapes(shape, batch)
         except ValueError:
             raise ValueError(f"{name} has leading axes {batch}, which do not broadcast with {shape} before it") from None
+        require_fits(name, shape)
     return shape
 
 
 def indices(name: str, values: ArrayLike) -> Indices:
-    array = np.asarray(values)
+    array = as_array(name, values, "an array of integers")
     if array.ndim != 1:
         raise ValueError(f"{name} has shape {array.shape}, must have one axis")
     if array.size and array.dtype.kind not in "iu":
-        raise TypeError(f"{name} holds {array.dtype} values, must be integers")
+        raise TypeError(f"{name} holds {cut(array.dtype)} values, must be integers")
+    require_fits(name, array.shape)
     return array.astype(np.intp)

@@ -16,7 +16,8 @@ import numpy as np
 import sympy as sp
 from scipy import special
 
-from psipo_explore._checks import Array, FormulaError
+from psipo_explore._checks import Array
+from psipo_explore._formula_error import FormulaError
 
 _LONGEST = 200  # characters
 _LARGEST = 10**15  # of a number, and its inverse the smallest

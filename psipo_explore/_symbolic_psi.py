@@ -18,7 +18,8 @@ import sympy as sp
 from scipy import special
 
 from psipo_explore._callables import Function, is_odd, limit, require_limits
-from psipo_explore._checks import Array, FormulaError
+from psipo_explore._checks import Array
+from psipo_explore._formula_error import FormulaError
 from psipo_explore._formulas import Piece, evaluate, expression, q, read_formula
 from psipo_explore.psi import Psi
 

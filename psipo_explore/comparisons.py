@@ -61,7 +61,7 @@ class Comparisons:
 
     def __post_init__(self) -> None:
         set_field = object.__setattr__
-        set_field(self, "actions", tuple(map(str, self.actions)))
+        set_field(self, "actions", tuple(map(str, checks.labels(self.actions))))
         for name in ("winners", "losers", "contexts"):
             set_field(self, name, checks.indices(name, getattr(self, name)))
         set_field(self, "weights", checks.weights(self.weights))
@@ -81,7 +81,7 @@ class Comparisons:
         Parameters
         ----------
         pairs : iterable of (label, label)
-            Winner and loser of each comparison.
+            Winner and loser of each comparison; the rows of a DataFrame with two columns.
         actions : sequence of labels, optional
             All actions in the order wanted, some perhaps never compared; by default in order of appearance.
         weights : array_like, shape (N,), optional
@@ -112,9 +112,10 @@ class Comparisons:
         Parameters
         ----------
         wins : array_like, shape (K, K)
-            Entry [y, y'] is how often y beat y'; at least 0, and 0 on the diagonal.
+            Entry [y, y'] is how often y beat y'; at least 0, and 0 on the diagonal. Of a pandas DataFrame the columns are put
+            in the order of the rows' names.
         actions : sequence of labels, length K, optional
-            By default "0", "1", …, as the table is indexed.
+            By default the names of a DataFrame, or "0", "1", …, as the table is indexed.
 
         Returns
         -------
@@ -124,7 +125,8 @@ class Comparisons:
         Raises
         ------
         ValueError
-            If wins is not square, or a count is negative, not finite, or of an action against itself.
+            If wins is not square, its rows and columns have different names, or a count is negative, not finite, or of an
+            action against itself.
 
         Examples
         --------
@@ -132,13 +134,14 @@ class Comparisons:
         array([[0.5 , 0.75],
                [0.25, 0.5 ]])
         """
-        counts = checks.finite("wins", wins)
+        counts, names = checks.aligned("wins", wins)
+        counts = checks.finite("wins", counts)
         if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or counts.shape[0] == 0:
             raise ValueError(f"wins has shape {counts.shape}, must be (K, K) with K ≥ 1 actions")
         checks.refuse_where(counts < 0, "wins", counts, "must be at least 0", -counts)
         on_diagonal = np.eye(len(counts), dtype=bool) & (counts > 0)
         checks.refuse_where(on_diagonal, "wins", counts, "must be 0: an action cannot beat itself")
-        labels = tuple(range(len(counts))) if actions is None else tuple(actions)
+        labels = checks.labels(names if actions is None else actions)
         if len(labels) != len(counts):
             raise ValueError(f"actions has {len(labels)} labels, must have {len(counts)}, one for each row of wins")
         winners, losers = np.nonzero(counts)
@@ -218,7 +221,7 @@ class Comparisons:
         Parameters
         ----------
         p : array_like, shape (K, K)
-            Preferences, p + pᵀ = 1.
+            Preferences, p + pᵀ = 1; a DataFrame's names are kept.
         mu : array_like, shape (K,), optional
             Distribution that both answers are drawn from; uniform by default.
 
@@ -237,9 +240,9 @@ class Comparisons:
         >>> Comparisons.from_preferences([[0.5, 0.8], [0.2, 0.5]]).weights
         array([0.2 , 0.05])
         """
-        weights = meeting_weights(p, mu)
+        weights, names = meeting_weights(p, mu)
         winners, losers = np.nonzero(weights)
-        return cls._in_one_context(winners, losers, range(len(weights)), weights[winners, losers])
+        return cls._in_one_context(winners, losers, names, weights[winners, losers])
 
     @classmethod
     def sample(cls, p: ArrayLike, n: int, *, rng: np.random.Generator, mu: ArrayLike | None = None) -> Comparisons:
@@ -248,7 +251,7 @@ class Comparisons:
         Parameters
         ----------
         p : array_like, shape (K, K)
-            Preferences, p + pᵀ = 1.
+            Preferences, p + pᵀ = 1; a DataFrame's names are kept.
         n : int
             How many comparisons, at least 1.
         rng : numpy.random.Generator
@@ -272,12 +275,14 @@ class Comparisons:
         5
         """
         checks.instance("rng", rng, np.random.Generator, "a Generator, such as numpy.random.default_rng(0)")
-        weights = meeting_weights(p, mu)
+        weights, names = meeting_weights(p, mu)
         if not weights.any():
             raise ValueError("mu gives all its mass to one action, must allow two different answers")
-        drawn = rng.choice(weights.size, size=checks.count("n", n), p=weights.ravel() / weights.sum())
+        n = checks.count("n", n)
+        checks.require_fits("n", (n,))
+        drawn = rng.choice(weights.size, size=n, p=weights.ravel() / weights.sum())
         winners, losers = np.unravel_index(drawn, weights.shape)
-        return cls._in_one_context(winners, losers, range(len(weights)), np.ones(winners.size))
+        return cls._in_one_context(winners, losers, names, np.ones(winners.size))
 
     @classmethod
     def _in_one_context(cls, winners: Indices, losers: Indices, labels: Sequence[Hashable], weights: Array) -> Comparisons:
@@ -296,12 +301,18 @@ class Comparisons:
         ndarray, shape (K, K)
             Entry [y, y'] is the summed weight of the comparisons that y won against y'.
 
+        Raises
+        ------
+        ValueError
+            If the actions are so many that the table does not fit into memory.
+
         Examples
         --------
         >>> Comparisons.from_pairs([("a", "b"), ("a", "b"), ("b", "a")]).win_table()
         array([[0., 2.],
                [1., 0.]])
         """
+        checks.require_fits("actions", (self.n_actions, self.n_actions))
         wins = np.zeros((self.n_actions, self.n_actions))
         np.add.at(wins, (self.winners, self.losers), self.weights)
         return wins
@@ -342,8 +353,9 @@ class Comparisons:
             raise ValueError(f"prior = {prior:g} and the weights sum to more than float64 holds")
         np.fill_diagonal(total, 1.0)
         if (total == 0).any():
-            pairs = [f"{self.actions[y]} and {self.actions[z]}" for y, z in np.argwhere(np.triu(total == 0))]
-            which = f"{pairs[0]} (and {len(pairs) - 1} more)" if len(pairs) > 1 else pairs[0]
+            never = np.argwhere(np.triu(total == 0))
+            first = " and ".join(checks.cut(self.actions[y]) for y in never[0])
+            which = f"{first} (and {len(never) - 1} more)" if len(never) > 1 else first
             raise ValueError(f"prior = 0 leaves pairs that were never compared without a preference: {which}; must be positive")
         p = wins / total
         np.fill_diagonal(p, 0.5)

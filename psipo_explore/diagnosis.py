@@ -29,6 +29,7 @@ __all__ = ["Diagnosis", "diagnose", "diagnose_file"]
 BETAS = (0.01, 0.03, 0.1, 0.3, 1.0)
 SMOOTHING = 0.1
 LEAST_BETA = 1e-12
+LEAST_SMOOTHING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +209,8 @@ def diagnose(
     beta : array_like, shape (B,) or ()
         Strengths of the KL term.
     smoothing : float
-        Of cDPO, the share of labels taken to be wrong; above 0 and below ½, so that its minimum exists.
+        Of cDPO, the share of labels taken to be wrong; below ½ and above 0, so that its minimum exists, by at least 1e-12,
+        so that float64 can tell it from DPO's.
     pi_ref : array_like, shape (K,), optional
         Reference policy, which sums to 1 in each context; by default uniform over the answers of each prompt.
     progress : bool
@@ -241,8 +243,10 @@ def diagnose(
     if beta.ndim > 1 or not beta.size:
         raise ValueError(f"beta has shape {beta.shape}, must be one or several numbers")
     checks.refuse_where(beta < LEAST_BETA, "beta", beta, f"must be at least {LEAST_BETA:g}: below, float64 loses ties", -beta)
-    if not 0 < checks.scalar("smoothing", smoothing) < 0.5:
-        raise ValueError(f"smoothing = {smoothing:g}, must be positive (without any, cDPO is DPO) and below ½")
+    smoothing = checks.scalar("smoothing", smoothing)
+    if not LEAST_SMOOTHING <= smoothing < 0.5:
+        why = f"positive (without any, cDPO is DPO), at least {LEAST_SMOOTHING:g} (float64 loses less) and below ½"
+        raise ValueError(f"smoothing = {smoothing:g}, must be {why}")
     merged = data.merged()
     n_contexts = _distinct(data.contexts)
     _, vanishing, _ = blocks_of(merged, DPO)

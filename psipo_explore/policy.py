@@ -253,7 +253,8 @@ def kl_divergence(policy: ArrayLike, pi_ref: ArrayLike) -> Array:
     array([0.69314718, 0.        ])
     """
     policy = checks.distribution("policy", policy)
-    pi_ref = checks.policy("pi_ref", np.asarray(pi_ref), policy.shape[-1], of="policy")  # None is no reference here
+    pi_ref = checks.real("pi_ref", pi_ref)  # None is no reference here
+    pi_ref = checks.policy("pi_ref", pi_ref, policy.shape[-1], of="policy")
     checks.broadcast(policy=policy.shape[:-1], pi_ref=pi_ref.shape[:-1])
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         d = np.where(pi_ref > 0, (policy - pi_ref) / pi_ref, np.inf)

@@ -6,7 +6,7 @@ the smaller of the two is exactly 0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 from scipy.special import expit
@@ -36,7 +36,7 @@ def bradley_terry(rewards: ArrayLike) -> Array:
     Raises
     ------
     ValueError
-        If a reward is NaN or infinite, or their differences overflow.
+        If a reward is NaN or infinite, their differences overflow, or the table does not fit into memory.
 
     Examples
     --------
@@ -45,6 +45,7 @@ def bradley_terry(rewards: ArrayLike) -> Array:
            [0.26894142, 0.5       ]])
     """
     r = checks.rewards(rewards)
+    checks.require_fits("rewards", (*r.shape, r.shape[-1]), "; expected_psi_bradley_terry makes no table")
     return np.asarray(expit(r[..., :, np.newaxis] - r[..., np.newaxis, :]))
 
 
@@ -70,7 +71,8 @@ def tournament(pairs: Sequence[tuple[int, int]] | ArrayLike, n_actions: int, q: 
     Raises
     ------
     ValueError
-        If a pair names an action that does not exist, sets an action against itself, or contradicts another pair.
+        If a pair names an action that does not exist, sets an action against itself, or contradicts another pair, or the
+        table does not fit into memory.
 
     Examples
     --------
@@ -79,8 +81,10 @@ def tournament(pairs: Sequence[tuple[int, int]] | ArrayLike, n_actions: int, q: 
            [0.1, 0.5]])
     """
     n_actions = checks.count("n_actions", n_actions)
+    checks.require_fits("n_actions", (n_actions, n_actions))
     winners, losers = _winners_and_losers(pairs, n_actions)
     q = checks.probabilities("q", q)[..., np.newaxis]
+    checks.require_fits("q", (*q.shape[:-1], n_actions, n_actions))
     table = np.full((*q.shape[:-1], n_actions, n_actions), 0.5)
     table[..., winners, losers] = q
     table[..., losers, winners] = 1 - q
@@ -88,16 +92,13 @@ def tournament(pairs: Sequence[tuple[int, int]] | ArrayLike, n_actions: int, q: 
 
 
 def _winners_and_losers(pairs: Sequence[tuple[int, int]] | ArrayLike, n_actions: int) -> tuple[checks.Indices, checks.Indices]:
-    try:
-        array = np.asarray(pairs)
-    except ValueError:
-        raise ValueError("pairs is ragged, must be (N, 2): a winner and a loser each") from None
+    array = checks.as_array("pairs", pairs, "(N, 2): a winner and a loser each")
     if array.size == 0:
         array = np.empty((0, 2), dtype=np.intp)
     if array.ndim != 2 or array.shape[1] != 2:
         raise ValueError(f"pairs has shape {array.shape}, must be (N, 2): a winner and a loser each")
     if array.dtype.kind not in "iu":
-        raise TypeError(f"pairs holds {array.dtype} values, must be integers from 0 to {n_actions - 1}")
+        raise TypeError(f"pairs holds {checks.cut(array.dtype)} values, must be integers from 0 to {n_actions - 1}")
     winners, losers = array.astype(np.intp).T
     outside = np.any((array < 0) | (array >= n_actions), axis=1)
     _refuse_pair(outside, array, f"must be from 0 to {n_actions - 1}")
@@ -114,9 +115,10 @@ def _refuse_pair(bad: checks.Mask, pairs: checks.Indices, why: str) -> None:
         raise ValueError(f"pairs[{k}] = ({pairs[k, 0]}, {pairs[k, 1]}), {why}")
 
 
-def meeting_weights(p: ArrayLike, mu: ArrayLike | None) -> Array:
-    """How often y meets y' and beats it: μ(y) μ(y') p(y ≻ y') off the diagonal, shape (K, K)."""
-    table = checks.preference_table(p)
+def meeting_weights(p: ArrayLike, mu: ArrayLike | None) -> tuple[Array, Sequence[Hashable]]:
+    """How often y meets y' and beats it, μ(y) μ(y') p(y ≻ y') off the diagonal, shape (K, K); and the actions' names."""
+    values, names = checks.aligned("p", p)
+    table = checks.preference_table(values)
     if table.ndim != 2:
         raise ValueError(f"p has shape {table.shape}, must be a single table (K, K)")
     share = checks.policy("mu", mu, len(table), of="p")
@@ -124,4 +126,4 @@ def meeting_weights(p: ArrayLike, mu: ArrayLike | None) -> Array:
         raise ValueError(f"mu has shape {share.shape}, must be ({len(table)},)")
     weights = share[:, np.newaxis] * share * table
     np.fill_diagonal(weights, 0.0)
-    return weights
+    return weights, names

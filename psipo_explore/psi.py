@@ -13,6 +13,7 @@ import numpy as np
 from scipy import special
 
 from psipo_explore import _checks as checks
+from psipo_explore import _named_psi as named
 from psipo_explore._callables import (
     Function,
     is_odd,
@@ -24,8 +25,11 @@ from psipo_explore._callables import (
     vectorised,
 )
 from psipo_explore._checks import Array, ArrayLike
+from psipo_explore._formula_error import FormulaError
 
-__all__ = ["IDENTITY", "LOG", "LOGIT", "PROBIT", "Psi", "folded_power"]
+__all__ = ["IDENTITY", "LOG", "LOGIT", "PROBIT", "FormulaError", "Psi", "folded_power"]
+
+_LEAST_LAM, _LARGEST_LAM = 1e-300, 1e12
 
 
 class Psi:
@@ -77,18 +81,18 @@ class Psi:
         odd: bool = False,
         of_log_odds: Function | None = None,
     ) -> None:
-        self.name = name
+        self.name = checks.instance("name", name, str, "a text")
         self.latex = latex
-        self.at_zero = float(checks.real("at_zero", at_zero))
-        self.at_one = float(checks.real("at_one", at_one))
-        self.odd = odd
+        self.at_zero = checks.extended_scalar("at_zero", at_zero)
+        self.at_one = checks.extended_scalar("at_one", at_one)
+        self.odd = bool(checks.instance("odd", odd, (bool, np.bool_), "True or False"))
         self._function = function
         self._derivative = derivative
         self._of_log_odds = of_log_odds
         require_non_decreasing("function", function, self.at_zero, self.at_one)
         require_limits(function, self.at_zero, self.at_one)
         if odd and not is_odd(function, self.at_zero, self.at_one):
-            raise ValueError(f"odd = True, but {name}(q) + {name}(1 - q) is not constant")
+            raise ValueError(f"odd = True, but {checks.cut(name)}(q) + {checks.cut(name)}(1 - q) is not constant")
 
     @classmethod
     def from_callable(cls, f: Callable[..., ArrayLike], *, name: str) -> Psi:
@@ -117,6 +121,7 @@ class Psi:
         >>> clipped.bounded, clipped.odd, round(clipped.spread, 4)
         (True, False, 4.5951)
         """
+        checks.instance("name", name, str, "a text")
         function = vectorised(f)
         on_grid("f", function)
         at_zero, at_one = limit(function, 0.0), limit(function, 1.0)
@@ -158,7 +163,7 @@ class Psi:
         inf
         >>> Psi.from_formula("q + __import__('os')")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        psipo_explore._checks.FormulaError: text, column 5: __import__ is not known, the functions are ...
+        psipo_explore.psi.FormulaError: text, column 5: __import__ is not known, the functions are ...
         """
         from psipo_explore._symbolic_psi import psi_from_formula
 
@@ -186,7 +191,7 @@ class Psi:
         Raises
         ------
         ValueError
-            If an entry is no probability.
+            If p is not square, or an entry is no probability.
 
         Examples
         --------
@@ -194,6 +199,7 @@ class Psi:
         array([[  0.  ,  69.08],
                [-69.08,   0.  ]])
         """
+        p = checks.square("p", p)
         if not self.odd:
             return self(p)
         mirror = np.swapaxes(p, -1, -2)
@@ -231,7 +237,8 @@ class Psi:
             values = np.where(x <= 0, smaller, 2 * self.centre - smaller)
         else:
             values = self(special.expit(x))
-        checks.refuse_where(np.isinf(values), "log_odds", x, f"is too far out to tell from certainty under psi '{self.name}'")
+        expected = f"is too far out to tell from certainty under psi '{checks.cut(self.name)}'"
+        checks.refuse_where(np.isinf(values), "log_odds", x, expected)
         return values[()]
 
     def derivative(self, q: ArrayLike) -> Array:
@@ -304,7 +311,8 @@ def folded_power(lam: float) -> Psi:
     Raises
     ------
     ValueError
-        If lam is negative, not finite, or so small that 1/λ is not.
+        If lam is neither 0 nor from 1e-300 to 1e12. Below, 1/λ is not finite. Above, Ψ rises only where float64 has too few
+        numbers, next to 1.
 
     Examples
     --------
@@ -314,49 +322,20 @@ def folded_power(lam: float) -> Psi:
     8.0
     """
     lam = checks.scalar("lam", lam)
-    if lam < 0 or 0 < lam < 1e-300:
-        raise ValueError(f"lam = {lam:g}, must be 0 (logit) or at least 1e-300 (2 is identity)")
+    if lam != 0 and not _LEAST_LAM <= lam <= _LARGEST_LAM:
+        raise ValueError(f"lam = {lam:g}, must be 0 (logit) or from {_LEAST_LAM:g} to {_LARGEST_LAM:g} (2 is identity)")
     if lam == 0:
         return LOGIT
     return Psi(
         f"folded power {lam:g}",
-        partial(_folded_power, lam=lam),
+        partial(named.folded_power, lam=lam),
         latex=rf"\frac{{q^{{{lam:g}}} - (1-q)^{{{lam:g}}}}}{{{lam:g}}}",
         at_zero=-1 / lam,
         at_one=1 / lam,
-        derivative=partial(_folded_power_slope, lam=lam),
+        derivative=partial(named.folded_power_slope, lam=lam),
         odd=True,
-        of_log_odds=partial(_folded_power_of_log_odds, lam=lam),
+        of_log_odds=partial(named.folded_power_of_log_odds, lam=lam),
     )
-
-
-def _folded_power(q: Array, lam: float) -> Array:
-    return _folded_power_of_log_odds(special.logit(q), lam)
-
-
-def _folded_power_of_log_odds(x: Array, lam: float) -> Array:
-    """(1 − e^{−λ|x|}) σ(|x|)^λ / λ with the sign of x: no difference of near equals at q = ½, and logit as λ → 0."""
-    distance = np.abs(x)
-    with np.errstate(over="ignore"):
-        scaled = lam * distance
-    gap = np.where(scaled < 1, x * special.exprel(-np.minimum(scaled, 1)), np.sign(x) * -np.expm1(-scaled) / lam)
-    return np.asarray(gap * np.exp(lam * special.log_expit(distance)))
-
-
-def _folded_power_slope(q: Array, lam: float) -> Array:
-    return np.asarray(q ** (lam - 1) + (1 - q) ** (lam - 1))
-
-
-def _logit_slope(q: Array) -> Array:
-    return 1 / (q * (1 - q))
-
-
-def _probit_slope(q: Array) -> Array:
-    return np.asarray(np.sqrt(2 * np.pi) * np.exp(special.ndtri(q) ** 2 / 2))
-
-
-def _probit_of_log_odds(x: Array) -> Array:
-    return np.asarray(np.copysign(special.ndtri_exp(special.log_expit(-np.abs(x))), x))
 
 
 LOGIT = Psi(
@@ -365,7 +344,7 @@ LOGIT = Psi(
     latex=r"\log\frac{q}{1-q}",
     at_zero=-np.inf,
     at_one=np.inf,
-    derivative=_logit_slope,
+    derivative=named.logit_slope,
     odd=True,
     of_log_odds=np.positive,
 )
@@ -385,9 +364,9 @@ PROBIT = Psi(
     latex=r"\Phi^{-1}(q)",
     at_zero=-np.inf,
     at_one=np.inf,
-    derivative=_probit_slope,
+    derivative=named.probit_slope,
     odd=True,
-    of_log_odds=_probit_of_log_odds,
+    of_log_odds=named.probit_of_log_odds,
 )
 LOG = Psi(
     "log",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from psipo_explore import _checks as checks
-from psipo_explore._checks import Array
+from psipo_explore._checks import Array, Indices, Mask
 from psipo_explore._potentials import convex_potential
 from psipo_explore._segments import Segments
 from psipo_explore.comparisons import Comparisons
@@ -22,18 +22,20 @@ __all__ = ["fit_reward"]
 def fit_reward(data: Comparisons, *, ridge: float = 0.0, steps: int | None = None) -> Array:
     """Reward of each action that explains the comparisons best: the maximum of Σ w log σ(r[winner] − r[loser]).
 
-    The first stage of RLHF, Eq. 2 of arXiv:2310.12036. Where a single group of actions is never beaten from outside,
-    `gibbs_policy(fit_reward(data), beta)` is DPO's minimiser.
+    The first stage of RLHF, Eq. 2 of arXiv:2310.12036. `gibbs_policy(fit_reward(data), beta)` is DPO's minimiser. Each
+    context must have a single group of actions that is never beaten from outside: of two such groups, among them actions
+    that never played, no comparison says how they compare.
 
     Parameters
     ----------
     data : Comparisons
         Who beat whom.
     ridge : float
-        Precision of a Gaussian prior on each reward, ridge · r²/2 added to the summed loss; keeps every reward finite.
+        Precision of a Gaussian prior on each reward, ridge · r²/2 added to the summed loss. It keeps every reward finite
+        and ties groups that never met: the mean of each is 0.
     steps : int, optional
         Stop after so many steps of gradient descent from 0, of size 1/L with L twice the largest weight that meets in
-        one action over four; by default go to the maximum.
+        one action over four; by default go to the maximum. Groups that never met stay where they began, with mean 0.
 
     Returns
     -------
@@ -44,7 +46,8 @@ def fit_reward(data: Comparisons, *, ridge: float = 0.0, steps: int | None = Non
     Raises
     ------
     ValueError
-        If ridge is negative, or steps is given beside a ridge.
+        If ridge is negative, steps is given beside a ridge, or, without either, two groups of one context are never beaten
+        from outside.
     RuntimeError
         If the solver stops short of the maximum, with the gradient it reached.
 
@@ -66,8 +69,24 @@ def fit_reward(data: Comparisons, *, ridge: float = 0.0, steps: int | None = Non
         return _centred(_descended(data, checks.count("steps", steps)), data)
     if ridge:
         return _centred(convex_potential(data, DPO, np.ones(data.winners.size, dtype=bool), ridge=ridge), data)
-    _, vanishing, inside = blocks_of(data, DPO)
+    blocks, vanishing, inside = blocks_of(data, DPO)
+    _require_one_source(data, blocks, vanishing)
     return _centred(np.where(vanishing, -np.inf, convex_potential(data, DPO, inside)), data)
+
+
+def _require_one_source(data: Comparisons, blocks: Indices, vanishing: Mask) -> None:
+    """Refuse data that leave the scales of two groups of one context apart."""
+    unbeaten = np.flatnonzero(~vanishing)
+    one_of_each = unbeaten[np.unique(blocks[unbeaten], return_index=True)[1]]
+    one_of_each = one_of_each[np.argsort(data.contexts[one_of_each], kind="stable")]
+    tied = np.diff(data.contexts[one_of_each]) != 0
+    if not tied.all():
+        k = int(np.argmin(tied))
+        pair = " and ".join(checks.cut(data.actions[y]) for y in one_of_each[k : k + 2])
+        raise ValueError(
+            f"data does not say how the rewards of {pair} compare: neither is in a group that others ever beat. "
+            "It must have one such group in each context; or give a ridge, which ties them"
+        )
 
 
 def _descended(data: Comparisons, steps: int) -> Array:

@@ -111,7 +111,7 @@ def sweep(
         record_every=record_every,
     )
     blocks = _blocks(settings.runs, len(settings.seeds) if parts is None else checks.count("parts", parts))
-    log_ratio = np.empty((*settings.runs, len(settings.recorded), settings.log_reference.size))
+    log_ratio = np.empty((*settings.runs, settings.n_records, settings.log_reference.size))
     part_of: dict[Future[Array], int] = {}
     try:
         for part, block in enumerate(blocks):
@@ -168,10 +168,10 @@ def _in_words(settings: Settings, block: _Block) -> str:
     """Such as: seeds 4 and 5, β from 0.1 to 1, IPO; data sets where there are several."""
     cut = _cut(settings, block)
     tables = [f"data[{k}]" for k in range(len(settings.tables))][block[0]]
-    seeds = f"{'seed' if len(cut.seeds) == 1 else 'seeds'} {_listed([str(seed) for seed in cut.seeds])}"
+    seeds = f"{'seed' if len(cut.seeds) == 1 else 'seeds'} {_listed([checks.shown(seed) for seed in cut.seeds])}"
     low, high = cut.betas.min(), cut.betas.max()
     beta = f"β = {low:g}" if low == high else f"β from {low:g} to {high:g}"
-    losses = _listed([loss.name for loss in cut.losses])
+    losses = _listed([checks.cut(loss.name) for loss in cut.losses])
     return ", ".join([_listed(tables)] * (len(settings.tables) > 1) + [seeds, beta, losses])
 
 

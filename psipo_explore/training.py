@@ -21,6 +21,7 @@ from psipo_explore._batches import batches
 from psipo_explore._checks import Array, ArrayLike, Indices
 from psipo_explore._segments import Segments
 from psipo_explore._tables import SHOWN, html_table
+from psipo_explore._training_input import data_sets, losses_of
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import MarginLoss
 from psipo_explore.minimisers import context_policy
@@ -58,7 +59,7 @@ class TrainingRun:
     actions: tuple[str, ...]
 
     def __repr__(self) -> str:
-        return f"TrainingRun(policy of shape {self.policy.shape}, {self.steps[-1]} steps, actions {', '.join(self.actions[:9])})"
+        return f"TrainingRun(policy of shape {self.policy.shape}, {self.steps[-1]} steps, actions {checks.listed(self.actions)})"
 
     def _repr_html_(self) -> str:
         """The last policies of a single loss, data set and β; of more, how many there are."""
@@ -99,8 +100,11 @@ class TrainingRun:
         >>> train(D1, IPO, beta=1.0, steps=2000).probability("c")[:, -1].round(1)
         array([0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2])
         """
+        checks.instance("action", action, str, "the label of an action")
         if self.actions.count(action) != 1:
-            raise ValueError(f"action {action!r} is the label of {self.actions.count(action)} actions, must be that of one")
+            raise ValueError(
+                f"action {checks.shown(action)} is the label of {self.actions.count(action)} actions, must be that of one"
+            )
         return self.policy[..., self.actions.index(action)]
 
     def mean(self) -> Array:
@@ -187,7 +191,7 @@ def train(
     batch_size : int or None
         Comparisons a step; None takes all of them, by their weights.
     seeds : int or sequence of int
-        3 means 0, 1, 2.
+        3 means 0, 1, 2; a seed may be named once only.
     record_every : int
         After how many steps the policy is recorded.
     progress : bool
@@ -202,7 +206,7 @@ def train(
     Raises
     ------
     ValueError
-        If an argument is not what it must be.
+        If an argument is not what it must be, or the records do not fit into memory.
     RuntimeError
         If the logits overflow, as descent with too large a rate makes them.
 
@@ -269,20 +273,20 @@ class Settings:
         record_every: int,
     ) -> Settings:
         """Raise what `train` says it raises for arguments that are not what they must be."""
-        tables, losses = _tables(data), _losses(loss)
+        tables, losses = data_sets(data), losses_of(loss)
         beta = checks.beta_in_training(beta)
         if not beta.size:
             raise ValueError("beta is empty, must hold at least one")
         reference, *_ = [context_policy(table, pi_ref) for table in tables]
         optimiser = Adam(0.01) if optimiser is None else optimiser
         if isinstance(optimiser, type) or not hasattr(optimiser, "steps"):
-            raise TypeError(f"optimiser = {optimiser!r}, must be an optimiser, such as Adam(0.01)")
+            raise TypeError(f"optimiser = {checks.shown(optimiser)}, must be an optimiser, such as Adam(0.01)")
         axes = [len(tables)] * (not isinstance(data, Comparisons)) + [len(losses)] * (not isinstance(loss, MarginLoss))
-        return cls(
+        settings = cls(
             tables=tables,
             losses=losses,
             betas=beta.ravel(),
-            seeds=_seeds(seeds),
+            seeds=checks.seeds(seeds),
             log_reference=np.log(reference, where=reference > 0, out=np.full_like(reference, -np.inf)),
             optimiser=optimiser,
             steps=checks.count("steps", steps),
@@ -290,11 +294,27 @@ class Settings:
             record_every=checks.count("record_every", record_every),
             axes=(*axes, *beta.shape),
         )
+        settings._require_fits()
+        return settings
+
+    def _require_fits(self) -> None:
+        """Refuse runs whose records do not fit into memory, by the argument that asks for most."""
+        shape = (*self.runs, self.n_records)
+        largest = max(range(5), key=shape.__getitem__)
+        name = ("data", "loss", "beta", "seeds", "record_every")[largest]
+        checks.require_fits(name, (*shape, self.log_reference.size))
+        if self.batch_size is not None:
+            checks.require_fits("batch_size", (len(self.seeds), self.batch_size))
 
     @property
     def runs(self) -> tuple[int, int, int, int]:
         """How many data sets, losses, β's and seeds."""
         return len(self.tables), len(self.losses), self.betas.size, len(self.seeds)
+
+    @property
+    def n_records(self) -> int:
+        """How often the policy is recorded."""
+        return -(-self.steps // self.record_every) + 1
 
     @property
     def recorded(self) -> list[int]:
@@ -359,38 +379,3 @@ def _places(chunks: Iterable[tuple[int, Indices, Array]], shape: tuple[int, ...]
         every = np.broadcast_to(weights, (len(weights), *shape[2:4], weights.shape[-1])).reshape(len(weights), 1, 1, -1)
         pulls = np.stack([every, -every], axis=1)
         yield from zip(ends, pulls if len(pulls) == n else repeat(pulls[0], n), strict=True)
-
-
-def _tables(data: Comparisons | Sequence[Comparisons]) -> list[Comparisons]:
-    """The data sets, each comparison once, all over the same actions."""
-    several = isinstance(data, list | tuple)
-    given: list[Comparisons] = list(data) if several else [data]  # type: ignore[arg-type,list-item]
-    if not given:
-        raise ValueError("data is empty, must hold at least one data set")
-    for k, table in enumerate(given):
-        name = f"data[{k}]" if several else "data"
-        checks.instance(name, table, Comparisons, "Comparisons, such as Comparisons.from_pairs(…)")
-        if not table.winners.size:
-            raise ValueError(f"{name} holds no comparison, must hold at least one")
-        if table.actions != given[0].actions or not np.array_equal(table.contexts, given[0].contexts):
-            raise ValueError(f"{name} has actions {table.actions[:9]}, must have those of data[0], {given[0].actions[:9]}")
-    return [table.merged() for table in given]
-
-
-def _losses(loss: MarginLoss | Sequence[MarginLoss]) -> list[MarginLoss]:
-    several = isinstance(loss, list | tuple)
-    given: list[MarginLoss] = list(loss) if several else [loss]  # type: ignore[arg-type,list-item]
-    if not given:
-        raise ValueError("loss is empty, must hold at least one loss")
-    for k, one in enumerate(given):
-        checks.instance(f"loss[{k}]" if several else "loss", one, MarginLoss, "a MarginLoss, such as IPO or DPO")
-    return given
-
-
-def _seeds(seeds: int | Sequence[int]) -> Sequence[int]:
-    if isinstance(seeds, int | np.integer):
-        return range(checks.count("seeds", int(seeds)))
-    given = list(seeds) if isinstance(seeds, Iterable) else [seeds]
-    if not given or not all(isinstance(seed, int | np.integer) and seed >= 0 for seed in given):
-        raise ValueError(f"seeds = {seeds!r}, must be how many, or whole numbers from 0 on, at least one")
-    return given

@@ -54,7 +54,37 @@ def test_two_actions_collapse_when_all_samples_agree(opposite: float, n: int) ->
     assert collapse_probability(p, IDENTITY, n=n) == 0
 
 
-@given(st.integers(1, 300), st.floats(0.01, 0.99) | st.floats(5e-324, 1e-280) | st.sampled_from([1e-291, 1e-290, 1e-289]))
+@given(st.floats(-323, -0.31).map(lambda exponent: 10.0**exponent), st.integers(1, 400).map(lambda digits: 10**digits))
+def test_unanimity_of_any_number_of_samples(opposite: float, n: int) -> None:
+    p = np.array([[0.5, opposite], [1 - opposite, 0.5]])
+    with mp.workdps(900):
+        exact = mp.exp(n * mp.log1p(-mpf(opposite))) + mpf(opposite) ** n
+    assert_allclose(collapse_probability(p, LOGIT, n=n), float(exact), rtol=1e-12, atol=1e-300)
+
+
+@pytest.mark.parametrize("psi", [LOGIT, LOG], ids=lambda psi: psi.name)
+def test_only_unanimous_pairs_decide(psi: Psi) -> None:
+    """Three actions, 20 comparisons: the sum over all 9261 p̂."""
+    p = psipo.bradley_terry([0.0, 2.7, -1.2])
+    law = preference_law(p, n=20)
+    collapsed = (optimal_policy(law.p_hat, psi, 1.0) == 0).any(-1)
+    assert_allclose(collapse_probability(p, psi, n=20), law.expectation(collapsed), rtol=1e-12)
+
+
+def test_a_steep_psi_collapses_no_more_than_a_flat_one() -> None:
+    steep = Psi("steep", lambda q: 1e305 * q, latex="", at_zero=0.0, at_one=1e305)
+    steep_log = Psi("steep log", lambda q: 1e304 * np.log(q), latex="", at_zero=-np.inf, at_one=0.0)
+    p = psipo.bradley_terry([0.0, 0.7, -1.2])
+    assert collapse_probability(p, steep, n=2) == 0
+    assert_allclose(collapse_probability(p, steep_log, n=2), collapse_probability(p, LOG, n=2), rtol=1e-15)
+
+
+def test_the_mean_policy_of_a_million_samples() -> None:
+    p = tournament([(0, 1)], 2, np.array([0.8, 1e-7]))
+    assert_allclose(expected_policy(p, LOGIT, 1.0, n=10**6), p.mean(-1) * 2 - 0.5, rtol=1e-9)
+
+
+@given(st.integers(1, 300), st.floats(0.01, 0.99) | st.floats(5e-324, 1e-280) | st.sampled_from([1e-171, 1e-170, 1e-169]))
 def test_the_law_is_binomial(n: int, q: float) -> None:
     law = preference_law(tournament([(0, 1)], 2, q), n=n)
     exact = [comb(n, wins) * mpf(q) ** wins * (1 - mpf(q)) ** (n - wins) for wins in range(n + 1)]
@@ -112,13 +142,24 @@ def test_one_action_has_one_outcome() -> None:
     [
         (0, ValueError, r"^n = 0, must be at least 1"),
         (2.5, TypeError, r"^n = 2.5, must be a whole number"),
-        (9, ValueError, r"^n = 9 comparisons of each of 6 pairs have 1e\+06 outcomes, must have at most 200000"),
-        (10**400, ValueError, r"^n = so many comparisons of each of 6 pairs have over 1e300 outcomes"),
+        (9999, ValueError, r"^n = 9999 comparisons of each of 6 pairs have 1e\+24 outcomes, must have at most \S+: more take"),
+        (10**400, ValueError, r"^n = 10{59}… comparisons of each of 6 pairs have over 1e300 outcomes"),
     ],
 )
 def test_what_is_refused(n: int, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        preference_law(np.full((4, 4), 0.5), n=n)
+        expected_policy(np.full((4, 4), 0.5), LOGIT, 1.0, n=n)
+
+
+def test_a_law_that_memory_does_not_hold_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^n = 9999 .* 1e\+24 outcomes, must have at most \S+: they fill half of .* memory, \d"):
+        preference_law(np.full((4, 4), 0.5), n=9999)
+
+
+def test_so_many_actions_that_unanimity_has_too_many_outcomes_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"^n = 5 comparisons of each of 45 pairs have 2\.95e\+21 outcomes"):
+        collapse_probability(np.full((10, 10), 0.5), LOGIT, n=5)
+    assert collapse_probability(np.full((10, 10), 0.5), IDENTITY, n=5) == 0
 
 
 THREE = [[0.5, 0.5], [0.9, 0.1], [0.2, 0.8]]  # as many as two comparisons have outcomes

@@ -15,9 +15,8 @@ from measures import EPS
 from numpy.testing import assert_allclose, assert_array_equal
 
 from psipo_explore import IDENTITY, LOGIT, Psi, _symbolic_psi, folded_power, optimal_policy, tournament
-from psipo_explore._checks import FormulaError
 from psipo_explore._formulas import read_formula
-from psipo_explore.psi import LOG, PROBIT
+from psipo_explore.psi import LOG, PROBIT, FormulaError
 
 INSIDE = np.linspace(0.001, 0.999, 201)
 

@@ -139,15 +139,15 @@ def test_folded_power_of_zero_is_logit_and_of_two_identity() -> None:
     assert IDENTITY.spread == folded_power(2).spread == 1
 
 
-@pytest.mark.parametrize("lam", [1.0, 30.0, 60.0, 1e3, 1e5])
+@pytest.mark.parametrize("lam", [1.0, 30.0, 60.0, 1e3, 1e5, 1e12])
 def test_folded_powers_in_50_digits(lam: float) -> None:
-    for q in (0.01, 0.45, 0.49, 0.75, 0.999):
+    for q in (2.0**-40, 0.01, 0.45, 0.49, 0.75, 0.999, 1 - 2.0**-40):
         exact = (mpf(q) ** lam - (1 - mpf(q)) ** lam) / mpf(lam)
         assert_allclose(folded_power(lam)(q), float(exact), rtol=1e-11, atol=1e-300)
     assert_allclose(folded_power(lam).of_log_odds([-1e308, 0.0, 1e308]), [-1 / lam, 0, 1 / lam])
 
 
-@pytest.mark.parametrize("lam", [-1.0, 1e-310, np.inf, np.nan, [1.0, 2.0]])
+@pytest.mark.parametrize("lam", [-1.0, 1e-310, 2e12, 1e308, np.inf, np.nan, [1.0, 2.0]])
 def test_folded_powers_that_are_refused_by_name(lam: float) -> None:
     with pytest.raises(ValueError, match=r"^lam\b"):
         folded_power(lam)

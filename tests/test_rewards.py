@@ -3,7 +3,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
 
-from psipo_explore import D1, DPO, Comparisons, citations, fit_reward, gibbs_policy, minimise
+from psipo_explore import D1, D3, DPO, Comparisons, citations, fit_reward, gibbs_policy, minimise
 
 ONE_SOURCE = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("b", "a"), ("b", "c"), ("c", "d"), ("d", "c")])
 
@@ -65,6 +65,32 @@ def test_with_several_sources_the_reward_runs_off_along_the_largest_margin(
     assert_allclose(way / way[1], LARGEST_MARGIN, atol=0.1)
     before, after = (gibbs_policy(r, 1.0) for r in (from_here, to_there))
     assert after[0] / after[1] < before[0] / before[1] < 0.01  # though nothing beats a
+
+
+NEVER_MET = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("c", "d"), ("c", "d"), ("d", "c")])
+UNSEEN = Comparisons.from_pairs([("a", "b")], actions=["a", "b", "c"])
+TWO_CONTEXTS = Comparisons([0, 2, 3], [1, 3, 2], tuple("abcde"), np.ones(3), [0, 0, 1, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("data", "pair"),
+    [(NEVER_MET, "a and c"), (UNSEEN, "a and c"), (D3, "a and c"), (TWO_SOURCES, "a and b"), (TWO_CONTEXTS, "c and e")],
+)
+def test_groups_whose_scales_nothing_ties_are_refused(data: Comparisons, pair: str) -> None:
+    with pytest.raises(ValueError, match=rf"^data does not say how the rewards of {pair} compare: .* give a ridge"):
+        fit_reward(data)
+
+
+@pytest.mark.parametrize("options", [{"ridge": 0.1}, {"steps": 50}])
+def test_a_ridge_or_the_start_of_descent_ties_groups_at_mean_0(options: dict[str, float]) -> None:
+    reward = fit_reward(NEVER_MET, **options)  # type: ignore[arg-type]
+    assert_allclose([reward[:2].sum(), reward[2:].sum()], 0, atol=1e-12)
+    assert reward[2] > reward[3]
+    assert fit_reward(UNSEEN, **options)[2] == pytest.approx(0, abs=1e-12)  # type: ignore[arg-type]
+
+
+def test_a_single_action_has_the_reward_0() -> None:
+    assert fit_reward(Comparisons.from_table([[0.0]])).tolist() == [0.0]
 
 
 @pytest.mark.parametrize(

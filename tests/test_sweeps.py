@@ -67,7 +67,7 @@ def assert_same(run: TrainingRun, expected: TrainingRun) -> None:
     data=st.sampled_from([D1, ALL_SIX, [ALL_SIX], [D1, D3, ALL_SIX]]),
     loss=st.sampled_from([IPO, [DPO], [IPO, DPO, losses.HINGE]]),
     beta=st.sampled_from([0.3, np.array(0.3), [0.1, 1.0, 7.0], [[0.1, 0.2], [1.0, 30.0]]]),
-    seeds=st.sampled_from([1, 3, [7, 2], np.array([4, 4, 0])]),
+    seeds=st.sampled_from([1, 3, [7, 2], np.array([4, 9, 0])]),
     batch_size=st.sampled_from([None, 2, 4, 9]),  # the data sets hold 3 to 6 different comparisons
     parts=st.sampled_from([None, 1, 2, 3, 5, 17, 1000]),
 )
@@ -167,6 +167,7 @@ def test_comparisons_can_be_sent_to_a_process() -> None:
         ({"beta": 0.0}, ValueError, r"^beta = 0, must be"),
         ({"steps": 0}, ValueError, r"^steps = 0, must be at least 1"),
         ({"seeds": [1.5]}, ValueError, r"^seeds = \[1.5\]"),
+        ({"seeds": [1, 2, 1]}, ValueError, r"^seeds holds 1 2 times, must hold it once"),
         ({"loss": [IPO, "dpo"]}, TypeError, r"^loss\[1\] = 'dpo', must be a MarginLoss"),
         ({"data": []}, ValueError, r"^data is empty"),
         ({"optimiser": GradientDescent}, TypeError, r"^optimiser = "),

@@ -191,6 +191,9 @@ def test_the_bar_counts_steps(capfd: pytest.CaptureFixture[str]) -> None:
         ({"seeds": [1.5]}, r"^seeds = \[1.5\], must be how many, or whole numbers"),
         ({"seeds": 2.5}, r"^seeds = 2.5"),
         ({"seeds": "ab"}, r"^seeds = 'ab'"),
+        ({"seeds": [0, 0, 0]}, r"^seeds holds 0 3 times, must hold it once: equal seeds give equal runs"),
+        ({"seeds": [True, 2, np.int64(1)]}, r"^seeds holds 1 2 times"),
+        ({"seeds": np.array([4, 2, 4])}, r"^seeds holds 4 2 times"),
         ({"beta": []}, r"^beta is empty"),
         ({"beta": 1e-310}, r"^beta = 1e-310, must be from 1e-100 to 1e100"),
         ({"seeds": [1, -2]}, r"^seeds = \[1, -2\]"),
@@ -200,7 +203,7 @@ def test_the_bar_counts_steps(capfd: pytest.CaptureFixture[str]) -> None:
         ({"data": []}, r"^data is empty, must hold at least one data set"),
         (
             {"data": [D1, NEVER_WINS, Comparisons.from_pairs([("a", "b")])]},
-            r"^data\[2\] has actions \('a', 'b'\), must have those",
+            r"^data\[2\] has actions a, b, must have those of data\[0\]: a, b, c",
         ),
         ({"data": [D1, Comparisons.from_table(np.zeros((3, 3)))]}, r"^data\[1\] holds no comparison"),
         ({"loss": []}, r"^loss is empty"),

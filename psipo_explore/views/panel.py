@@ -10,7 +10,7 @@ import anywidget
 import ipywidgets as widgets
 import traitlets
 
-from psipo_explore._checks import FormulaError
+from psipo_explore.psi import FormulaError
 from psipo_explore.views import svg
 from psipo_explore.views.view import CANNOT_BE_SHOWN, Artists, Choice, Control, StillFigure, Typed, Values, View
 

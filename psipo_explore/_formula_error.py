@@ -1,0 +1,47 @@
+"""The error of a typed formula; it is public in `psi`, and stands here for what reads formulas to raise it."""
+
+from __future__ import annotations
+
+from textwrap import indent
+
+
+class FormulaError(ValueError):
+    """What is wrong with a typed formula for Ψ (Eq. 6 of arXiv:2310.12036), and at which character.
+
+    Parameters
+    ----------
+    sentence : str
+        What was found and what is expected.
+    text : str
+        The formula.
+    column : int
+        Of the character at fault, from 1.
+
+    Examples
+    --------
+    >>> from psipo_explore.psi import FormulaError, Psi
+    >>> try:
+    ...     Psi.from_formula("log(q/(1-q)")
+    ... except FormulaError as error:
+    ...     print(f"column {error.column}")
+    ...     print(error.pointer)
+    column 4
+    log(q/(1-q)
+       ^
+    """
+
+    __module__ = "psipo_explore.psi"
+
+    def __init__(self, sentence: str, text: str, column: int) -> None:
+        self.sentence, self.text, self.column = sentence, text, column
+        super().__init__(f"text, column {column}: {sentence}\n{indent(self.pointer, '    ')}")
+
+    def __reduce__(self) -> tuple[type[FormulaError], tuple[str, str, int]]:
+        return type(self), (self.sentence, self.text, self.column)  # or a process pool could not bring it home
+
+    @property
+    def pointer(self) -> str:
+        """The part of the text around the column, and under it a caret."""
+        start = max(0, self.column - 40)
+        shown = "".join(c if c.isprintable() else "?" for c in self.text[start : start + 72])
+        return f"{shown}\n{' ' * (self.column - 1 - start)}^"

@@ -1,0 +1,39 @@
+"""What simulated training takes for data sets and for losses: one, or a list of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from psipo_explore import _checks as checks
+from psipo_explore.comparisons import Comparisons
+from psipo_explore.losses import MarginLoss
+
+
+def data_sets(data: Comparisons | Sequence[Comparisons]) -> list[Comparisons]:
+    """The data sets, each comparison once, all over the same actions."""
+    several = isinstance(data, list | tuple)
+    given: list[Comparisons] = list(data) if several else [data]  # type: ignore[arg-type,list-item]
+    if not given:
+        raise ValueError("data is empty, must hold at least one data set")
+    for k, table in enumerate(given):
+        name = f"data[{k}]" if several else "data"
+        checks.instance(name, table, Comparisons, "Comparisons, such as Comparisons.from_pairs(…)")
+        if not table.winners.size:
+            raise ValueError(f"{name} holds no comparison, must hold at least one")
+        if table.actions != given[0].actions or not np.array_equal(table.contexts, given[0].contexts):
+            found, expected = checks.listed(table.actions), checks.listed(given[0].actions)
+            raise ValueError(f"{name} has actions {found}, must have those of data[0]: {expected}")
+    return [table.merged() for table in given]
+
+
+def losses_of(loss: MarginLoss | Sequence[MarginLoss]) -> list[MarginLoss]:
+    """The losses, one or several."""
+    several = isinstance(loss, list | tuple)
+    given: list[MarginLoss] = list(loss) if several else [loss]  # type: ignore[arg-type,list-item]
+    if not given:
+        raise ValueError("loss is empty, must hold at least one loss")
+    for k, one in enumerate(given):
+        checks.instance(f"loss[{k}]" if several else "loss", one, MarginLoss, "a MarginLoss, such as IPO or DPO")
+    return given
