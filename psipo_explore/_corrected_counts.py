@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from psipo_explore import _checks as checks
 from psipo_explore._checks import Array, Indices, Mask
 from psipo_explore._graphs import components
 from psipo_explore.comparisons import Comparisons
@@ -74,7 +75,7 @@ class CorrectedCounts:
             return
         counts = np.concatenate([self.wins, self.losses])
         worst = int(counts.argmin())
-        names = [repr(data.actions[y]) for y in np.concatenate([self.first, self.second])]
+        names = [checks.shown(data.actions[y]) for y in np.concatenate([self.first, self.second])]
         winner, loser = names[worst], names[(worst + self.first.size) % counts.size]
         is_not = "is not bounded below" if room < -_TOLD_APART else "has no minimum, or only just,"
         raise ValueError(

@@ -86,7 +86,7 @@ def refuse_what_rounding_decides(scores: Array, rounding: Array, beta: Array, bl
     blocks : ndarray of int, shape (K,), optional
         Scores are compared inside a block; all by default.
     """
-    if _MATTERS * beta.min() >= 2 * rounding.max():
+    if _MATTERS * beta.min(initial=np.inf) >= 2 * rounding.max(initial=0.0):
         return
     shape = np.broadcast_shapes(scores.shape, rounding.shape, (*beta.shape, 1))
     scores, rounding = np.broadcast_to(scores, shape), np.broadcast_to(rounding, shape)

@@ -7,7 +7,7 @@ comparisons, and an unbounded Ψ then drops the loser at every β. All laws here
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log10, prod
 
 import numpy as np
@@ -245,7 +245,7 @@ def collapse_probability(p: ArrayLike, psi: Psi, *, n: int, mu: ArrayLike | None
 
 def _collapses(score: ExpectedPsi) -> Mask:
     """Whether some action gets 0 at every β: a matter of rates alone, so that no finite part may round it to 0."""
-    rates = ExpectedPsi(score.won, score.lost, np.zeros_like(score.rest))
+    rates = replace(score, rest=np.zeros_like(score.rest))
     return np.asarray((gibbs_policy(rates, 1.0) == 0).any(-1))
 
 

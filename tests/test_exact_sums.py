@@ -1,6 +1,8 @@
 """What rounding may not decide: equal sums come out equal, unequal ones do not, and what is too near to tell is refused."""
 
+from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from math import fsum
 from typing import Any
 
@@ -97,15 +99,15 @@ def test_equal_opponents_in_another_order_give_equal_scores(psi: psipo.Psi) -> N
 def test_names_do_not_matter(data: st.DataObject, beta: float) -> None:
     """Under another numbering of the actions the answer is the same, or refused as it was."""
     p, order = data.draw(tables(4, certain=True)), data.draw(st.permutations(range(4)))
-    one, other = (policy_or_refusal(table, beta) for table in (p, p[np.ix_(order, order)]))
+    one, other = (policy_or_refusal(partial(optimal_policy, table, LOGIT, beta)) for table in (p, p[np.ix_(order, order)]))
     assert isinstance(one, str) == isinstance(other, str)
     if not isinstance(one, str):
         assert_allclose(other, one[list(order)], rtol=1e-3)
 
 
-def policy_or_refusal(table: Table, beta: float) -> Table | str:
+def policy_or_refusal(call: Callable[[], Table]) -> Table | str:
     try:
-        return optimal_policy(table, LOGIT, beta)
+        return call()
     except ValueError as error:
         return str(error)
 
@@ -116,11 +118,12 @@ SUMS_ALIKE = np.array([[0, 0, 0.1, 0.7], [0, 0, 0.7, 0.1], [0.3, 0.2, 0, 1], [0.
 @pytest.mark.parametrize("loss", [DPO, IPO], ids=lambda loss: loss.name)
 def test_a_tie_of_minimise_is_not_decided_by_rounding(loss: psipo.MarginLoss) -> None:
     data = Comparisons.from_table(SUMS_ALIKE)
-    with pytest.raises(
-        ValueError,
-        match=r"^beta = 1e-16 is too small: the scores of actions 0 and 1 differ by .*, which rounding alone may have made$",
-    ):
-        minimise(data, loss, 1e-16)
+    answer = policy_or_refusal(lambda: minimise(data, loss, 1e-16).policy)
+    if isinstance(answer, str):
+        assert answer.startswith("beta = 1e-16 is too small: the scores of actions 0 and 1 differ by ")
+        assert answer.endswith(", which rounding alone may have made")
+    else:
+        assert_array_equal(answer[:2], 0.5)
     assert_allclose(minimise(data, loss, 1e-6).policy[:2], 0.5, rtol=1e-6)
 
 
