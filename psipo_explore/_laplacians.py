@@ -20,7 +20,7 @@ _CG_RESIDUAL_QUADRATIC = 1e-14  # of the only step
 _CG_RESIDUAL_ALONG_TREE = 1e-12
 _THIN = 5.5  # entries of the Laplacian for each action up to which it is a chain or a grid
 _FEW = 100  # actions whose Laplacian is factorised at once
-_MOST_STEPS_OF_PATHS = 20_000_000  # entries of T that memory and patience hold: 320 MB
+_MOST_STEPS_OF_PATHS = 5_000_000  # entries of T that patience holds: half a second a step
 _TINY = float(np.finfo(float).tiny)  # a curvature below has lost digits
 _EPS = float(np.finfo(float).eps)
 
