@@ -41,8 +41,8 @@ class CorrectedCounts:
         low, high = np.minimum(data.winners, data.losers), np.maximum(data.winners, data.losers)
         pair, which = np.unique(low * data.n_actions + high, return_inverse=True)
         by_first = data.winners == low
-        won = np.bincount(which, np.where(by_first, data.weights, 0.0))
-        lost = np.bincount(which, np.where(by_first, 0.0, data.weights))
+        won = np.bincount(which, np.where(by_first, data.weights, 0.0)).astype(np.float64)
+        lost = np.bincount(which, np.where(by_first, 0.0, data.weights)).astype(np.float64)
         first, second = np.divmod(pair, data.n_actions)
         return cls(first, second, _corrected(won, lost, flipped), _corrected(lost, won, flipped))
 

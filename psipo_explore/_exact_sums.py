@@ -61,7 +61,8 @@ def _bits_a_digit(n: int) -> int:
 def _exact_digits(signs: Array, mu: Array) -> list[Array]:
     """Each rate as a number in base 2^b, first digit first: the digits but the first from 0 to 2^b − 1."""
     base = 2.0 ** _bits_a_digit(mu.shape[-1])
-    digits, left = [], mu
+    digits: list[Array] = []
+    left = mu
     while left.any() or not digits:
         left = left * base
         whole = np.floor(left)
@@ -92,7 +93,8 @@ def refuse_what_rounding_decides(scores: Array, rounding: Array, beta: Array, bl
     scores, rounding = np.broadcast_to(scores, shape), np.broadcast_to(rounding, shape)
     block = np.zeros(shape, np.intp) if blocks is None else np.broadcast_to(blocks, shape)
     order = np.lexsort((-scores, block))
-    scores, rounding, block = (np.take_along_axis(part, order, -1) for part in (scores, rounding, block))
+    scores, rounding = np.take_along_axis(scores, order, -1), np.take_along_axis(rounding, order, -1)
+    block = np.take_along_axis(block, order, -1)
     same_block = np.diff(block) == 0
     with np.errstate(invalid="ignore"):
         gap = scores[..., :-1] - scores[..., 1:]

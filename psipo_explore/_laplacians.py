@@ -50,12 +50,12 @@ class Springs:
     def sum_at_actions(self, values: Array) -> Array:
         """Bᵀ values, shape (K,): what each action gets as a winner, less what it gets as a loser."""
         k = self.n_actions
-        return np.bincount(self.winners, values, k) - np.bincount(self.losers, values, k)
+        return np.asarray(np.bincount(self.winners, values, k) - np.bincount(self.losers, values, k))
 
     def total_at_actions(self, values: Array) -> Array:
         """|B|ᵀ values, shape (K,)."""
         k = self.n_actions
-        return np.bincount(self.winners, values, k) + np.bincount(self.losers, values, k)
+        return np.asarray(np.bincount(self.winners, values, k) + np.bincount(self.losers, values, k))
 
     def centred(self, x: Array) -> Array:
         """Take off each component's mean: in the sum of the pulls, and so of the ridge's, it is 0."""
@@ -125,34 +125,34 @@ class Springs:
 
     def tree(self, x: Array, at: Pulls) -> Tree | None:
         """The heaviest spanning tree; None if its paths are too long to write down, or a curvature is too small."""
-        k = self.n_actions
-        ground = np.full(k, k)
+        ground = self.n_actions
         if self.ridge:
-            held, anchored = np.arange(k), np.empty(0, dtype=np.intp)
-            tie = self.ridge * np.abs(x)
-            of_ridge = Pulls(self.ridge * x, 2 * _EPS * tie, np.full(k, self.ridge))
-            at = Pulls(*map(np.concatenate, zip(at, of_ridge, strict=True)))
+            held = np.arange(ground)
+            at = _joined(at, self._pulls_of_ridge(x))
+            heaviness = at.curvature
         else:
-            held, anchored = np.empty(0, dtype=np.intp), self._best_knit(self.total_at_actions(at.curvature))
-        ends = [
-            np.concatenate([self.winners, held, anchored]),
-            np.concatenate([self.losers, ground[: held.size + anchored.size]]),
-        ]
-        n_springs = at.curvature.size
-        heaviness = np.append(at.curvature, np.full(anchored.size, -1.0))
-        edge, parent = _heaviest_tree(*ends, heaviness, k + 1)
-        paths = _paths_from_the_ground(*ends, edge, parent, k + 1)
-        moves = edge < n_springs
-        if paths is None or (at.curvature[edge[moves]] < _TINY).any():
+            held = self._best_knit(self.total_at_actions(at.curvature))
+            heaviness = np.append(at.curvature, np.full(held.size, -1.0))  # anchors come last
+        first = np.concatenate([self.winners, held])
+        second = np.concatenate([self.losers, np.full(held.size, ground)])
+        edges, parent = _heaviest_tree(first, second, heaviness, ground + 1)
+        paths = _paths_from_the_last(first, second, edges, parent)
+        moving = heaviness[edges] >= 0
+        if paths is None or (heaviness[edges[moving]] < _TINY).any():
             return None
-        paths = paths[:, np.flatnonzero(moves)]
+        paths = paths[:, np.flatnonzero(moving)]
+        first, second = first[: at.curvature.size], second[: at.curvature.size]
         steps = np.diff(paths.indptr)
-        first, second = (end[:n_springs] for end in ends)
         if (steps[first] + steps[second]).sum() > _MOST_STEPS_OF_PATHS:
             return None
         crossing = paths[first] - paths[second]
         crossing.eliminate_zeros()
-        return Tree(paths[:k], crossing, at, at.curvature[edge[moves]])
+        return Tree(paths[:ground], crossing, at, heaviness[edges[moving]])
+
+    def _pulls_of_ridge(self, x: Array) -> Pulls:
+        """Of the springs that tie each action to the ground."""
+        pull = self.ridge * x
+        return Pulls(pull, 2 * _EPS * np.abs(pull), np.full(x.size, self.ridge))
 
 
 @dataclass(frozen=True)
@@ -207,6 +207,10 @@ class Tree:
         return np.asarray(self.cut_rounding / (abs(self.crossing).T @ self.at.curvature))
 
 
+def _joined(one: Pulls, other: Pulls) -> Pulls:
+    return Pulls(*(np.concatenate(both) for both in zip(one, other, strict=True)))
+
+
 def _heaviest_tree(first: Indices, second: Indices, heaviness: Array, n_nodes: int) -> tuple[Indices, Indices]:
     """Edges of the spanning tree of largest weight, and each node's parent on its way to the last node."""
     from scipy import sparse
@@ -219,18 +223,19 @@ def _heaviest_tree(first: Indices, second: Indices, heaviness: Array, n_nodes: i
     graph = sparse.coo_array((places, (low[heaviest], high[heaviest])), shape=(n_nodes, n_nodes))
     tree = minimum_spanning_tree(graph.tocsr())
     _, parent = breadth_first_order(tree, n_nodes - 1, directed=False)
-    return order[tree.data.astype(np.intp) - 1], parent
+    return order[tree.data.astype(np.intp) - 1], np.asarray(parent, dtype=np.intp)
 
 
-def _paths_from_the_ground(first: Indices, second: Indices, edge: Indices, parent: Indices, n_nodes: int) -> Any | None:
+def _paths_from_the_last(first: Indices, second: Indices, edges: Indices, parent: Indices) -> Any | None:
     """±1 where the path from the last node to a node runs along an edge of the tree; None if that is too much."""
     from scipy import sparse
 
-    a, b = first[edge], second[edge]
+    n_nodes = parent.size
+    a, b = first[edges], second[edges]
     child = np.where(parent[a] == b, a, b)
     sign = np.where(child == a, 1.0, -1.0)
-    paths = sparse.csr_array((sign, (child, np.arange(edge.size))), shape=(n_nodes, edge.size))
-    up = sparse.csr_array((np.ones(edge.size), (child, parent[child])), shape=(n_nodes, n_nodes))
+    paths = sparse.csr_array((sign, (child, np.arange(edges.size))), shape=(n_nodes, edges.size))
+    up = sparse.csr_array((np.ones(edges.size), (child, parent[child])), shape=(n_nodes, n_nodes))
     while up.nnz:  # paths of 1, 2, 4, … edges
         paths, up = paths + up @ paths, up @ up
         if paths.nnz > _MOST_STEPS_OF_PATHS:
