@@ -45,8 +45,11 @@ def vectorised(f: Callable[..., ArrayLike]) -> Function:
     except Exception:  # whatever a function of single numbers does with an array
         takes_arrays = False
     function = silent if takes_arrays else np.vectorize(one, otypes=[np.float64])
-    with np.errstate(all="ignore"):
-        function(np.array([0.5]))
+    try:
+        with np.errstate(all="ignore"):
+            function(np.array([0.5]))
+    except Exception as error:
+        raise TypeError(f"f = {checks.shown(f)} fails at q = 0.5 ({checks.cut(error)}), must give a number") from error
     return function
 
 

@@ -155,11 +155,18 @@ def finite(name: str, values: ArrayLike) -> Array:
     return array
 
 
-def scalar(name: str, value: ArrayLike) -> float:
-    array = finite(name, value)
+def extended_scalar(name: str, value: ArrayLike) -> float:
+    """A single number, ±inf and NaN included."""
+    array = real(name, value)
     if array.ndim:
         raise ValueError(f"{name} has shape {array.shape}, must be a single number")
     return float(array)
+
+
+def scalar(name: str, value: ArrayLike) -> float:
+    number = extended_scalar(name, value)
+    finite(name, number)
+    return number
 
 
 def count(name: str, value: SupportsIndex) -> int:
@@ -176,7 +183,9 @@ def count(name: str, value: SupportsIndex) -> int:
 def seeds(given: SupportsIndex | Iterable[SupportsIndex]) -> Sequence[int]:
     """Different whole numbers from 0 on; n alone means 0, 1, …, n − 1."""
     with suppress(TypeError):  # where they are several
-        return range(count("seeds", given))  # type: ignore[arg-type]
+        n = count("seeds", given)  # type: ignore[arg-type]
+        require_fits("seeds", (n,))
+        return range(n)
     try:
         numbers = [index(seed) for seed in given]  # type: ignore[union-attr]
     except TypeError:
@@ -210,7 +219,17 @@ def beta_in_training(values: ArrayLike) -> Array:
     return beta
 
 
-def instance(name: str, value: _T, kind: type, expected: str) -> _T:
+def labels(given: Iterable[Hashable]) -> tuple[Hashable, ...]:
+    """Names of actions, each of which can be told from the others."""
+    try:
+        names = tuple(given)
+        hash(names)
+    except TypeError:
+        raise TypeError(f"actions = {shown(given)}, must be a sequence of labels") from None
+    return names
+
+
+def instance(name: str, value: _T, kind: type | tuple[type, ...], expected: str) -> _T:
     if not isinstance(value, kind):
         raise TypeError(f"{name} = {shown(value)}, must be {expected}")
     return value
@@ -270,12 +289,18 @@ def distribution(name: str, values: ArrayLike) -> Array:
     return np.asarray(array / total)
 
 
+def square(name: str, values: ArrayLike) -> Array:
+    """Real numbers of shape (..., K, K)."""
+    table = real(name, values)
+    if table.ndim < 2 or table.shape[-1] != table.shape[-2] or table.shape[-1] == 0:
+        raise ValueError(f"{name} has shape {table.shape}, must be (..., K, K) with K ≥ 1 actions")
+    return table
+
+
 def preference_table(p: ArrayLike) -> Array:
     """Preferences of shape (..., K, K) with p + pᵀ = 1 within 1e-6, divided by p + pᵀ."""
     table, _ = aligned("p", p)
-    if table.ndim < 2 or table.shape[-1] != table.shape[-2] or table.shape[-1] == 0:
-        raise ValueError(f"p has shape {table.shape}, must be (..., K, K) with K ≥ 1 actions")
-    table = probabilities("p", table)
+    table = probabilities("p", square("p", table))
     total = table + np.swapaxes(table, -1, -2)
     off = np.abs(total - 1)
     if (off > PAIR_TOLERANCE).any():

@@ -19,8 +19,6 @@ def counted_pairs(
     pairs: Iterable[tuple[Hashable, Hashable]], actions: Sequence[Hashable] | None, weights: ArrayLike | None
 ) -> tuple[Indices, Indices, list[Hashable], Array]:
     """Winners and losers as indices into the labels, the labels, and how often each pair counts; weights of 0 leave it out."""
-    for name, given in (("pairs", pairs), ("actions", () if actions is None else actions)):
-        checks.instance(name, given, Iterable, "a sequence")
     if isinstance(pairs, Mapping):
         raise TypeError("pairs is a mapping, must be a sequence: give its keys, and its values as weights")
     rows = [_pair(k, pair) for k, pair in enumerate(_rows(pairs))]
@@ -32,7 +30,7 @@ def counted_pairs(
     checks.refuse_where(~((counts >= 0) & np.isfinite(counts)), "weights", counts, "must be finite and at least 0")
     if not counts.any():
         raise ValueError("weights are all 0, must leave at least one comparison")
-    labels = list(actions) if actions is not None else list(dict.fromkeys(label for pair in rows for label in pair))
+    labels = list(checks.labels(actions) if actions is not None else dict.fromkeys(label for pair in rows for label in pair))
     index = {label: i for i, label in enumerate(labels)}
     for k, pair in enumerate(rows):
         for label in pair:
@@ -46,7 +44,10 @@ def counted_pairs(
 def _rows(pairs: Iterable[Any]) -> Iterable[Any]:
     """A DataFrame's rows, which as an iterable gives its columns' names; anything else as it is."""
     if not (hasattr(pairs, "columns") and hasattr(pairs, "itertuples")):
-        return pairs
+        try:
+            return iter(pairs)
+        except TypeError:
+            raise TypeError(f"pairs = {checks.shown(pairs)}, must be a sequence") from None
     if len(pairs.columns) != 2:
         raise ValueError(f"pairs has columns {checks.listed(list(pairs.columns))}, must have two, winners and losers")
     rows: Iterable[Any] = pairs.itertuples(index=False, name=None)
@@ -54,7 +55,8 @@ def _rows(pairs: Iterable[Any]) -> Iterable[Any]:
 
 
 def _pair(k: int, pair: Any) -> tuple[Hashable, Hashable]:
-    if not isinstance(pair, Sequence | np.ndarray) or isinstance(pair, str) or len(pair) != 2:
+    is_sequence = isinstance(pair, Sequence) and not isinstance(pair, str)
+    if not ((is_sequence and len(pair) == 2) or (isinstance(pair, np.ndarray) and pair.shape == (2,))):
         raise ValueError(f"pairs[{k}] = {checks.shown(pair)}, must be (winner, loser)")
     winner, loser = pair
     if not (_is_label(winner) and _is_label(loser)):

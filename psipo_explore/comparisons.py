@@ -61,7 +61,7 @@ class Comparisons:
 
     def __post_init__(self) -> None:
         set_field = object.__setattr__
-        set_field(self, "actions", tuple(map(str, self.actions)))
+        set_field(self, "actions", tuple(map(str, checks.labels(self.actions))))
         for name in ("winners", "losers", "contexts"):
             set_field(self, name, checks.indices(name, getattr(self, name)))
         set_field(self, "weights", checks.weights(self.weights))
@@ -141,7 +141,7 @@ class Comparisons:
         checks.refuse_where(counts < 0, "wins", counts, "must be at least 0", -counts)
         on_diagonal = np.eye(len(counts), dtype=bool) & (counts > 0)
         checks.refuse_where(on_diagonal, "wins", counts, "must be 0: an action cannot beat itself")
-        labels = tuple(names if actions is None else actions)
+        labels = checks.labels(names if actions is None else actions)
         if len(labels) != len(counts):
             raise ValueError(f"actions has {len(labels)} labels, must have {len(counts)}, one for each row of wins")
         winners, losers = np.nonzero(counts)

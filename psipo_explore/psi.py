@@ -81,11 +81,11 @@ class Psi:
         odd: bool = False,
         of_log_odds: Function | None = None,
     ) -> None:
-        self.name = name
+        self.name = checks.instance("name", name, str, "a text")
         self.latex = latex
-        self.at_zero = float(checks.real("at_zero", at_zero))
-        self.at_one = float(checks.real("at_one", at_one))
-        self.odd = odd
+        self.at_zero = checks.extended_scalar("at_zero", at_zero)
+        self.at_one = checks.extended_scalar("at_one", at_one)
+        self.odd = bool(checks.instance("odd", odd, (bool, np.bool_), "True or False"))
         self._function = function
         self._derivative = derivative
         self._of_log_odds = of_log_odds
@@ -121,6 +121,7 @@ class Psi:
         >>> clipped.bounded, clipped.odd, round(clipped.spread, 4)
         (True, False, 4.5951)
         """
+        checks.instance("name", name, str, "a text")
         function = vectorised(f)
         on_grid("f", function)
         at_zero, at_one = limit(function, 0.0), limit(function, 1.0)
@@ -190,7 +191,7 @@ class Psi:
         Raises
         ------
         ValueError
-            If an entry is no probability.
+            If p is not square, or an entry is no probability.
 
         Examples
         --------
@@ -198,6 +199,7 @@ class Psi:
         array([[  0.  ,  69.08],
                [-69.08,   0.  ]])
         """
+        p = checks.square("p", p)
         if not self.odd:
             return self(p)
         mirror = np.swapaxes(p, -1, -2)

@@ -100,6 +100,7 @@ class TrainingRun:
         >>> train(D1, IPO, beta=1.0, steps=2000).probability("c")[:, -1].round(1)
         array([0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2])
         """
+        checks.instance("action", action, str, "the label of an action")
         if self.actions.count(action) != 1:
             raise ValueError(
                 f"action {checks.shown(action)} is the label of {self.actions.count(action)} actions, must be that of one"
