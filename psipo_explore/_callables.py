@@ -49,8 +49,6 @@ def vectorised(f: Callable[..., ArrayLike]) -> Function:
         with np.errstate(all="ignore"):
             function(np.array([0.5]))
     except Exception as error:
-        if takes_arrays:  # it gives no numbers, and that is said
-            raise
         raise TypeError(f"f = {checks.shown(f)} fails at q = 0.5 ({checks.cut(error)}), must give a number") from error
     return function
 
