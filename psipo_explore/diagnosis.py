@@ -29,7 +29,7 @@ __all__ = ["Diagnosis", "diagnose", "diagnose_file"]
 BETAS = (0.01, 0.03, 0.1, 0.3, 1.0)
 SMOOTHING = 0.1
 LEAST_BETA = 1e-12
-LEAST_SMOOTHING = 1e-12
+LEAST_SMOOTHING = 1e-100
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,7 +209,7 @@ def diagnose(
     beta : array_like, shape (B,) or ()
         Strengths of the KL term.
     smoothing : float
-        Of cDPO, the share of labels taken to be wrong; below ½ and above 0, so that its minimum exists, by at least 1e-12,
+        Of cDPO, the share of labels taken to be wrong; below ½ and above 0, so that its minimum exists, by at least 1e-100,
         so that float64 can tell it from DPO's.
     pi_ref : array_like, shape (K,), optional
         Reference policy, which sums to 1 in each context; by default uniform over the answers of each prompt.

@@ -180,7 +180,9 @@ class MarginLoss:
         >>> IPO.best_margin([0.1, 1.0]), DPO.best_margin([0.1, 1.0])
         (array([5. , 0.5]), array([inf, inf]))
         """
-        return np.asarray(self.best_x / checks.positive("beta", beta))[()]
+        beta = checks.positive("beta", beta)
+        with np.errstate(over="ignore"):
+            return np.asarray(self.best_x / beta)[()]
 
     def _of(self, h: ArrayLike, beta: ArrayLike, order: int) -> Array:
         """The derivative of that order; by Taylor's series at x = βh as float64 has it, from which βh differs by a rounding."""

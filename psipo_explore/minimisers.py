@@ -189,7 +189,7 @@ def context_policy(data: Comparisons, pi_ref: ArrayLike | None) -> Array:
     excluded = compared & (given == 0)
     if excluded.any():
         y = int(np.argmax(excluded))
-        raise ValueError(f"pi_ref[{y}] = 0, must be positive: {data.actions[y]!r} was compared")
+        raise ValueError(f"pi_ref[{y}] = 0, must be positive: {checks.shown(data.actions[y])} was compared")
     return np.asarray(given / total)
 
 

@@ -298,13 +298,15 @@ def cyclic_share(p: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None) -> Arra
     """
     require_psi(psi)
     if not psi.odd:
-        raise ValueError(f"psi '{psi.name}' is not odd, so its flow is not antisymmetric; must be odd")
+        raise ValueError(f"psi '{checks.cut(psi.name)}' is not odd, so its flow is not antisymmetric; must be odd")
     p = checks.preference_table(p)
     mu = checks.policy("mu", mu, p.shape[-1], of="p")
     checks.broadcast(p=p.shape[:-2], mu=mu.shape[:-1])
     weight = mu[..., :, np.newaxis] * mu[..., np.newaxis, :]
     flow = np.where(weight > 0, psi.of_table(p) - psi.centre, 0.0)
-    checks.refuse_where(np.isinf(flow), "p", np.broadcast_to(p, flow.shape), f"makes the flow infinite under psi '{psi.name}'")
+    checks.refuse_where(
+        np.isinf(flow), "p", np.broadcast_to(p, flow.shape), f"makes the flow infinite under psi '{checks.cut(psi.name)}'"
+    )
     scale = np.abs(flow).max((-2, -1), keepdims=True)
     flow = flow / np.where(scale > 0, scale, 1.0)
     g = np.matmul(flow, mu[..., np.newaxis])

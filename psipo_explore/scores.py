@@ -147,7 +147,9 @@ def expected_psi(p: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None) -> Expe
     finite = np.where(opponent > 0, finite, 0.0)
     if not np.isfinite(finite).all():
         remedy = "be accurate there" if psi.odd else "be odd, so that the smaller of p and pᵀ serves"
-        raise ValueError(f"psi '{psi.name}' is infinite at a p so close to 0 or 1 that it rounds to certainty, must {remedy}")
+        raise ValueError(
+            f"psi '{checks.cut(psi.name)}' is infinite at a p so close to 0 or 1 that it rounds to certainty, must {remedy}"
+        )
     terms = opponent * finite
     return ExpectedPsi(
         won=np.sum(opponent * surely_beats, -1),
@@ -174,7 +176,7 @@ def _places(surely_beats: Mask, surely_loses: Mask, mu: Array) -> Indices:
 def require_psi(psi: Psi) -> None:
     """Refuse what is no Psi, such as a bare function or a name."""
     if not isinstance(psi, Psi):
-        raise TypeError(f"psi = {psi!r}, must be a Psi: LOGIT, IDENTITY, folded_power(…), Psi.from_callable(…)")
+        raise TypeError(f"psi = {checks.shown(psi)}, must be a Psi: LOGIT, IDENTITY, folded_power(…), Psi.from_callable(…)")
 
 
 def _certain_pairs(p: Array, psi: Psi, counts: Mask) -> tuple[Mask, Mask]:
@@ -184,7 +186,7 @@ def _certain_pairs(p: Array, psi: Psi, counts: Mask) -> tuple[Mask, Mask]:
     surely_loses = (p == 0) & counts & np.isinf(psi.at_zero)
     if not psi.odd and np.isinf(psi.at_zero) and np.isinf(psi.at_one):
         certain = surely_beats | surely_loses
-        why = f"has no limit: psi '{psi.name}' is infinite at both ends and not odd"
+        why = f"has no limit: psi '{checks.cut(psi.name)}' is infinite at both ends and not odd"
         checks.refuse_where(certain, "p", np.broadcast_to(p, certain.shape), why)
     return surely_beats, surely_loses
 

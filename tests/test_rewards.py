@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
+from scipy.special import expit
 
 from psipo_explore import D1, D3, DPO, Comparisons, citations, fit_reward, gibbs_policy, minimise
 
@@ -105,3 +106,13 @@ def test_a_single_action_has_the_reward_0() -> None:
 def test_what_is_refused(options: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         fit_reward(D1, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("ridge", [1e-15, 1e-100, 1e-300])
+def test_however_weak_a_ridge_it_holds_the_reward(ridge: float) -> None:
+    """On D1 the reward is (t, 0, −t), where the ridge pulls a as hard as its two wins: σ(−t) + σ(−2t) = ridge · t."""
+    r = fit_reward(D1, ridge=ridge)
+    t = float(r[0])
+    assert_allclose(r, [t, 0, -t], atol=1e-9)
+    assert_allclose(expit(-t) + expit(-2 * t), ridge * t, rtol=1e-9)
+    assert_allclose(fit_reward(citations(), ridge=ridge), fit_reward(citations()), rtol=1e-9)
