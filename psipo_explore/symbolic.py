@@ -1,7 +1,7 @@
 """The paper's arguments, as data that checks itself.
 
 Each function returns a `Derivation`: definitions and claims, each with a sentence, and what they prove and do not.
-A notebook shows it as text and formulas. `check()` proves every claim with SymPy, and tries it at many points.
+A notebook shows it as text and formulas; `check()` proves every claim with SymPy, and tries it at many points.
 """
 
 from __future__ import annotations

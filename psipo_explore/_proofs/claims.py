@@ -46,6 +46,8 @@ def _try(claim: sp.Rel, reader: Reader, at: At, rng: np.random.Generator) -> tup
         for point in reader.domain.points(rng, POINTS):
             psi = rising_function(rng)
             sides = number(left, point, psi), number(right, point, psi)
+            if any(map(mpmath.isnan, sides)):
+                raise ValueError(f"needs more than {_DIGITS} digits: {_where(point)}a divisor is rounded to 0")
             if not _holds(claim, *sides):
                 found = [mpmath.nstr(side, 8) for side in sides]
                 return f"{_where(point)}{found[0]} {_IS_NOT[claim.func]} {found[1]}", False

@@ -1,8 +1,8 @@
 """What the undefined symbols of a derivation may be: fresh symbols, their parameters, and points to try.
 
-A proof must hold for all values of the declared kind, whatever a symbol assumes by itself. So each symbol is
-replaced by a fresh one. Its values are written in parameters that are real or positive and else free: a
-probability is t/(1 + t), a distribution t(y)/Σt.
+A proof must hold for all values of the declared kind, whatever a symbol assumes by itself: a fresh symbol takes
+its place. Parameters that are real or positive and else free give it all its values, such as t/(1 + t) to a
+probability and t(y)/Σt to a distribution.
 """
 
 from __future__ import annotations

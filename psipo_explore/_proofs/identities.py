@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 import sympy as sp
 
 Psi = sp.Function("Psi")
+_LARGEST_POWER = 100  # of an exponential: polynomials of a high degree take too long
 _SMALL_PRIMES = 10_000  # a logarithm of a whole number is spread over these, and over what is left
 
 
@@ -39,16 +40,11 @@ class Ratios:
 
     def sign(self, expression: sp.Expr) -> int | None:
         """1 if it is positive everywhere, -1 if negative everywhere, None if that cannot be shown."""
-        sign = _sign_seen(expression)
-        if sign is not None:
-            return sign
-        sign = 1
-        for factor, power in _factors(self.ratio(expression)):
-            sign_of_factor = self._sign_of_factor(factor)
-            if sign_of_factor is None:
-                return None
-            sign *= sign_of_factor if power % 2 else 1
-        return sign
+        seen = _sign_seen(expression)
+        if seen is not None:
+            return seen
+        above, below = map(self._sign_of_factor, sp.fraction(sp.cancel(self.ratio(expression))))
+        return above * below if above and below else None
 
     def ratio(self, expression: sp.Expr) -> sp.Expr:
         """The ratio of polynomials that stands for the expression."""
@@ -88,15 +84,16 @@ class Ratios:
         return product
 
     def _power_of_e(self, whole: sp.Expr, share: sp.Rational) -> sp.Expr:
-        """Write exp(share · whole) as a whole power of exp(whole / q), where q is the denominator of the share."""
+        """Write exp(share · whole) as a whole power, so that exp(x/2)² and exp(x) come to the same."""
         argument = self._argument_of.get(whole)
         if argument is not None and share.is_Integer:
             return argument**share
-        symbol = self._symbol(sp.exp(whole / share.q, evaluate=False), positive=True)
-        self._logarithm_of[symbol] = whole / share.q
-        root = sp.Rational(1, share.q)
-        self._power_of[symbol] = sp.exp(root * whole) if argument is None else argument**root
-        return symbol**share.p
+        power = share.p if abs(share.p) <= _LARGEST_POWER else sp.sign(share)
+        part = share / power
+        symbol = self._symbol(sp.exp(part * whole, evaluate=False), positive=True)
+        self._logarithm_of[symbol] = part * whole
+        self._power_of[symbol] = sp.exp(part * whole) if argument is None else argument**part
+        return symbol**power
 
     def _logarithm(self, argument: sp.Expr) -> sp.Expr:
         """A sum of logarithms of the factors that are positive by themselves, and of what is left."""
@@ -125,11 +122,11 @@ class Ratios:
 
     def _sign_of_factor(self, factor: sp.Expr) -> int | None:
         """The sign that SymPy sees, of the symbols themselves or once they are written in parameters."""
-        sign = _sign_seen(factor)
-        if sign is None:
-            above, below = map(_sign_seen, sp.fraction(sp.cancel(factor.xreplace(self._parameters))))
-            return above * below if above and below else None
-        return sign
+        seen = _sign_seen(factor)
+        if seen is not None:
+            return seen
+        above, below = map(_sign_seen, sp.fraction(sp.cancel(factor.xreplace(self._parameters))))
+        return above * below if above and below else None
 
 
 def _sign_seen(expression: sp.Expr) -> int | None:
