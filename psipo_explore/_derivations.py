@@ -1,37 +1,28 @@
-"""Derivations: chains of definitions and claims that SymPy and random numbers check.
+"""Derivations: chains of definitions and claims, each claim checked in numbers and by SymPy.
 
-An equation holds over K actions, numbered 1 to K; its free indices y and y' stand for each of them. To check a claim, K and
-the indices are numbers, sums, derivatives and definitions are written out, and both sides are compared, first at random
-points, then symbolically.
+An equation holds over K actions, numbered 1 to K; its free indices y and y' stand for each of them.
+`_proofs` reads it and proves it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import product
-from typing import Any
+from numbers import Integral
 
 import numpy as np
 import sympy as sp
 
-from psipo_explore._checks import actions
+from psipo_explore._checks import count, instance
+from psipo_explore._proofs.claims import POINTS, RELATIONS, require
+from psipo_explore._proofs.domains import KINDS, POSITIVE, REAL, TABLES, assumes_at_most
+from psipo_explore._proofs.identities import Psi
+from psipo_explore._proofs.readings import INDICES, K, Reader, choices, other, sigma, y
 
-_DIGITS = 40
-_NEAR = (10, 100, 1000)  # digits: how near a limit is approached
-_POINTS = 3
+__all__ = ["Derivation", "K", "Psi", "Step", "other", "sigma", "y"]
 
-K = sp.Symbol("K", integer=True, positive=True)
-y, other = sp.symbols("y y'", integer=True, positive=True)
-Psi = sp.Function("Psi")
-
-
-class sigma(sp.Function):  # type: ignore[misc]  # noqa: N801, it prints as σ
-    """The logistic function."""
-
-    def doit(self, **hints: Any) -> sp.Expr:
-        """Write it out: 1/(1 + e⁻ˣ)."""
-        return 1 / (1 + sp.exp(-self.args[0].doit(**hints)))
+_NAMES = (sp.Symbol, sp.Dummy, sp.IndexedBase)
 
 
 @dataclass(frozen=True)
@@ -42,11 +33,20 @@ class Step:
     ----------
     sentence : str
         What is said, in words.
-    equation : sympy.Eq
-        What is said, in symbols: over K actions, with free indices y and y' where it holds for each action.
+    equation : sympy.Eq, sympy.Gt or sympy.Lt
+        What is said, in symbols: over K actions, with free indices y and y' where it holds for each action. A claim
+        may be an inequality. A claim about a limit has the limit as its left side.
     defines : bool
-        Whether the left side is a symbol, or one symbol for each action, that this step gives its meaning; else the
-        equation is claimed.
+        Whether this step gives the left side its meaning; else the equation is claimed. The left side is a symbol,
+        or one symbol for each action. It is new, or it has a kind, any value of which would do: then this step
+        chooses one.
+
+    Raises
+    ------
+    TypeError
+        If the equation is none, for instance because SymPy made it True by itself.
+    ValueError
+        If the left side of a definition is not a symbol, or not one symbol for each action.
 
     Examples
     --------
@@ -55,12 +55,24 @@ class Step:
     """
 
     sentence: str
-    equation: sp.Eq
+    equation: sp.Rel
     defines: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.equation, sp.Eq):
-            raise TypeError(f"equation = {self.equation!r}, must be a sympy.Eq; if it became True by itself, give evaluate=False")
+        instance("sentence", self.sentence, str, "a text")
+        if not isinstance(self.equation, RELATIONS):
+            hint = "if it became True by itself, give evaluate=False"
+            raise TypeError(f"equation = {self.equation!r}, must be a sympy.Eq, Gt or Lt; {hint}")
+        if instance("defines", self.defines, bool, "True or False"):
+            _require_definition(self.equation)
+
+    def _take(self, reader: Reader, rng: np.random.Generator) -> None:
+        """Define what is defined, or prove what is claimed for each action."""
+        if self.defines:
+            reader.define(self.equation)
+            return
+        for at in choices(self.equation, reader.k):
+            require(self.equation, reader, at, rng)
 
     def _repr_markdown_(self) -> str:
         return f"{self.sentence}\n\n$${_latex(self.equation)}$$"
@@ -79,16 +91,28 @@ class Derivation:
     steps : tuple of Step
         In order; a claim rests on the definitions before it.
     kinds : mapping
-        What each symbol is that no step has defined yet: "real", "positive", "probability", "distribution" or "preferences".
+        What each symbol is that no step has defined yet: "real", "positive", "probability", "distribution" or
+        "preferences". A claim is proved for all values of these kinds, and for no others. Probabilities are between
+        0 and 1, neither being reached. A derivative by one entry of a distribution leaves the other entries alone.
     sizes : tuple of int
-        Numbers of actions K for which `check` proves every step.
+        Numbers of actions K for which `check` proves every step, and for no others.
+    proves : str
+        What follows from the steps, in words.
+    leaves_open : str
+        What does not, in words.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what it must be, no step claims anything, a symbol is defined twice, two symbols look
+        alike, or a symbol assumes more than its kind says.
 
     Examples
     --------
     >>> beta = sp.Symbol("beta", positive=True)
     >>> step = Step("A logarithm undoes an exponential.", sp.Eq(sp.log(sp.exp(beta)), beta, evaluate=False))
     >>> Derivation("Logarithms", "school", (step,), {beta: "positive"}, sizes=(1,)).check()
-    'Logarithms: 1 claim proved by SymPy, confirmed at 3 random points.'
+    'Logarithms: 1 claim proved by SymPy, confirmed at 12 points.'
     """
 
     title: str
@@ -96,6 +120,17 @@ class Derivation:
     steps: tuple[Step, ...]
     kinds: Mapping[sp.Basic, str]
     sizes: tuple[int, ...] = (1, 2, 3)
+    proves: str = ""
+    leaves_open: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("title", "source", "proves", "leaves_open"):
+            instance(name, getattr(self, name), str, "a text")
+        _require_steps(self.steps)
+        _require_kinds(self.kinds)
+        _require_sizes(self.sizes)
+        _require_one_meaning_each(self.steps, self.kinds)
+        object.__setattr__(self, "kinds", dict(self.kinds))  # what the caller does to his must not change ours
 
     @property
     def claims(self) -> tuple[Step, ...]:
@@ -103,48 +138,53 @@ class Derivation:
         return tuple(step for step in self.steps if not step.defines)
 
     def check(self, *, seed: int = 0) -> str:
-        """Prove every claim symbolically, compare both sides at random points, and say so.
+        """Prove every claim for all values of its symbols, compare both sides at many points, and say so.
 
         Parameters
         ----------
         seed : int
-            Of the random points.
+            Of the points.
 
         Returns
         -------
         str
-            How many claims were proved, and for which K.
+            How many claims were proved, and for which K if there are actions in them.
 
         Raises
         ------
         ValueError
-            If a claim fails, with its number, its sentence, and the point where its sides differ.
+            If a claim fails, with its number, its sentence, and the point where its sides differ; or if a step says
+            something that is not known to be a real number for all values of its symbols.
 
         Examples
         --------
         >>> from psipo_explore.symbolic import collapse
         >>> collapse().check()
-        'The collapse: 7 claims proved by SymPy, confirmed at 3 random points.'
+        'The collapse: 7 claims proved by SymPy, confirmed at 12 points.'
         """
+        if instance("seed", seed, Integral, "a whole number") < 0:
+            raise ValueError(f"seed = {seed}, must be at least 0")
         rng = np.random.default_rng(seed)
         for k in self.sizes:
-            setting, definitions = _Setting(self.kinds, k), tuple[sp.Eq, ...]()
+            reader = Reader(self.kinds, k)
             for number, step in enumerate(self.steps, 1):
-                for claim in _instances(step.equation, k) if not step.defines else ():
-                    setting.require(claim, definitions, f"step {number} ({step.sentence})", rng)
-                definitions = _with_meaning(definitions, step)
+                try:
+                    step._take(reader, rng)
+                except ValueError as error:
+                    raise ValueError(f"step {number} ({step.sentence}) {error}") from None
         claims = f"{len(self.claims)} claims" if len(self.claims) > 1 else "1 claim"
-        sizes = f" for K = {', '.join(map(str, self.sizes))}" if len(self.sizes) > 1 else ""
-        return f"{self.title}: {claims} proved by SymPy{sizes}, confirmed at {_POINTS} random points."
+        has_actions = any(step.equation.has(K, sp.Indexed) for step in self.steps)
+        sizes = f" for K = {', '.join(map(str, self.sizes))}" if has_actions else ""
+        return f"{self.title}: {claims} proved by SymPy{sizes}, confirmed at {POINTS} points."
 
-    def with_equation(self, number: int, equation: sp.Eq) -> Derivation:
+    def with_equation(self, number: int, equation: sp.Rel) -> Derivation:
         """The same derivation with another equation at one step; see what `check` says to it.
 
         Parameters
         ----------
         number : int
             Of the step, from 1.
-        equation : sympy.Eq
+        equation : sympy.Eq, sympy.Gt or sympy.Lt
             What it is to say instead.
 
         Returns
@@ -164,7 +204,7 @@ class Derivation:
         >>> wrong.sentence, wrong.equation
         ('One of the two is preferred.', Eq(x, 1))
         """
-        if not 1 <= number <= len(self.steps):
+        if not 1 <= instance("number", number, Integral, "a whole number") <= len(self.steps):
             raise ValueError(f"number = {number}, must be from 1 to {len(self.steps)}")
         steps = list(self.steps)
         steps[number - 1] = replace(steps[number - 1], equation=equation)
@@ -172,179 +212,72 @@ class Derivation:
 
     def _repr_markdown_(self) -> str:
         lines = [f"**{self.title}** ({self.source})"]
+        lines += [f"*Proved:* {self.proves}"] if self.proves else []
+        lines += [f"*Not proved:* {self.leaves_open}"] if self.leaves_open else []
         lines += [f"**{number}.** {step._repr_markdown_()}" for number, step in enumerate(self.steps, 1)]
         return "\n\n".join(lines)
 
 
-def _instances(equation: sp.Eq, k: int) -> Iterator[sp.Eq]:
-    """The equation for every choice of its free indices."""
-    indices = [index for index in (y, other) if index in equation.free_symbols]
-    for chosen in product(range(1, k + 1), repeat=len(indices)):
-        yield equation.subs(dict(zip(indices, chosen, strict=True)))
+def _require_definition(equation: sp.Rel) -> None:
+    left, name = equation.lhs, _name(equation.lhs)
+    indices = left.indices if isinstance(left, sp.Indexed) else ()
+    different = set(indices) <= set(INDICES) and len(set(indices)) == len(indices)
+    if not isinstance(equation, sp.Eq) or type(left) not in (sp.Symbol, sp.Dummy, sp.Indexed) or not different:
+        raise ValueError(f"equation = {equation}, must define a symbol, or one for each choice of y, y' or both")
+    if not assumes_at_most(name, POSITIVE):
+        raise ValueError(f"equation defines {name}, which must be assumed real or positive, or nothing")
 
 
-def _with_meaning(definitions: tuple[sp.Eq, ...], step: Step) -> tuple[sp.Eq, ...]:
-    """The definitions after a step, last first: its own, or, once it is proved what a defined symbol is, that in its place."""
-    known = {definition.lhs for definition in definitions}
-    if not step.defines and (step.equation.lhs not in known or _name(step.equation.lhs) in map(_name, _parts(step.equation.rhs))):
-        return definitions
-    return (step.equation, *(definition for definition in definitions if definition.lhs != step.equation.lhs))
+def _require_steps(steps: tuple[Step, ...]) -> None:
+    instance("steps", steps, tuple, "a tuple of Step")
+    for n, step in enumerate(steps):
+        instance(f"steps[{n}]", step, Step, "a Step")
+    if all(step.defines for step in steps):
+        raise ValueError("steps claim nothing, must hold at least one claim")
 
 
-def _name(symbol: sp.Basic) -> sp.Basic:
-    """Of an indexed symbol its base, so that g[1] and g[y] have one name."""
-    return symbol.base if isinstance(symbol, sp.Indexed) else symbol
+def _require_kinds(kinds: Mapping[sp.Basic, str]) -> None:
+    for symbol, kind in instance("kinds", kinds, Mapping, "a mapping from symbols to kinds").items():
+        if type(symbol) not in _NAMES:
+            raise TypeError(f"kinds has {symbol!r}, must be a sympy.Symbol or IndexedBase")
+        if kind not in KINDS:
+            raise ValueError(f"kinds[{symbol}] = {kind!r}, must be one of {', '.join(KINDS)}")
+        if kind in TABLES and not isinstance(symbol, sp.IndexedBase):
+            raise ValueError(f"kinds[{symbol}] = {kind!r}, must be the kind of an IndexedBase")
+        if not assumes_at_most(symbol, REAL if kind == "real" else POSITIVE):
+            raise ValueError(f"kinds[{symbol}] = {kind!r}, must not be less than {symbol} assumes by itself")
 
 
-def _parts(expression: sp.Expr) -> set[sp.Basic]:
-    return set(expression.atoms(sp.Symbol, sp.Indexed))
+def _require_sizes(sizes: tuple[int, ...]) -> None:
+    for n, k in enumerate(instance("sizes", sizes, tuple, "a tuple of whole numbers")):
+        count(f"sizes[{n}]", k)
+    if not sizes or len(set(sizes)) < len(sizes):
+        raise ValueError(f"sizes = {sizes}, must be different numbers of actions, at least one")
 
 
-class _Setting:
-    """K actions, and what the undefined symbols may be."""
-
-    def __init__(self, kinds: Mapping[sp.Basic, str], k: int) -> None:
-        self.k = k
-        self.meaning: dict[sp.Basic, sp.Expr] = {}
-        self.draws: list[tuple[tuple[sp.Symbol, ...], str]] = []
-        for symbol, kind in kinds.items():
-            if isinstance(symbol, sp.IndexedBase):
-                self._spread(symbol, kind)
-            else:
-                self.draws.append(((symbol,), kind))
-
-    def _spread(self, base: sp.IndexedBase, kind: str) -> None:
-        """Give each action, or pair of actions, a plain symbol; what is fixed by the others is written in them."""
-        each = range(1, self.k + 1)
-        if kind == "preferences":
-            for i, j in product(each, each):
-                above = sp.Symbol(f"{base.label}_{min(i, j)}{max(i, j)}", positive=True)
-                self.meaning[base[i, j]] = sp.Rational(1, 2) if i == j else above if i < j else 1 - above
-                if i < j:
-                    self.draws.append(((above,), "probability"))
-            return
-        free = self.k - 1 if kind == "distribution" else self.k
-        symbols = tuple(sp.Symbol(f"{base.label}_{i}", positive=kind != "real", real=True) for i in range(1, free + 1))
-        self.meaning.update({base[i]: symbol for i, symbol in enumerate(symbols, 1)})
-        if kind == "distribution":
-            self.meaning[base[self.k]] = 1 - sum(symbols)
-            self.draws.append((symbols, kind))
-        else:
-            self.draws.extend(((symbol,), kind) for symbol in symbols)
-
-    def written_out(self, expression: sp.Expr, definitions: tuple[sp.Eq, ...]) -> sp.Expr:
-        """The expression with definitions, sums and derivatives written out."""
-        for _ in range(len(definitions) + 2):
-            before = expression
-            for definition in definitions:
-                expression = _replaced(expression, definition.lhs, definition.rhs)
-            expression = expression.subs(K, self.k).replace(sp.Sum, _term_by_term).doit()
-            if expression == before:
-                return self._known(expression.xreplace(self.meaning))
-        raise ValueError("definitions go round in a circle, must rest on what has been said before")
-
-    def _known(self, expression: sp.Expr) -> sp.Expr:
-        known = {symbol for symbols, _ in self.draws for symbol in symbols}
-        unknown = sorted(str(symbol) for symbol in expression.free_symbols - known)
-        if unknown:
-            raise ValueError(f"{', '.join(unknown)} is neither defined nor of a kind, must be one of the two")
-        return expression
-
-    def point(self, rng: np.random.Generator) -> dict[sp.Symbol, sp.Rational]:
-        """Random values of all plain symbols."""
-        values: dict[sp.Symbol, sp.Rational] = {}
-        for symbols, kind in self.draws:
-            parts = [sp.Rational(int(n), 1000) for n in rng.integers(50, 950, size=len(symbols) + 1)]
-            total = sum(parts)
-            for symbol, part in zip(symbols, parts, strict=False):
-                values[symbol] = {"distribution": part / total, "probability": part, "positive": 3 * part}.get(kind, 6 * part - 3)
-        return values
-
-    def require(self, claim: sp.Eq, definitions: tuple[sp.Eq, ...], name: str, rng: np.random.Generator) -> None:
-        """Refuse a claim whose sides differ at a random point, or that SymPy cannot prove."""
-        left, right = claim.lhs, self.written_out(claim.rhs, definitions)
-        limit = isinstance(left, sp.Limit)
-        left = (
-            left.func(self.written_out(left.args[0], definitions), *left.args[1:])
-            if limit
-            else self.written_out(left, definitions)
-        )
-        for _ in range(_POINTS):
-            at, some = self.point(rng), _some_function(rng)
-            sides = [_at(side.replace(Psi, some), at, exactly=limit) for side in (left, right)]
-            if not (_tends(*sides) if limit else _close(*sides)):
-                where = ", ".join(f"{symbol} = {value}" for symbol, value in at.items())
-                is_not = " does not tend to " if limit else " is not "
-                found = is_not.join(str(side if isinstance(side, sp.Limit) else side.evalf(8)) for side in sides)
-                raise ValueError(f"{name} does not hold for {actions(self.k)}: where {where}, {found}")
-        if not _equal(left.doit(), right):
-            raise ValueError(f"{name} holds at random points for {actions(self.k)}, but SymPy cannot prove it")
+def _require_one_meaning_each(steps: tuple[Step, ...], kinds: Mapping[sp.Basic, str]) -> None:
+    defined = Counter(_name(step.equation.lhs) for step in steps if step.defines)
+    for name, times in defined.items():
+        if times > 1 or (name in kinds and isinstance(name, sp.IndexedBase)):
+            raise ValueError(f"steps define {name}, which has a meaning already, must define each symbol once")
+    used = {K, *INDICES, *kinds}.union(*(step.equation.atoms(*_NAMES) for step in steps))
+    for (_, name), different in Counter((type(symbol), str(symbol)) for symbol in used).items():
+        if different > 1:
+            raise ValueError(f"steps hold {different} different symbols that are written {name}, must hold one")
 
 
-def _replaced(expression: sp.Expr, left: sp.Basic, right: sp.Expr) -> sp.Expr:
-    """The expression with a definition put in: for a symbol, or for an indexed symbol at every number."""
-    if not isinstance(left, sp.Indexed):
-        return expression.subs(left, right)
-    return expression.replace(
-        lambda e: isinstance(e, sp.Indexed) and e.base == left.base and all(i.is_Integer for i in e.indices),
-        lambda e: right.subs(dict(zip(left.indices, e.indices, strict=True))),
-    )
+def _name(left: sp.Expr) -> sp.Basic:
+    """What is defined: of an indexed symbol its base, so that g[1] and g[y] have one name."""
+    return left.base if isinstance(left, sp.Indexed) else left
 
 
-def _term_by_term(summand: sp.Expr, *limits: sp.Tuple) -> sp.Expr:
-    """A sum whose limits are numbers, for which SymPy would seek a closed form."""
-    terms = [summand]
-    for index, first, last in limits:
-        terms = [term.subs(index, n) for term in terms for n in range(int(first), int(last) + 1)]
-    return sp.Add(*terms)
-
-
-def _some_function(rng: np.random.Generator) -> sp.Lambda:
-    """A rising function to put in for Ψ, where nothing more is known of it."""
-    q = sp.Symbol("q")
-    a, b = (sp.Rational(int(n), 100) for n in rng.integers(10, 300, size=2))
-    return sp.Lambda(q, a * q + b * q**3)
-
-
-def _at(side: sp.Expr, at: Mapping[sp.Symbol, sp.Rational], *, exactly: bool) -> sp.Expr:
-    """A side of an equation at a point; a limit with all but its own variable put in."""
-    if isinstance(side, sp.Limit):
-        expression, variable, *where = side.args
-        return sp.Limit(expression.subs({symbol: value for symbol, value in at.items() if symbol != variable}), variable, *where)
-    return side.subs(at) if exactly else side.evalf(_DIGITS, subs=at)
-
-
-def _close(left: sp.Expr, right: sp.Expr) -> bool:
-    left, right = left.evalf(_DIGITS), right.evalf(_DIGITS)
-    if not (left.is_finite and right.is_finite):
-        return False
-    return bool(abs(left - right) <= sp.Float(10) ** (10 - _DIGITS) * (1 + abs(right)))
-
-
-def _tends(limit: sp.Limit, value: sp.Expr) -> bool:
-    """Whether the numbers near the end come ever nearer to the value, or run off ever further."""
-    expression, variable, end, direction = limit.args
-    side = -1 if str(direction) == "-" else 1
-    near = [expression.evalf(n + _DIGITS, subs={variable: end + sp.Rational(side, 10**n)}) for n in _NEAR]
-    if value.is_infinite:
-        return bool(0 < 25 * near[0] < 5 * near[1] < near[2])
-    off = [abs(found - value.evalf(n + _DIGITS)) for found, n in zip(near, _NEAR, strict=True)]
-    return bool(off[2] <= off[1] <= off[0] and off[2] <= sp.Float(10) ** -20)
-
-
-def _equal(left: sp.Expr, right: sp.Expr) -> bool:
-    """Whether SymPy proves it, of real numbers: of themselves, or of their exponentials."""
-    if right.is_infinite:
-        return bool(left == right)
-    difference = sp.expand(sp.expand_log(left - right, force=True))
-    return bool(difference == 0 or sp.simplify(difference) == 0 or sp.simplify(sp.exp(left - right)) == 1)
-
-
-def _latex(equation: sp.Eq) -> str:
-    """LaTeX in the paper's symbols, such as π(y) and p(y ≻ y'), named so that SymPy puts β before them, and y before y'."""
+def _latex(equation: sp.Rel) -> str:
+    """LaTeX in the paper's symbols, such as π(y) and p(y ≻ y'), so named that β comes before them, and y before y'."""
 
     def words(e: sp.Indexed) -> sp.Symbol:
         between = r" \succ " if e.base.label.name == "p" else ", "
-        return sp.Symbol(f"{{}}{sp.latex(e.base.label)}({between.join(map(sp.latex, e.indices))})".replace("'", r"^{\prime}"))
+        indices = between.join(map(sp.latex, e.indices))
+        return sp.Symbol(f"{{}}{sp.latex(e.base.label)}({indices})".replace("'", r"^{\prime}"))
 
-    return str(sp.latex(equation.replace(lambda e: isinstance(e, sp.Indexed), words)))
+    sides = (side.replace(lambda e: isinstance(e, sp.Indexed), words) for side in equation.args)
+    return str(sp.latex(equation.func(*sides, evaluate=False)))
