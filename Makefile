@@ -1,8 +1,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
+NOT_IN_A_BROWSER := -m pytest -q -rs -n 2 --dist worksteal --ignore=tests/browser
 
-.PHONY: lab test coverage mutants packages accuracy figures bench clean
+.PHONY: lab test oldest newest coverage mutants packages accuracy figures bench clean
 
 lab: .venv/ready-lab
 	@$(BIN)/psipo lab
@@ -11,8 +12,16 @@ test: .venv/ready-test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -rs -n 2 --dist worksteal --ignore=tests/browser
+	$(BIN)/python $(NOT_IN_A_BROWSER)
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal tests/browser
+
+oldest: .venv-oldest/ready
+	.venv-oldest/bin/python $(NOT_IN_A_BROWSER)
+
+newest:
+	$(PYTHON) -m venv --clear .venv-newest
+	.venv-newest/bin/python $(INSTALL) --editable '.[check]'
+	.venv-newest/bin/python $(NOT_IN_A_BROWSER)
 
 coverage: .venv/ready-check
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal --cov --cov-report=term-missing:skip-covered psipo_explore README.md tests/test_*.py
@@ -40,8 +49,14 @@ bench: .venv/ready-bench
 
 .venv/ready-%: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(PIP) --no-compile --editable '.$(EXTRAS)'
+	$(BIN)/python $(INSTALL) --constraint constraints.txt --editable '.$(EXTRAS)'
+	touch $@
+
+.venv-oldest/ready: pyproject.toml .ci/lowest.py
+	$(PYTHON) -m venv --clear .venv-oldest
+	$(PYTHON) .ci/lowest.py > .venv-oldest/constraints.txt
+	.venv-oldest/bin/python $(INSTALL) --constraint .venv-oldest/constraints.txt --editable '.[check]'
 	touch $@
 
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-oldest .venv-newest

@@ -19,7 +19,7 @@ import numpy as np
 
 from psipo_explore._checks import Array, Indices
 
-_LONGEST_CELL = 1 << 30  # prompts are longer than csv's own limit of 131 072 characters
+_LONGEST_RECORD = 64_000_000  # characters; a million words have some 6 million
 _LINES_A_STEP = 1000
 _JSON = json.JSONDecoder(parse_int=float)  # which has no limit of digits
 _NOT_TEXT = {
@@ -65,15 +65,15 @@ def csv_rows(
     path: Path, columns: dict[str, str], *, strip: bool = True, on_bad: OnBad = refuse, progress: bool = False
 ) -> Iterator[Row]:
     """The comparisons of a CSV file with a header; columns names that of each role; blank lines are passed over."""
-    usual_limit = csv.field_size_limit(_LONGEST_CELL)
+    usual_limit = csv.field_size_limit(_LONGEST_RECORD)  # csv's own would be 131 072 characters
     try:
-        with closing(_lines(path, progress)) as lines:
-            reader = csv.reader(lines, strict=True)
-            place, _, header = next(_records(reader, path.name, refuse), (f"{path.name}, line 1", 1, []))
+        with closing(_lines(path, progress)) as all_lines:
+            lines = _LinesOfARecord(all_lines)
+            place, _, header = next(_records(lines, path.name, refuse), (f"{path.name}, line 1", 1, []))
             if not "".join(header).strip():
                 raise ValueError(f"{place}: is blank, must be a header with {', '.join(map(repr, columns.values()))}")
             at = {role: _column(place, header, name) for role, name in columns.items()}
-            for place, how_many, cells in _records(reader, path.name, on_bad):
+            for place, how_many, cells in _records(lines, path.name, on_bad):
                 if len(cells) <= 1 and not "".join(cells).strip():
                     continue
                 try:
@@ -86,10 +86,35 @@ def csv_rows(
         csv.field_size_limit(usual_limit)
 
 
-def _records(reader: Any, file_name: str, on_bad: OnBad) -> Iterator[tuple[str, int, list[str]]]:
+class _LinesOfARecord:
+    """Lines for csv.reader, which would hold all the file in search of a quote's other half."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self._length = 0
+        self.number = 0
+
+    def begin_record(self) -> None:
+        self._length = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.number += 1
+        self._length += len(line)
+        if self._length > _LONGEST_RECORD:
+            raise csv.Error(_too_long())
+        return line
+
+
+def _records(lines: _LinesOfARecord, file_name: str, on_bad: OnBad) -> Iterator[tuple[str, int, list[str]]]:
     """Each record's place in words, how many lines it has, and its cells."""
+    reader = csv.reader(lines, strict=True)
     while True:
-        start = reader.line_num + 1
+        lines.begin_record()
+        start = lines.number + 1
         place = f"{file_name}, line {start}"
         try:
             cells = next(reader)
@@ -98,12 +123,12 @@ def _records(reader: Any, file_name: str, on_bad: OnBad) -> Iterator[tuple[str, 
         except StopIteration:
             return
         except csv.Error as error:
-            where = place if reader.line_num == start else f"{file_name}, lines {start} to {reader.line_num}"
-            on_bad(ValueError(f"{where}: {error}, must be CSV"), reader.line_num + 1 - start)
+            where = place if lines.number == start else f"{file_name}, lines {start} to {lines.number}"
+            on_bad(ValueError(f"{where}: {error}, must be CSV"), lines.number + 1 - start)
         except ValueError as error:
-            on_bad(error, reader.line_num + 1 - start)
+            on_bad(error, lines.number + 1 - start)
         else:
-            yield place, reader.line_num + 1 - start, cells
+            yield place, lines.number + 1 - start, cells
 
 
 def _row_of_cells(place: str, cells: list[str], n_cells: int, at: dict[str, int], columns: dict[str, str]) -> Row:
@@ -147,6 +172,8 @@ def jsonl_rows(path: Path, fields: dict[str, str] = _ROLES, *, on_bad: OnBad = r
 
 
 def _record(place: str, line: str, fields: dict[str, str], *, implicit_context: bool) -> dict[str, Any]:
+    if len(line) > _LONGEST_RECORD:
+        raise ValueError(f"{place}: {_too_long()}, must be one JSON object a line")
     _check_utf8(place, line)
     try:
         record = _JSON.decode(line)
@@ -251,14 +278,30 @@ def _digest(text: str, where: bytes = b"") -> bytes:
 
 
 def _lines(path: Path, progress: bool) -> Generator[str, None, None]:
-    """Lines of a text, to be closed after use; bytes that are not UTF-8 come as lone surrogates."""
+    """Lines of a text, to be closed after use.
+
+    A line that is too long is cut. Bytes that are not UTF-8 come as lone surrogates.
+    """
     if path.is_dir():
         raise ValueError(f"{path.name} is a directory, must be a file")
     with path.open("rb") as file:
         if path.is_file():
             _check_start(path.name, file.peek(4))
         with io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
-            yield from _with_bar(text, file, path.stat().st_size) if progress and path.is_file() else text
+            lines = _cut_lines(text)
+            yield from _with_bar(lines, file, path.stat().st_size) if progress and path.is_file() else lines
+
+
+def _cut_lines(text: io.TextIOWrapper) -> Iterator[str]:
+    """Lines. One that is too long is cut one character later; its rest is read and not held."""
+    while line := text.readline(_LONGEST_RECORD + 1):
+        yield line
+        while len(line) > _LONGEST_RECORD and not line.endswith(("\n", "\r")):
+            line = text.readline(_LONGEST_RECORD + 1)
+
+
+def _too_long() -> str:
+    return f"is longer than {_LONGEST_RECORD:,} characters"
 
 
 def _check_start(file_name: str, start: bytes) -> None:

@@ -5,46 +5,75 @@ and as still pictures (`figures`); and what a preference file holds (`diagnose`)
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from psipo_explore import course
+from psipo_explore._workers import end_with
+from psipo_explore._writing import write_whole
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 COURSE_FOLDER = Path("psipo_course")
+_FAILURES_HERE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}  # of the disk, whatever was asked for
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 2 for a mistake in the call, 1 for a failure here, 130 for an interrupt."""
+    is_heard = sys.stdout is not None
+    _replace_closed_streams()
     _show_what_the_terminal_can()
-    options = _parser().parse_args(arguments)
     try:
-        code = int(options.run(options))
-        sys.stdout.flush()
+        with _signals_as_exits():
+            code = _run_command(arguments)
+        if code == 0 and not is_heard:
+            raise RuntimeError("standard output is closed: nothing could be printed")
         return code
     except BrokenPipeError:  # the reader has read enough, as head does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (ValueError, OSError) as error:
-        print(f"psipo: {error}", file=sys.stderr)
-        return 2
-    except RuntimeError as error:
-        print(f"psipo: {error}", file=sys.stderr)
-        return 1
+    except (ValueError, OSError, RuntimeError) as error:
+        with suppress(OSError):
+            print(f"psipo: {error}", file=sys.stderr, flush=True)
+        is_failure = isinstance(error, RuntimeError) or getattr(error, "errno", None) in _FAILURES_HERE
+        return 1 if is_failure else 2
     except KeyboardInterrupt:
         return 130
+    finally:
+        _drop_what_cannot_be_printed()
+
+
+def _run_command(arguments: Sequence[str] | None) -> int:
+    try:
+        options = _parser().parse_args(arguments)
+        return int(options.run(options))
+    finally:
+        sys.stdout.flush()  # while what goes wrong can still be said
+
+
+def _replace_closed_streams() -> None:
+    """Open the null device for each of them, or the next file to be opened would get its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            nothing = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115 - open as long as the process
+            os.set_inheritable(nothing.fileno(), True)
+            setattr(sys, name, nothing)
 
 
 def _show_what_the_terminal_can() -> None:
@@ -52,6 +81,34 @@ def _show_what_the_terminal_can() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def _drop_what_cannot_be_printed() -> None:
+    """Drop it now, or Python tries again when it ends, and complains."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+@contextmanager
+def _signals_as_exits() -> Iterator[None]:
+    """Turn a request to end into an exception, so that workers are ended and temporary files removed."""
+
+    def leave(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    here = threading.current_thread() is threading.main_thread()  # no other may
+    ours = [number for number in numbers if here and signal.getsignal(number) == signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -208,22 +265,41 @@ def _pages(options: argparse.Namespace) -> int:
     if len(names) == 1:
         _write(options.out / f"{names[0]}.html", _page(names[0], options.stops, progress))
         return 0
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-    from signal import SIG_DFL, SIGINT, signal
+    from concurrent.futures.process import BrokenProcessPool
 
     from tqdm.auto import tqdm
 
-    die_silently = {"initializer": signal, "initargs": (SIGINT, SIG_DFL)}
-    with ProcessPoolExecutor(mp_context=get_context("spawn"), **die_silently) as pool:
-        try:
+    try:
+        with _workers() as pool:
             drawn = pool.map(partial(_page, stops=options.stops), names)
             for name, html in zip(names, tqdm(drawn, total=len(names), unit="page", disable=not progress), strict=True):
                 _write(options.out / f"{name}.html", html)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    except BrokenProcessPool:
+        reason = "a process that draws pages was killed, maybe because memory is short"
+        raise RuntimeError(f"{reason}: name fewer views, or ask for fewer --stops") from None
     return 0
+
+
+@contextmanager
+def _workers() -> Iterator[Executor]:
+    """Start processes that end with this one. An error here ends them in the middle of their work."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import active_children, get_context
+
+    others = set(active_children())
+    end_with_us = {"initializer": _begin_work, "initargs": (os.getpid(),)}
+    with ProcessPoolExecutor(mp_context=get_context("spawn"), **end_with_us) as pool:
+        try:
+            yield pool
+        except BaseException:
+            for worker in set(active_children()) - others:
+                worker.terminate()
+            raise
+
+
+def _begin_work(caller: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # which dies without a word
+    end_with(caller)
 
 
 def _page(name: str, stops: int | None, progress: bool = False) -> str:
@@ -243,7 +319,7 @@ def _known_views(names: Sequence[str]) -> Sequence[str]:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8", newline="\n")
+    write_whole(path, text.encode())
     print(path, flush=True)
 
 
@@ -256,11 +332,11 @@ def _diagnose(options: argparse.Namespace) -> int:
     asked = {name: value for name in ("beta", "smoothing") if (value := getattr(options, name)) is not None}
     columns = {role: getattr(options, role) for role in ("prompt", "chosen", "rejected")}
     found = diagnose_file(options.file, **asked, **columns, skip_bad=options.skip_bad, progress=sys.stderr.isatty())
+    print(json.dumps(found.as_dict(), indent=2) if options.json else _wrapped(str(found)))
     if picture:
         from psipo_explore.views import diagnosed, svg
 
-        picture.write_text(svg.document(diagnosed.figure(found)), encoding="utf-8", newline="\n")
-    print(json.dumps(found.as_dict(), indent=2) if options.json else _wrapped(str(found)))
+        write_whole(picture, svg.document(diagnosed.figure(found)).encode())
     return 0
 
 

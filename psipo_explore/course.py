@@ -6,9 +6,10 @@ What is there already is the reader's: it is kept, unless they ask for the origi
 from __future__ import annotations
 
 import json
-import shutil
 from importlib.resources import files
 from pathlib import Path
+
+from psipo_explore._writing import write_whole
 
 FIRST_LESSON = Path("notebooks") / "00_start_here.ipynb"
 
@@ -50,8 +51,7 @@ def _cells(notebook: Path) -> object:
 
 
 def _copy(part: Path, folder: Path) -> Path:
-    """Under its name only when it is whole: an interrupted copy must not pass for the reader's own."""
-    copy, half = folder / part, folder / f"{part}.part"
+    copy = folder / part
     copy.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(_originals() / part, half)
-    return half.replace(copy)
+    write_whole(copy, (_originals() / part).read_bytes())
+    return copy

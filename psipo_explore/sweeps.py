@@ -5,6 +5,7 @@ A run is the same whatever runs beside it, so the parts put side by side are wha
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ import numpy as np
 from psipo_explore import _checks as checks
 from psipo_explore._bars import with_bar
 from psipo_explore._checks import Array, ArrayLike
+from psipo_explore._workers import end_with
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import MarginLoss
 from psipo_explore.optimisers import Optimiser
@@ -84,8 +86,10 @@ def sweep(
     To the last bit: where all processes have the same NumPy and SciPy on the same kind of processor, and the optimiser
     treats each logit alone, as Adam and GradientDescent do.
 
-    An interrupt cancels what has not begun. A process pool, when left, still waits for the parts that its processes hold:
-    with smaller parts it stops sooner.
+    The pool is the caller's. An interrupt or a failed part cancels what has not begun. A process pool, when left, still
+    waits for the parts that its processes hold: with smaller parts it stops sooner. If one of its processes is killed,
+    the pool ends the others. If the caller is killed, each process of its pool that has had a part ends at once; a
+    process that never had one is not in the hands of `sweep`.
 
     Examples
     --------
@@ -116,7 +120,7 @@ def sweep(
     try:
         for part, block in enumerate(blocks):
             with _named(settings, blocks, part):
-                part_of[executor.submit(log_ratios, _cut(settings, block))] = part
+                part_of[executor.submit(_run_part, _cut(settings, block), os.getpid())] = part
         for future in with_bar(as_completed(part_of), len(blocks), "part", progress):
             part = part_of.pop(future)  # so that what it holds can go
             with _named(settings, blocks, part):
@@ -125,6 +129,11 @@ def sweep(
         for future in part_of:
             future.cancel()
     return settings.as_run(log_ratio)
+
+
+def _run_part(settings: Settings, caller: int) -> Array:
+    end_with(caller)
+    return log_ratios(settings)
 
 
 def _blocks(runs: tuple[int, int, int, int], parts: int) -> list[_Block]:

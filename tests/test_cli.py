@@ -20,6 +20,12 @@ def test_figures_are_drawn_where_asked(tmp_path: Path, capsys: pytest.CaptureFix
     assert capsys.readouterr().out.strip() == str(drawn)
 
 
+def test_python_m_is_the_command() -> None:
+    called = subprocess.run([sys.executable, "-m", "psipo_explore"], capture_output=True, text=True, timeout=60, check=False)
+    assert called.returncode == 2
+    assert called.stderr.startswith("usage: psipo [-h] COMMAND")
+
+
 def test_an_unknown_view_is_named_with_those_there_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["figures", "colapse", "--out", str(tmp_path)]) == 2
     assert f"no view is named colapse; the views are {', '.join(VIEWS)}" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 import inspect
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -16,12 +17,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 from faults import Dies, LeavesAFile, Raises
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from processes import alive_in_group, wait_until
 
 from psipo_explore import D1, D2, D3, DPO, IPO, Adam, Comparisons, GradientDescent, MarginLoss, TrainingRun, losses, sweep, train
 
@@ -290,28 +291,9 @@ if __name__ == "__main__":
 """
 
 
-def alive_in_group(group: int) -> list[psutil.Process]:
-    def is_alive(process: psutil.Process) -> bool:
-        try:
-            return os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE
-        except (ProcessLookupError, psutil.NoSuchProcess):
-            return False
-
-    return [process for process in psutil.process_iter() if is_alive(process)]
-
-
-def wait_until(condition: Callable[[], Any], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
-
-
-@pytest.mark.skipif(os.name != "posix", reason="process groups are POSIX's")
-@pytest.mark.parametrize("whom", ["the group, as a terminal does", "the caller alone, as Jupyter may"])
-def test_an_interrupt_leaves_no_process(whom: str, tmp_path: Path) -> None:
+@pytest.fixture
+def sweeping(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """A caller whose pool has begun some of its parts, and the folder with a file for each of them."""
     script, begun = tmp_path / "interrupted.py", tmp_path / "begun"
     script.write_text(INTERRUPTED)
     begun.mkdir()
@@ -320,16 +302,45 @@ def test_an_interrupt_leaves_no_process(whom: str, tmp_path: Path) -> None:
     try:
         assert wait_until(lambda: len(list(begun.iterdir())) >= 3, 20)
         assert len(alive_in_group(caller.pid)) >= 3
-        (os.killpg if whom.startswith("the group") else os.kill)(caller.pid, signal.SIGINT)
-        _, errors = caller.communicate(timeout=20)
-        assert "KeyboardInterrupt" in errors
-        assert caller.returncode in (-signal.SIGINT, 128 + signal.SIGINT)
-        assert wait_until(lambda: not alive_in_group(caller.pid), 5)
+        yield caller, begun
+        assert wait_until(lambda: not alive_in_group(caller.pid), 20)
         assert len(list(begun.iterdir())) < 50
     finally:
         for process in alive_in_group(caller.pid):
             process.kill()
         caller.communicate()
+
+
+POSIX = pytest.mark.skipif(os.name != "posix", reason="signals and process groups are POSIX's")
+
+
+@POSIX
+@pytest.mark.parametrize("whom", ["the group, as a terminal does", "the caller alone, as Jupyter may"])
+def test_an_interrupt_leaves_no_process(whom: str, sweeping: tuple[subprocess.Popen[str], Path]) -> None:
+    caller, _ = sweeping
+    (os.killpg if whom.startswith("the group") else os.kill)(caller.pid, signal.SIGINT)
+    _, errors = caller.communicate(timeout=60)
+    assert "KeyboardInterrupt" in errors
+    assert caller.returncode in (-signal.SIGINT, 128 + signal.SIGINT)
+
+
+@POSIX
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_caller_that_is_killed_leaves_no_process(number: signal.Signals, sweeping: tuple[subprocess.Popen[str], Path]) -> None:
+    caller, _ = sweeping
+    caller.send_signal(number)
+    caller.communicate(timeout=60)
+    assert caller.returncode == -number
+
+
+@POSIX
+def test_a_worker_that_is_killed_leaves_no_process(sweeping: tuple[subprocess.Popen[str], Path]) -> None:
+    caller, _ = sweeping
+    worker = next(process for process in alive_in_group(caller.pid) if process.num_threads() > 1 and process.pid != caller.pid)
+    worker.kill()
+    _, errors = caller.communicate(timeout=60)
+    assert re.search(r"RuntimeError: part \d+ of 100 \(seed \d+, β = 1, IPO\) failed: A process in the process pool", errors)
+    assert caller.returncode == 1
 
 
 @pytest.fixture(scope="module")

@@ -79,7 +79,17 @@ def test_the_wheel_holds_package_lessons_and_pictures_and_nothing_else(wheel: Pa
 def test_the_sdist_holds_the_project_and_gives_the_same_wheel(wheel: Path, sdist: Path, tmp_path: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    top = {"README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "CITATION.cff", "Makefile", "constraints.txt", ".ci/run"}
+    top = {
+        "README.md",
+        "LICENSE",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "CITATION.cff",
+        "Makefile",
+        "constraints.txt",
+        ".ci/run",
+        ".ci/lowest.py",
+    }
     assert names - top - {"pyproject.toml", "PKG-INFO", ".gitignore", ".pre-commit-config.yaml"} == set.union(
         *map(files_of, PARTS)
     )
@@ -90,6 +100,10 @@ def test_the_sdist_holds_the_project_and_gives_the_same_wheel(wheel: Path, sdist
 
 def test_readme_s_examples_run(clean: Path, tmp_path: Path) -> None:
     run(clean / "python", "-m", "doctest", "-o", "NORMALIZE_WHITESPACE", ROOT / "README.md", cwd=tmp_path)
+
+
+def test_python_m_is_the_command(clean: Path, tmp_path: Path) -> None:
+    assert run(clean / "python", "-m", "psipo_explore", "--help", cwd=tmp_path) == run(clean / "psipo", "--help", cwd=tmp_path)
 
 
 def test_a_figure_is_drawn_to_the_last_byte(clean: Path, tmp_path: Path) -> None:
