@@ -30,7 +30,7 @@ _EMPTY, _BLANK, _NEXT_LINE = '""', "␣", "↵"
 _FIRST_STRONG_ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"
 _JOINER, _VIRAMA = "\N{ZERO WIDTH JOINER}", 9
 _MOST_SAID = 60  # characters of a label in a sentence
-_MOST_MARKS = 7  # on one letter
+_MOST_MARKS = 3  # on one letter, where they pile up
 _HEAD = 0.6  # of what is kept of a label that is cut in the middle
 
 
@@ -82,7 +82,7 @@ def not_mathematics(text: str) -> str:
 @lru_cache(maxsize=64)
 def _labels_of(actions: tuple[str, ...], rooms: tuple[Room, ...], _n_fonts: int) -> Labels:
     lines = [_one_line(action) for action in actions]
-    letters = [[letter[: 1 + _MOST_MARKS] for letter in _letters(unicodedata.normalize("NFC", line))] for line in lines]
+    letters = [_letters(unicodedata.normalize("NFC", line)) for line in lines]
     fonts = [families("".join(label)) for label in letters]
     family = list(dict.fromkeys([USUAL, *chain.from_iterable(filter(None, fonts))]))
     undrawable = {y for y, (label, font) in enumerate(zip(letters, fonts, strict=True)) if not (font and _has_ink(label, family))}
@@ -117,16 +117,23 @@ def _visible(line: str) -> str:
 
 
 def _letters(line: str) -> list[str]:
-    """The line in pieces that are not to be cut: a letter with its marks, and what is joined to it."""
+    """The line in pieces that are not to be cut: a letter with its first marks, and what is joined to it."""
     letters: list[str] = []
     for character in line:
-        joined = letters and (letters[-1].endswith(_JOINER) or unicodedata.combining(letters[-1][-1]) == _VIRAMA)
-        modifies = unicodedata.category(character).startswith("M") or character == _JOINER or "🏻" <= character <= "🏿"
-        if letters and (joined or modifies):
+        last = letters[-1] if letters else ""
+        if last and _is_mark(character):
+            piled = len(last) > _MOST_MARKS and all(map(_is_mark, last[-_MOST_MARKS:]))
+            letters[-1] += "" if piled else character
+        elif last and (last[-1] == _JOINER or unicodedata.combining(last[-1]) == _VIRAMA):
             letters[-1] += character
         else:
             letters.append(character)
     return letters
+
+
+def _is_mark(character: str) -> bool:
+    skin = "🏻" <= character <= "🏿"
+    return skin or character == _JOINER or unicodedata.category(character).startswith("M")
 
 
 def _has_ink(letters: Sequence[str], family: Sequence[str]) -> bool:
