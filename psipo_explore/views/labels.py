@@ -17,7 +17,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from matplotlib.font_manager import FontProperties, fontManager
-from matplotlib.textpath import TextPath
+from matplotlib.textpath import text_to_path
 
 from psipo_explore._tables import printable
 from psipo_explore.views.fonts import SHAPES, USUAL, families, needs_shaping, reads_leftwards
@@ -29,7 +29,9 @@ _ISOLATES = re.compile("[\u2066-\u2069]")
 _EMPTY, _BLANK, _NEXT_LINE = '""', "␣", "↵"
 _FIRST_STRONG_ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"
 _JOINER, _VIRAMA = "\N{ZERO WIDTH JOINER}", 9
-_MOST_SAID = 60  # characters of a label in a sentence
+_READ = 1000  # characters of either end of a label, much more than is ever shown
+_MOST_SAID = 60  # letters of a label in a sentence
+_MOST_JOINED = 16  # characters of one letter, such as an emoji of several persons
 _MOST_MARKS = 3  # on one letter, where they pile up
 _HEAD = 0.6  # of what is kept of a label that is cut in the middle
 
@@ -70,8 +72,8 @@ def labels_of(actions: Sequence[str], *rooms: Room) -> Labels:
 
 def width(text: str, size: float, family: Sequence[str] = (USUAL,)) -> float:
     """How many points a text takes that is no mathematics."""
-    path = TextPath((0, 0), not_mathematics(text), prop=FontProperties(family=list(family), size=size))
-    return float(path.get_extents().xmax) if len(path.vertices) else 0.0
+    font = FontProperties(family=list(family), size=size)
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0])
 
 
 def not_mathematics(text: str) -> str:
@@ -85,7 +87,7 @@ def _labels_of(actions: tuple[str, ...], rooms: tuple[Room, ...], _n_fonts: int)
     letters = [_letters(unicodedata.normalize("NFC", line)) for line in lines]
     fonts = [families("".join(label)) for label in letters]
     family = list(dict.fromkeys([USUAL, *chain.from_iterable(filter(None, fonts))]))
-    undrawable = {y for y, (label, font) in enumerate(zip(letters, fonts, strict=True)) if not (font and _has_ink(label, family))}
+    undrawable = {y for y, font in enumerate(fonts) if font is None}
 
     def drawn(numbered: set[int]) -> list[tuple[str, ...]]:
         known = [[] if y in undrawable else label for y, label in enumerate(letters)]
@@ -104,7 +106,8 @@ def _labels_of(actions: tuple[str, ...], rooms: tuple[Room, ...], _n_fonts: int)
 
 def _one_line(label: str) -> str:
     """The label with a sign for each character that shows nothing or reaches beyond it."""
-    line = _LINE_END.sub(_NEXT_LINE, label)
+    both_ends = label if len(label) <= 2 * _READ else label[:_READ] + label[-_READ:]
+    line = _LINE_END.sub(_NEXT_LINE, both_ends)
     line = "".join(" " if character.isspace() else character for character in line)
     line = _ISOLATES.sub("\N{REPLACEMENT CHARACTER}", printable(line))
     return line if _visible(line) else _BLANK if line else _EMPTY
@@ -124,20 +127,21 @@ def _letters(line: str) -> list[str]:
         if last and _is_mark(character):
             piled = len(last) > _MOST_MARKS and all(map(_is_mark, last[-_MOST_MARKS:]))
             letters[-1] += "" if piled else character
-        elif last and (last[-1] == _JOINER or unicodedata.combining(last[-1]) == _VIRAMA):
+        elif last and len(last) < _MOST_JOINED and _joins(last[-1]):
             letters[-1] += character
         else:
             letters.append(character)
     return letters
 
 
+def _joins(character: str) -> bool:
+    """Whether what follows belongs to the same letter."""
+    return character == _JOINER or unicodedata.combining(character) == _VIRAMA
+
+
 def _is_mark(character: str) -> bool:
     skin = "🏻" <= character <= "🏿"
     return skin or character == _JOINER or unicodedata.category(character).startswith("M")
-
-
-def _has_ink(letters: Sequence[str], family: Sequence[str]) -> bool:
-    return width("".join(letters[:_MOST_SAID]), 10, family) > 0
 
 
 def _fitted(room: Room, family: Sequence[str], letters: Sequence[str], number: str) -> str:
