@@ -6,7 +6,7 @@ The views are set in one font. Only a text that needs another gets one, so that 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, lru_cache
 
@@ -23,18 +23,14 @@ _NUKTA, _VIRAMA = 7, 9  # combining classes
 _SEPARATORS_AND_CONTROLS = ("Z", "C")
 
 
-def families(text: str) -> tuple[str, ...] | None:
-    """The font families that draw every character of the text, the usual one first; None if there are none."""
-    if needs_shaping(text) and not SHAPES:
-        return None
-    missing = _not_drawn_by(_font_named(USUAL), set(text))
-    if not missing:
-        return (USUAL,)
-    others = _covering(missing, len(fontManager.ttflist))
-    if others is None:
-        _look_for_new_fonts()
-        others = _covering(missing, len(fontManager.ttflist))
-    return None if others is None else (USUAL, *others)
+def families(texts: Sequence[str]) -> list[tuple[str, ...] | None]:
+    """For each text the font families that draw all its characters, the usual one first; None if there are none."""
+    missing = [_not_drawn_by(_font_named(USUAL), frozenset(text)) for text in texts]
+    others = _others_that_draw(frozenset().union(*missing))
+    return [
+        _cover(characters, others) if SHAPES or not needs_shaping(text) else None
+        for text, characters in zip(texts, missing, strict=True)
+    ]
 
 
 def reads_leftwards(text: str) -> bool:
@@ -54,7 +50,7 @@ def _moves(mark: str) -> bool:
     return category == "Mc" or (category == "Mn" and combining in (0, _NUKTA, _VIRAMA))
 
 
-def _not_drawn_by(font: FT2Font, characters: Iterable[str]) -> frozenset[str]:
+def _not_drawn_by(font: FT2Font, characters: frozenset[str]) -> frozenset[str]:
     return frozenset(character for character in characters if not _draws(font, character))
 
 
@@ -70,19 +66,37 @@ def _draws(font: FT2Font, character: str) -> bool:
     return unicodedata.category(character).startswith("M") or len(font.get_path()[0]) > 0
 
 
-@lru_cache(maxsize=256)
-def _covering(missing: frozenset[str], _n_fonts: int) -> tuple[str, ...] | None:
-    """As few families as draw all that is missing, sans serif before others; the number of known fonts is for the cache."""
-    drawn = {family: missing - _not_drawn_by(font, missing) for family, font in _other_fonts()}
-    chosen: list[str] = []
+def _others_that_draw(characters: frozenset[str]) -> Mapping[str, frozenset[str]]:
+    """Which of the characters each other family draws."""
+    drawn = _scanned(characters, len(fontManager.ttflist))
+    if characters <= frozenset().union(*drawn.values()):
+        return drawn
+    _look_for_new_fonts()
+    return _scanned(characters, len(fontManager.ttflist))
+
+
+@lru_cache(maxsize=64)
+def _scanned(characters: frozenset[str], _n_fonts: int) -> Mapping[str, frozenset[str]]:
+    """Which of the characters each other family draws, by the fonts of which so many are known: a new one is looked at."""
+    if not characters:
+        return {}
+    drawn = {family: characters - _not_drawn_by(font, characters) for family, font in _other_fonts()}
+    return {
+        family: found - _not_drawn_by(_font_named(family), found)  # its name may find another of its fonts
+        for family, found in drawn.items()
+        if found
+    }
+
+
+def _cover(missing: frozenset[str], drawn: Mapping[str, frozenset[str]]) -> tuple[str, ...] | None:
+    """The usual family and as few others as draw all that is missing, sans serif before serif."""
+    chosen = [USUAL]
     while missing:
         best = min(drawn, key=lambda family: (-len(drawn[family] & missing), "Sans" not in family, family), default="")
         if not drawn.get(best, frozenset()) & missing:
             return None
-        surely = drawn.pop(best) - _not_drawn_by(_font_named(best), missing)  # by the font that its name will find
-        if surely & missing:
-            chosen.append(best)
-        missing -= surely
+        chosen.append(best)
+        missing -= drawn[best]
     return tuple(chosen)
 
 

@@ -85,7 +85,7 @@ def not_mathematics(text: str) -> str:
 def _labels_of(actions: tuple[str, ...], rooms: tuple[Room, ...], _n_fonts: int) -> Labels:
     lines = [_one_line(action) for action in actions]
     letters = [_letters(unicodedata.normalize("NFC", line)) for line in lines]
-    fonts = [families("".join(label)) for label in letters]
+    fonts = families(["".join(label) for label in letters])
     family = list(dict.fromkeys([USUAL, *chain.from_iterable(filter(None, fonts))]))
     undrawable = {y for y, font in enumerate(fonts) if font is None}
 

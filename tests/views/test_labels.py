@@ -19,6 +19,7 @@ from matplotlib.font_manager import fontManager
 from matplotlib.text import Text
 
 from psipo_explore import Comparisons
+from psipo_explore._tables import as_html
 from psipo_explore.views import explorer, fonts, labels, pages, psi_curve, svg, training
 from psipo_explore.views.labels import Room, labels_of
 
@@ -43,7 +44,7 @@ def few_fonts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The fonts that come with Matplotlib, whatever else is here."""
     monkeypatch.setattr(fontManager, "ttflist", [font for font in fontManager.ttflist if "matplotlib" in font.fname])
     monkeypatch.setattr(fonts, "findSystemFonts", list)
-    caches = (fonts._covering, fonts._look_for_new_fonts, labels._labels_of)
+    caches = (fonts._scanned, fonts._look_for_new_fonts, labels._labels_of)
     for cache in caches:
         cache.cache_clear()
     yield
@@ -97,8 +98,21 @@ def test_many_labels_of_any_kind_give_a_sound_picture() -> None:
         assert_sound(figure, panel)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(st.text(st.characters(), max_size=12), min_size=2, max_size=5, unique=True))
+SOME_LABELS = st.lists(st.text(st.characters(), max_size=12), min_size=2, max_size=5, unique=True)
+
+
+@given(SOME_LABELS)
+@settings(max_examples=40, deadline=None)
+def test_random_labels_fit_their_room_and_are_told_apart(actions: list[str]) -> None:
+    told = labels_of(actions, LITTLE, MUCH)
+    for room, drawn in zip((LITTLE, MUCH), told.drawn, strict=True):
+        assert len({" ".join(words.split()) for words in drawn}) == len(actions)
+        assert all(labels.width(words, room.size, told.font["family"]) <= room.width for words in drawn)
+    ElementTree.fromstring(f"<p>{as_html(told.note + ', '.join(told.said))}</p>")
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(SOME_LABELS)
 def test_random_labels_give_a_sound_picture_and_page(actions: list[str]) -> None:
     for figure, panel in drawings(actions):
         assert_sound(figure, panel)
@@ -144,11 +158,11 @@ def test_a_font_that_has_the_letters_is_used_by_the_labels_that_need_it(tmp_path
 @pytest.mark.usefixtures("few_fonts")
 def test_a_font_without_outlines_is_of_no_use(tmp_path: Path) -> None:
     fontManager.addfont(font_with(tmp_path, "Colour Emoji", "🐈", outlines=False))
-    assert fonts.families("🐈") is None
+    assert fonts.families(["🐈", "a"]) == [None, ("DejaVu Sans",)]
     fontManager.addfont(font_with(tmp_path, "Cats Only", "🐈"))
-    assert fonts.families("🐈 and é") == ("DejaVu Sans", "Cats Only")
+    assert fonts.families(["🐈 and é"]) == [("DejaVu Sans", "Cats Only")]
     fontManager.addfont(font_with(tmp_path, "Two Cats", "🐈猫"))
-    assert fonts.families("🐈猫") == ("DejaVu Sans", "Two Cats")
+    assert fonts.families(["🐈猫", "犬🐈"]) == [("DejaVu Sans", "Two Cats"), None]
 
 
 def test_letters_that_join_or_change_order_are_drawn_where_matplotlib_can(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,10 +240,12 @@ def test_a_page_holds_any_label() -> None:
     assert "� 0.25, $ 0.25, &lt;/script&gt; 0.25, 猫 0.25" in page
 
 
-def test_a_comment_in_a_typed_formula_is_no_mathematics() -> None:
-    formula = "probit(q)+probit(q**2)+asinh(q)#$x"  # whose LaTeX is too wide, so that its own words are shown
-    values = psi_curve.VIEW.values({"formula": formula})
-    assert psi_curve.VIEW.drawn(values)[1]["chosen"].get_text() == rf"$\Psi(q)$ = {formula[:-2]}\$x"
+def test_a_comment_in_a_typed_formula_is_no_mathematics(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(psi_curve, "fitting", lambda candidates, *_: candidates[1])  # where its LaTeX is too wide
+    values = psi_curve.VIEW.values({"formula": "q # $x$"})
+    figure, artists = psi_curve.VIEW.drawn(values)
+    assert artists["chosen"].get_text() == r"$\Psi(q)$ = q # \$x\$"  # type: ignore[attr-defined]
+    assert r"<!-- $\Psi(q)$ = q # \$x\$ -->" in svg.document(figure)
 
 
 def font_with(folder: Path, family: str, characters: str, *, outlines: bool = True) -> Path:
