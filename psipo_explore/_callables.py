@@ -9,8 +9,19 @@ import numpy as np
 
 from psipo_explore import _checks as checks
 from psipo_explore._checks import Array, ArrayLike
+from psipo_explore._tables import printable
 
 Function = Callable[[Array], ArrayLike]
+
+_SPECIAL_IN_LATEX = str.maketrans(
+    {
+        **{character: f"\\{character}" for character in "${}_%#& "},
+        "\\": r"\backslash{}",
+        "^": r"\hat{\ }",
+        "~": r"\sim{}",
+        **dict.fromkeys("\t\n\r", r"\ "),
+    }
+)
 
 _TAILS = np.exp2(-np.arange(1.0, 53.0))
 _GRID = np.unique(np.concatenate([_TAILS, 1 - _TAILS, np.arange(1, 512) / 512]))  # its mirror images are exact in float64
@@ -18,6 +29,11 @@ _APPROACHES = {0.0: (_TAILS, np.exp2(-np.arange(2.0, 1000.0, 16.0))), 1.0: (1 - 
 _AWAY_FROM_ENDS = np.abs(_GRID - 0.5) <= 0.5 - 2.0**-12
 _ROUNDING = 1e-12
 _ODD_WITHIN = 1e-9
+
+
+def latex_of(name: str) -> str:
+    """The function of that name at q, in LaTeX, whatever characters the name has."""
+    return r"\mathrm{" + printable(str(name)).translate(_SPECIAL_IN_LATEX) + "}(q)"
 
 
 def vectorised(f: Callable[..., ArrayLike]) -> Function:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from psipo_explore import _checks as checks
 from psipo_explore._bars import with_bar
 from psipo_explore._checks import Array, ArrayLike, Indices
 from psipo_explore._files import Row, Skipped, csv_rows, indexed, jsonl_rows, refuse
-from psipo_explore._tables import html_table
+from psipo_explore._tables import as_html, html_table
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import DPO, IPO, MarginLoss, cdpo
 from psipo_explore.minimisers import blocks_of, minimise
@@ -188,7 +187,7 @@ class Diagnosis:
 
     def _repr_html_(self) -> str:
         rows = [[f"{beta:g}", *(f"{kl:.4f}" for kl in row)] for beta, *row in zip(self.beta, *self.mean_kl.values(), strict=True)]
-        words = "".join(f"<p>{escape(line)}</p>" for line in [*self._counts_in_words(), *self._dpo_in_words()])
+        words = "".join(f"<p>{as_html(line)}</p>" for line in [*self._counts_in_words(), *self._dpo_in_words()])
         return words + html_table(["β", *(f"mean KL, {name}" for name in self.mean_kl)], rows, caption=self._kl_title())
 
 

@@ -17,6 +17,7 @@ from psipo_explore import _named_psi as named
 from psipo_explore._callables import (
     Function,
     is_odd,
+    latex_of,
     limit,
     numerical_slope,
     on_grid,
@@ -124,10 +125,9 @@ class Psi:
         checks.instance("name", name, str, "a text")
         function = vectorised(f)
         on_grid("f", function)
-        at_zero, at_one = limit(function, 0.0), limit(function, 1.0)
-        require_non_decreasing("f", function, at_zero, at_one)
-        odd = is_odd(function, at_zero, at_one)
-        return cls(name, function, latex=rf"\mathrm{{{name}}}(q)", at_zero=at_zero, at_one=at_one, odd=odd)
+        zero, one = limit(function, 0.0), limit(function, 1.0)
+        require_non_decreasing("f", function, zero, one)
+        return cls(name, function, latex=latex_of(name), at_zero=zero, at_one=one, odd=is_odd(function, zero, one))
 
     @classmethod
     def from_formula(cls, text: str) -> Psi:

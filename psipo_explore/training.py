@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 from itertools import repeat
 
 import numpy as np
@@ -20,7 +19,7 @@ from psipo_explore._bars import with_bar
 from psipo_explore._batches import batches
 from psipo_explore._checks import Array, ArrayLike, Indices
 from psipo_explore._segments import Segments
-from psipo_explore._tables import SHOWN, html_table
+from psipo_explore._tables import SHOWN, as_html, html_table
 from psipo_explore._training_input import data_sets, losses_of
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import MarginLoss
@@ -64,7 +63,7 @@ class TrainingRun:
     def _repr_html_(self) -> str:
         """The last policies of a single loss, data set and β; of more, how many there are."""
         if self.policy.ndim > 3 or len(self.actions) > SHOWN:
-            return f"<p>{escape(repr(self))}</p>"
+            return f"<p>{as_html(repr(self))}</p>"
         last = self.final
         columns = zip(self.actions, last.mean(0), last.min(0), last.max(0), strict=True)
         rows = [[name, *(f"{pi:.6g}" for pi in policies)] for name, *policies in columns]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.mathtext import MathTextParser
 from mpmath import mpf, npdf
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import Table, psi_of
@@ -222,6 +223,23 @@ def test_shown_in_words_and_in_latex() -> None:
     assert folded_power(0.5).name == "folded power 0.5"
     assert Psi.from_callable(np.square, name="sq")._repr_latex_() == r"$\Psi(q) = \mathrm{sq}(q)$"
     assert folded_power(0.5)._repr_latex_() == r"$\Psi(q) = \frac{q^{0.5} - (1-q)^{0.5}}{0.5}$"
+
+
+@pytest.mark.parametrize(
+    ("name", "latex"),
+    [
+        ("cost $5", r"\mathrm{cost\ \$5}(q)"),
+        ("a_b^c", r"\mathrm{a\_b\hat{\ }c}(q)"),
+        (r"\frac{1}", r"\mathrm{\backslash{}frac\{1\}}(q)"),
+        ("50 %\n#1~", r"\mathrm{50\ \%\ \#1\sim{}}(q)"),
+        ("a\x00\ud800\x1b", r"\mathrm{a���}(q)"),
+        ("}", r"\mathrm{\}}(q)"),
+    ],
+)
+def test_a_name_is_shown_as_it_is_whatever_latex_makes_of_its_characters(name: str, latex: str) -> None:
+    psi = Psi.from_callable(np.square, name=name)
+    assert (psi.name, psi.latex) == (name, latex)
+    MathTextParser("path").parse(psi._repr_latex_())
 
 
 def test_a_table_keeps_odd_psi_exact_on_both_sides() -> None:

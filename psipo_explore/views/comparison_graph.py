@@ -11,6 +11,7 @@ from matplotlib.patches import FancyArrowPatch
 
 from psipo_explore import Comparisons
 from psipo_explore._checks import Array, Mask
+from psipo_explore.views.labels import Labels, Room
 from psipo_explore.views.words import number
 
 _GROUND = "#e0e0e0"
@@ -29,9 +30,21 @@ class _Sizes(NamedTuple):
 _FEW, _MANY = _Sizes(1.0, 25, 42, 11), _Sizes(1.25, 21, 34, 9)
 
 
-def draw_graph(ax: Axes, data: Comparisons, vanishing: Mask, looks: Sequence[Mapping[str, Any]]) -> None:
-    """Draw merged comparisons of a few actions, each node in its action's colour."""
-    sizes = _FEW if data.n_actions <= 4 else _MANY
+def room_in_node(n_actions: int) -> Room:
+    """What a node holds of a label."""
+    sizes = _sizes(n_actions)
+    return Room(sizes.node, sizes.label, beginning=3)
+
+
+def draw_graph(
+    ax: Axes,
+    data: Comparisons,
+    vanishing: Mask,
+    looks: Sequence[Mapping[str, Any]],
+    labels: Labels,
+) -> None:
+    """Draw merged comparisons of a few actions, each node in its action's colour, with the first of its labels."""
+    sizes = _sizes(data.n_actions)
     at = sizes.circle * _on_a_circle(data.n_actions)
     beyond = 1 + 0.75 / sizes.circle
     ax.set(xlim=(-2.1, 2.1), ylim=(-2.1, 2.1), aspect="equal")
@@ -43,12 +56,16 @@ def draw_graph(ax: Axes, data: Comparisons, vanishing: Mask, looks: Sequence[Map
     merged = data.merged()
     for winner, loser, weight in zip(merged.winners, merged.losers, merged.weights, strict=True):
         _draw_arrow(ax, at[winner], at[loser], weight, sizes.node)
-    for (x, y), action, gone, look in zip(at, data.actions, vanishing, looks, strict=False):
+    for (x, y), label, gone, look in zip(at, labels.drawn[0], vanishing, looks, strict=False):
         edge = {"markeredgecolor": look["color"], "markeredgewidth": 2.4}
         ax.plot([x], [y], marker="o", markersize=sizes.node, markerfacecolor="white", zorder=4, **edge)
-        ax.text(x, y, action[:3], ha="center", va="center_baseline", fontsize=sizes.label, zorder=5)
+        ax.text(x, y, label, ha="center", va="center_baseline", fontsize=sizes.label, zorder=5, **labels.font)
         if gone:
             ax.text(beyond * x, beyond * y, r"$\rightarrow 0$", ha="center", va="center", zorder=5)
+
+
+def _sizes(n_actions: int) -> _Sizes:
+    return _FEW if n_actions <= 4 else _MANY
 
 
 def _on_a_circle(n: int) -> Array:

@@ -29,6 +29,7 @@ from psipo_explore._checks import Array
 from psipo_explore.policy import log_gibbs_policy
 from psipo_explore.views import palette
 from psipo_explore.views.chosen import FORMULA, chosen_psi, psi_words
+from psipo_explore.views.labels import Labels, Room, labels_of, width
 from psipo_explore.views.legend import patch_entry
 from psipo_explore.views.stops import BETAS, LAMBDAS
 from psipo_explore.views.view import Artists, Choice, Slider, StillFigure, View
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
     from psipo_explore.views.panel import Panel
 
 MOST_ACTIONS = 30
+_MOST_IN_TABLE = 6  # actions, whose cells hold a number
+_BARS_WIDTH, _TABLE_WIDTH = 320, 174  # points, of the axes
+_TURNED = 74  # points, of a label that stands aslant below
+_APART = 4  # points, between two labels
 _YOURS = "your data"
 _BARS = {"pi_ref": {"facecolor": "#bbbbbb"}, "pi_star": {"facecolor": palette.CHOSEN}}
 
@@ -88,12 +93,14 @@ _POLICIES: dict[str, Callable[[int], Array]] = {
 def build(examples: Mapping[str, Callable[[], Preferences]], figure: Figure, *, preferences: str) -> Artists:
     """Draw the table of preferences, which stands still, and two bars for each action."""
     actions, p = examples[preferences]()
+    labels = _labels(actions)
     bars, table = figure.subplots(1, 2, width_ratios=[1.9, 1])
-    fits = sum(map(len, _short(actions))) < 50
+    fits = max(width(label, 10, labels.font["family"]) for label in labels.drawn[0]) <= _under_a_bar(len(actions))
     figure.subplots_adjust(left=0.075, right=0.98, bottom=0.1 if fits else 0.26, top=0.76, wspace=0.32)
-    _draw_table(table, actions, p)
+    _draw_table(table, labels, p)
     bars.set(xlim=(-0.6, len(actions) - 0.4), ylim=(0, 1.08), ylabel="probability")
-    bars.set_xticks(range(len(actions)), _short(actions), rotation=0 if fits else 50, ha="center" if fits else "right")
+    turned = {"rotation": 0, "ha": "center"} if fits else {"rotation": 50, "ha": "right"}
+    bars.set_xticks(range(len(actions)), labels.drawn[0], **turned, **labels.font)
     bars.grid(axis="x", visible=False)
     artists: dict[str, Artist] = {}
     for shift, (policy, look) in zip((-0.2, 0.2), _BARS.items(), strict=True):
@@ -104,18 +111,25 @@ def build(examples: Mapping[str, Callable[[], Preferences]], figure: Figure, *, 
     return {**artists, **_legend(figure)}
 
 
-def _short(actions: tuple[str, ...]) -> list[str]:
-    return [action if len(action) <= 14 else f"{action[:8]}…{action[-5:]}" for action in actions]
+def _labels(actions: tuple[str, ...]) -> Labels:
+    """The labels under the bars, and those beside the table if it has room for any."""
+    n = len(actions)
+    beside = (Room(_TABLE_WIDTH / n - _APART, 10, beginning=4),) if n <= _MOST_IN_TABLE else ()
+    return labels_of(actions, Room(max(_under_a_bar(n), _TURNED), 10), *beside)
 
 
-def _draw_table(ax: Axes, actions: tuple[str, ...], p: Array) -> None:
+def _under_a_bar(n_actions: int) -> float:
+    return _BARS_WIDTH / n_actions - _APART
+
+
+def _draw_table(ax: Axes, labels: Labels, p: Array) -> None:
     ax.imshow(p, cmap="PRGn", vmin=0, vmax=1, aspect="auto")
     ax.set_title("$p^*$: how often row beats column")
     ax.grid(visible=False)
-    few = len(actions) <= 6
-    names = [action[:4] for action in actions] if few else []
-    ax.set_xticks(range(len(names)), names)
-    ax.set_yticks(range(len(names)), names)
+    few = len(p) <= _MOST_IN_TABLE
+    names = labels.drawn[1] if few else ()
+    ax.set_xticks(range(len(names)), names, **labels.font)
+    ax.set_yticks(range(len(names)), names, **labels.font)
     for (row, column), q in np.ndenumerate(p if few else np.empty((0, 0))):
         ax.text(
             column,
@@ -150,6 +164,7 @@ def update(
 ) -> str:
     """Move the bars to the policies, and say what the numbers are."""
     actions, p = examples[preferences]()
+    labels = _labels(actions)
     psi = chosen_psi(lam, formula)
     opponent, before = (_POLICIES[name](len(actions)) for name in (mu, pi_ref))
     score = expected_psi(p, psi, mu=opponent)
@@ -169,8 +184,9 @@ def update(
     setting = f"{preferences[0].upper()}{preferences[1:]}; μ {mu}; π_ref {pi_ref}"
     return (
         f"{setting}. Under {psi_words(psi, lam, formula)} and β = {number(beta)} the optimal policy is "
-        f"{_listed_policy(actions, log_gibbs_policy(score, beta, pi_ref=before))}; KL from π_ref {kl}. {_reach(psi, beta)} "
+        f"{_listed_policy(labels.said, log_gibbs_policy(score, beta, pi_ref=before))}; KL from π_ref {kl}. {_reach(psi, beta)} "
         f"Cyclic share, the part of the preferences that no score explains: {share}. {limit[0].upper()}{limit[1:]}."
+        f"{labels.note}"
     )
 
 

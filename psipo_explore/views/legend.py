@@ -13,12 +13,19 @@ from matplotlib.textpath import TextPath
 
 _MARK_WIDTH = 0.044
 _GAP = 0.011
+_BELOW = 0.012  # from the mark to the line that its words stand on
+
+
+def line_mark(figure: Figure, x: float, y: float, look: Mapping[str, Any]) -> tuple[float, float]:
+    """A line's mark at (x, y) in figure coordinates; returns where its words begin."""
+    xs = [x, x + _MARK_WIDTH / 2, x + _MARK_WIDTH]
+    figure.add_artist(Line2D(xs, [y] * 3, markevery=[1], **look))
+    return x + _MARK_WIDTH + _GAP, y - _BELOW
 
 
 def line_entry(figure: Figure, x: float, y: float, words: str, look: Mapping[str, Any]) -> Text:
     """A line's mark and its words at (x, y) in figure coordinates; returns the text behind them, still empty."""
-    xs = [x, x + _MARK_WIDTH / 2, x + _MARK_WIDTH]
-    figure.add_artist(Line2D(xs, [y] * 3, markevery=[1], **look))
+    line_mark(figure, x, y, look)
     return _words(figure, x, y, words)
 
 
@@ -47,6 +54,6 @@ def _inches(words: str, text: Text) -> float:
 def _words(figure: Figure, x: float, y: float, words: str) -> Text:
     x += _MARK_WIDTH + _GAP
     label = figure.text(x, y, words, va="baseline")
-    label.set_y(y - 0.012)
+    label.set_y(y - _BELOW)
     width = _inches(words, label) / figure.get_figwidth() if words else 0.0
     return figure.text(x + width + _GAP * 0.7, label.get_position()[1], "", va="baseline")

@@ -11,7 +11,6 @@ import gzip
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from html import escape
 from importlib.resources import files
 from itertools import product
 from math import prod
@@ -20,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from psipo_explore._checks import count
+from psipo_explore._tables import as_html
 from psipo_explore.views import svg
-from psipo_explore.views.view import CANNOT_BE_SHOWN, Choice, Control, Typed, Values, View
+from psipo_explore.views.view import Choice, Control, Typed, Values, View, cannot_be_shown
 
 USUAL_FRAMES = 2000  # drawn in about a minute
 MOST_FRAMES = 20_000
@@ -132,7 +132,7 @@ def _html(view: View, grid: Grid, bar: Any) -> str:
         separators=(",", ":"),
     )
     frames = base64.b64encode(gzip.compress(packed.encode(), mtime=0)).decode()
-    parts = {"title": escape(view.title), "still": still, "sentence": escape(figure.sentence), "frames": frames}
+    parts = {"title": as_html(view.title), "still": still, "sentence": as_html(figure.sentence), "frames": frames}
     template = (files("psipo_explore.views") / "page.html").read_text(encoding="utf-8")
     return re.sub(r"<!--(\w+)-->", lambda mark: parts[mark[1]], template)
 
@@ -150,7 +150,7 @@ def _drawing(view: View, grid: Grid, built_for: Values, definitions: dict[str, s
             view.move(figure, artists, {**view.values({}), **built_for, **moved})
         except ValueError as error:
             possible.append(0)
-            sentences.append(CANNOT_BE_SHOWN.format(error))
+            sentences.append(cannot_be_shown(error))
             pictures = [""] * len(in_order)
         else:
             possible.append(1)

@@ -38,6 +38,8 @@ CHOSEN_LINE: dict[str, Any] = {"color": CHOSEN, "linestyle": "-", "marker": "D",
 STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",
     "mathtext.fontset": "dejavusans",
+    "text.usetex": False,
+    "text.parse_math": True,
     "font.size": 11,
     "axes.labelsize": 11,
     "axes.titlesize": 11,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from importlib.resources import files
 from typing import Any, NamedTuple
 
@@ -10,9 +9,10 @@ import anywidget
 import ipywidgets as widgets
 import traitlets
 
+from psipo_explore._tables import as_html
 from psipo_explore.psi import FormulaError
 from psipo_explore.views import svg
-from psipo_explore.views.view import CANNOT_BE_SHOWN, Artists, Choice, Control, StillFigure, Typed, Values, View
+from psipo_explore.views.view import Artists, Choice, Control, StillFigure, Typed, Values, View, cannot_be_shown
 
 _WIDTH = "960px"
 _SENTENCE_STYLE = "font-size:15px;line-height:1.4;margin:0.4em 0;min-height:4.2em"  # three lines, so that nothing below jumps
@@ -59,7 +59,7 @@ class _Field(widgets.VBox):
         try:
             self._control.check(self.value)
         except FormulaError as error:
-            pointer, sentence = escape(error.pointer), escape(error.sentence)
+            pointer, sentence = as_html(error.pointer), as_html(error.sentence)
             self._complaint.value = (
                 f'<div role="alert" style="{_COMPLAINT_STYLE}"><pre style="{_POINTER_STYLE}">{pointer}</pre>{sentence}</div>'
             )
@@ -149,7 +149,7 @@ class Panel(widgets.VBox):
             self._read_formulas()
             self._draw(self.values)
         except Exception as error:  # an exception in an observer is invisible to the reader
-            self.sentence = CANNOT_BE_SHOWN.format(error)
+            self.sentence = cannot_be_shown(error)
             self._shown = False
             self._show()
 
@@ -206,4 +206,4 @@ def _widget(control: Control, start: Any) -> widgets.Widget:
 
 
 def _paragraph(sentence: str) -> str:
-    return f'<p class="psipo-sentence" role="status" style="{_SENTENCE_STYLE}">{escape(sentence)}</p>'
+    return f'<p class="psipo-sentence" role="status" style="{_SENTENCE_STYLE}">{as_html(sentence)}</p>'

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from psipo_explore import IDENTITY, LOGIT, Psi
 from psipo_explore.views import palette
 from psipo_explore.views.chosen import FORMULA, chosen_psi, psi_words
+from psipo_explore.views.labels import not_mathematics
 from psipo_explore.views.legend import fitting, line_entry
 from psipo_explore.views.stops import LAMBDAS, TWENTIETHS
 from psipo_explore.views.view import Artists, Slider, View
@@ -89,7 +90,8 @@ def update(artists: Artists, *, lam: float, q: float, formula: str) -> str:
 
 def _chosen(psi: Psi, lam: float, formula: str, text: Artist) -> str:
     if formula.strip():
-        return fitting((rf"$\Psi(q) = {psi.latex}$", rf"$\Psi(q)$ = {psi.name}", r"$\Psi(q)$ as typed"), text, _LEGEND_INCHES)
+        by_name = rf"$\Psi(q)$ = {not_mathematics(psi.name)}"
+        return fitting((rf"$\Psi(q) = {psi.latex}$", by_name, r"$\Psi(q)$ as typed"), text, _LEGEND_INCHES)
     value = "0, in the limit: logit" if lam == 0 else number(lam)
     return rf"$\Psi_\lambda = (q^\lambda - (1-q)^\lambda)/\lambda$,   $\lambda$ = {value}"
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable
-from html import escape
 from itertools import pairwise
 
 import matplotlib as mpl
@@ -17,6 +16,7 @@ from matplotlib.artist import Artist
 from matplotlib.backends.backend_svg import RendererSVG
 from matplotlib.figure import Figure
 
+from psipo_explore._tables import as_html
 from psipo_explore.views.palette import STYLE
 
 DPI = 72  # SVG's unit is the point
@@ -51,7 +51,7 @@ def foreground(figure: Figure, moving: Iterable[Artist], sentence: str) -> str:
 
 def overlay(figure: Figure, inner: str, sentence: str) -> str:
     """What is drawn already, as an SVG element that lies exactly over the background, with the sentence as its text."""
-    return _element(figure, inner, f'role="img" aria-label="{escape(sentence)}"')
+    return _element(figure, inner, f'role="img" aria-label="{as_html(sentence)}"')
 
 
 def in_drawing_order(moving: Iterable[Artist]) -> list[Artist]:

@@ -21,8 +21,9 @@ from psipo_explore import D1, D2, D3, DPO, IPO, Comparisons, MarginLoss, Minimum
 from psipo_explore._checks import Array, Indices
 from psipo_explore.losses import HINGE, cdpo
 from psipo_explore.views import palette
-from psipo_explore.views.comparison_graph import draw_graph
-from psipo_explore.views.legend import line_entry
+from psipo_explore.views.comparison_graph import draw_graph, room_in_node
+from psipo_explore.views.labels import Labels, Room, labels_of
+from psipo_explore.views.legend import line_mark
 from psipo_explore.views.view import Artists, Choice, Slider, StillFigure, View
 from psipo_explore.views.words import enumeration, number
 
@@ -51,6 +52,7 @@ _STEPS, _EVERY, _SEEDS = 18_000, 200, 10
 _FINE_BETAS = np.geomspace(_BETAS[0], _BETAS[-1], 61)
 _STRIP = (21_000.0, 30_000.0)  # where the exact limits stand, beyond the last step
 _ROWS = ("above", "below")
+_COLUMN, _LINE, _HEADER, _NUMBER = 44, 110, 290, 46  # points: for labels in the legend, in a row's header with their numbers
 _COLOURS = {"DPO": palette.LOGIT, "IPO": palette.IDENTITY}
 
 
@@ -102,7 +104,8 @@ def build(examples: Mapping[str, Comparisons], figure: Figure, *, comparisons: s
     """Draw the comparison graph, which stands still, and two rows of axes with a curve for each action."""
     chosen = examples[comparisons]
     graph = figure.add_axes((0.0, 0.47, 0.265, 0.52))
-    draw_graph(graph, chosen, minimise(chosen, DPO, 1.0).vanishing, palette.ACTION_LINES)
+    labels = _labels(chosen)
+    draw_graph(graph, chosen, minimise(chosen, DPO, 1.0).vanishing, palette.ACTION_LINES, labels)
     artists: dict[str, Artist] = {}
     for row, bottom in zip(_ROWS, (0.573, 0.125), strict=True):
         by_step, by_beta = _axes(figure, bottom, last=row == "below")
@@ -113,9 +116,16 @@ def build(examples: Mapping[str, Comparisons], figure: Figure, *, comparisons: s
         middle = {"x": _places(1)[0], "y": 0.5, "ha": "center", "va": "center", "rotation": 90, "color": "#555555"}
         artists[f"{row} none"] = by_step.text(s="", **middle)
         artists[f"{row} name"] = figure.text(0.31, bottom + 0.366, "", weight="bold")
-        artists[f"{row} numbers"] = figure.text(0.985, bottom + 0.366, "", ha="right")
-    _explain(figure, chosen)
+        artists[f"{row} numbers"] = figure.text(0.985, bottom + 0.366, "", ha="right", **labels.font)
+    _explain(figure, labels)
     return artists
+
+
+def _labels(data: Comparisons) -> Labels:
+    """The labels in the nodes, in two columns of the legend or in one, and beside a row's name before their numbers."""
+    in_node = room_in_node(data.n_actions)
+    in_header = Room(_HEADER / data.n_actions - _NUMBER, 11) if data.n_actions <= 4 else in_node
+    return labels_of(data.actions, in_node, Room(_COLUMN, 11), Room(_LINE, 11), in_header)
 
 
 def _axes(figure: Figure, bottom: float, *, last: bool) -> tuple[Axes, Axes]:
@@ -168,12 +178,14 @@ def _curves(key: str, by_step: Axes, by_beta: Axes, look: Mapping[str, Any]) -> 
     }
 
 
-def _explain(figure: Figure, data: Comparisons) -> None:
+def _explain(figure: Figure, labels: Labels) -> None:
     """What the marks are, under the graph."""
-    for y, (action, look) in enumerate(zip(data.actions, palette.ACTION_LINES, strict=False)):
-        line, place = divmod(y, 2)
+    _, in_columns, in_lines, _ = labels.drawn
+    columns = 1 if len(in_lines) <= 3 and in_lines != in_columns else 2
+    for y, (label, look) in enumerate(zip(in_columns if columns == 2 else in_lines, palette.ACTION_LINES, strict=False)):
+        line, place = divmod(y, columns)
         mark = {**look, "linewidth": 1.8, "markersize": 6}
-        line_entry(figure, 0.015 + 0.125 * place, 0.455 - 0.05 * line, action[:8], mark)
+        figure.text(*line_mark(figure, 0.015 + 0.125 * place, 0.455 - 0.05 * line, mark), label, **labels.font)
     said = (
         "arrow: from winner to loser",
         "ground: each leads to each",
@@ -199,6 +211,7 @@ def update(
 ) -> str:
     """Move every curve to the runs and limits of the given values, and say where training stands and where it heads."""
     chosen = examples[comparisons]
+    labels = _labels(chosen)
     by_beta = _runs(examples, chosen, batch_size, _BETAS)
     runs = by_beta if beta in _BETAS else _runs(examples, chosen, batch_size, (beta,))
     b = _BETAS.index(beta) if beta in _BETAS else 0
@@ -219,11 +232,12 @@ def update(
         artists[f"{row} none"].set_text("" if limit is not None else "none drawn")
         short = name.split(",")[0]
         artists[f"{row} name"].set(text=short, color=_COLOURS.get(name, palette.CHOSEN))
-        numbers = _listed(chosen.actions, now.mean[record])
-        artists[f"{row} numbers"].set_text(_header(chosen.actions, now.mean[record], step))
-        said.append(f"{short}: {numbers}; {_heads_for(chosen.actions, limit, _LOSSES[name])}.")
+        numbers = _listed(labels.said, now.mean[record])
+        artists[f"{row} numbers"].set_text(_header(labels.drawn[-1], now.mean[record], step))
+        said.append(f"{short}: {numbers}; {_heads_for(labels.said, limit, _LOSSES[name])}.")
     batches = "single comparisons" if batch_size == 1 else f"batches of {batch_size:.0f}"
-    return f"{comparisons}. β = {number(beta)}, {batches}, step {_whole(step)}, mean of {_SEEDS} runs. {' '.join(said)}"
+    told = f"{comparisons}. β = {number(beta)}, {batches}, step {_whole(step)}, mean of {_SEEDS} runs. {' '.join(said)}"
+    return told + labels.note
 
 
 def _move_along_steps(artists: Artists, key: str, runs: Runs, limit: Minimum | None, record: int, y: int, n: int) -> None:
@@ -253,14 +267,13 @@ def _whole(count: float) -> str:
 
 def _listed(actions: tuple[str, ...], policy: Array) -> str:
     words = ("0" if p == 0 else f"{p:.3f}" if p >= 5e-4 else "<0.001" for p in policy.tolist())
-    return ", ".join(f"{action[:8]} {word}" for action, word in zip(actions, words, strict=True))
+    return ", ".join(f"{action} {word}" for action, word in zip(actions, words, strict=True))
 
 
-def _header(actions: tuple[str, ...], policy: Array, step: float) -> str:
+def _header(labels: tuple[str, ...], policy: Array, step: float) -> str:
     """As much as fits beside the row's name."""
-    if len(actions) <= 4:
-        return f"at step {_whole(step)}:  {_listed(actions, policy)}"
-    return _listed(tuple(action[:3] for action in actions), policy)
+    when = f"at step {_whole(step)}:  " if len(labels) <= 4 else ""
+    return when + _listed(labels, policy)
 
 
 def _heads_for(actions: tuple[str, ...], limit: Minimum | None, loss: MarginLoss) -> str:

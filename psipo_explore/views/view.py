@@ -15,6 +15,7 @@ import matplotlib as mpl
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
+from psipo_explore._tables import printable
 from psipo_explore.psi import Psi
 from psipo_explore.views import svg
 from psipo_explore.views.palette import STYLE
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 CANNOT_BE_SHOWN = "This cannot be shown: {}."
 Artists = Mapping[str, Artist]
 Values = Mapping[str, Any]
+
+
+def cannot_be_shown(error: Exception) -> str:
+    """The sentence under a picture that some values do not have."""
+    return printable(CANNOT_BE_SHOWN.format(error))
 
 
 @dataclass(frozen=True)
@@ -172,7 +178,7 @@ class View:
     def move(self, figure: StillFigure, artists: Artists, values: Values) -> None:
         """Move the artists to the given values, which have been checked."""
         with mpl.rc_context(STYLE):
-            figure.sentence = self.update(artists, **values)
+            figure.sentence = printable(self.update(artists, **values))
 
     def figure(self, **values: Any) -> StillFigure:
         """The picture at the given values, as a Matplotlib figure."""

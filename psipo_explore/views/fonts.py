@@ -1,0 +1,134 @@
+"""Which of the fonts that are here can draw a text.
+
+The views are set in one font. Only a text that needs another gets one, so that all other pictures look the same everywhere.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cache, lru_cache
+
+from matplotlib import ft2font
+from matplotlib.font_manager import FontEntry, FontProperties, findSystemFonts, fontManager, get_font
+from matplotlib.ft2font import FT2Font, LoadFlags
+
+from psipo_explore.views.palette import STYLE
+
+USUAL: str = STYLE["font.family"]
+SHAPES = hasattr(ft2font, "__libraqm_version__")  # joins Arabic letters, orders Hebrew ones, places Indic signs
+_NOT_FOR_TEXT = ("cm", "STIXNonUnicode", "STIXSize", "Last Resort", "LastResort", ".LastResort")
+_NUKTA, _VIRAMA = 7, 9  # combining classes
+_SEPARATORS_AND_CONTROLS = ("Z", "C")
+
+
+def families(texts: Sequence[str]) -> list[tuple[str, ...] | None]:
+    """For each text the font families that draw all its characters, the usual one first; None if there are none."""
+    missing = [_not_drawn_by(_font_named(USUAL), frozenset(text)) for text in texts]
+    others = _others_that_draw(frozenset().union(*missing))
+    return [
+        _cover(characters, others) if SHAPES or not needs_shaping(text) else None
+        for text, characters in zip(texts, missing, strict=True)
+    ]
+
+
+def reads_leftwards(text: str) -> bool:
+    """Whether some of it is written from right to left."""
+    return any(unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in text)
+
+
+def needs_shaping(text: str) -> bool:
+    """Whether its letters join, change order or move when they meet."""
+    return reads_leftwards(text) or any(map(_moves, text))
+
+
+def _moves(mark: str) -> bool:
+    if "VARIATION SELECTOR" in unicodedata.name(mark, ""):
+        return False
+    category, combining = unicodedata.category(mark), unicodedata.combining(mark)
+    return category == "Mc" or (category == "Mn" and combining in (0, _NUKTA, _VIRAMA))
+
+
+def _not_drawn_by(font: FT2Font, characters: frozenset[str]) -> frozenset[str]:
+    return frozenset(character for character in characters if not _draws(font, character))
+
+
+def _draws(font: FT2Font, character: str) -> bool:
+    """Whether the font has an outline for it; the emoji of colour fonts have none."""
+    glyph = font.get_char_index(ord(character))
+    if not glyph or unicodedata.category(character).startswith(_SEPARATORS_AND_CONTROLS):
+        return bool(glyph)
+    try:
+        font.load_glyph(glyph, flags=LoadFlags.NO_SCALE)
+    except RuntimeError:  # a glyph that is a bitmap
+        return False
+    return unicodedata.category(character).startswith("M") or len(font.get_path()[0]) > 0
+
+
+def _others_that_draw(characters: frozenset[str]) -> Mapping[str, frozenset[str]]:
+    """Which of the characters each other family draws."""
+    drawn = _scanned(characters, len(fontManager.ttflist))
+    if characters <= frozenset().union(*drawn.values()):
+        return drawn
+    _look_for_new_fonts()
+    return _scanned(characters, len(fontManager.ttflist))
+
+
+@lru_cache(maxsize=64)
+def _scanned(characters: frozenset[str], _n_fonts: int) -> Mapping[str, frozenset[str]]:
+    """Which of the characters each other family draws, by the fonts of which so many are known: a new one is looked at."""
+    if not characters:
+        return {}
+    drawn = {family: characters - _not_drawn_by(font, characters) for family, font in _other_fonts()}
+    return {
+        family: found - _not_drawn_by(_font_named(family), found)  # its name may find another of its fonts
+        for family, found in drawn.items()
+        if found
+    }
+
+
+def _cover(missing: frozenset[str], drawn: Mapping[str, frozenset[str]]) -> tuple[str, ...] | None:
+    """The usual family and as few others as draw all that is missing, sans serif before serif."""
+    chosen = [USUAL]
+    while missing:
+        best = min(drawn, key=lambda family: (-len(drawn[family] & missing), "Sans" not in family, family), default="")
+        if not drawn.get(best, frozenset()) & missing:
+            return None
+        chosen.append(best)
+        missing -= drawn[best]
+    return tuple(chosen)
+
+
+def _other_fonts() -> Iterator[tuple[str, FT2Font]]:
+    """The most regular font of each family, one after the other, so that few files are open at once."""
+    seen: set[str] = set()
+    for entry in sorted(fontManager.ttflist, key=_from_regular):
+        if entry.name in seen or entry.name.startswith(_NOT_FOR_TEXT):
+            continue
+        face = {"face_index": entry.index} if getattr(entry, "index", 0) else {}  # from Matplotlib 3.11 on
+        try:
+            font = FT2Font(entry.fname, **face)
+        except (OSError, RuntimeError):  # gone since Matplotlib listed it
+            continue
+        seen.add(entry.name)
+        yield entry.name, font
+
+
+def _from_regular(entry: FontEntry) -> tuple[bool, int, str]:
+    weight = entry.weight if isinstance(entry.weight, int) else 400
+    return entry.style != "normal", abs(weight - 400), entry.fname
+
+
+def _font_named(family: str) -> FT2Font:
+    return get_font(fontManager.findfont(FontProperties(family=[family])))
+
+
+@cache
+def _look_for_new_fonts() -> None:
+    """Tell Matplotlib of the fonts installed since it wrote its list, which it never looks over again."""
+    known = {entry.fname for entry in fontManager.ttflist}
+    for path in findSystemFonts():
+        if path not in known:
+            with suppress(Exception):  # fonts of kinds that Matplotlib cannot read raise whatever they like
+                fontManager.addfont(path)
