@@ -47,7 +47,7 @@ def shown(value: object) -> str:
 def cut(text: object) -> str:
     """A label or another text on one line; the end is cut off where it is long."""
     start = str(text)[: _LONGEST_SHOWN + 1]
-    printable = "".join(c if c.isprintable() else "?" for c in start)
+    printable = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in start)
     return printable if len(printable) <= _LONGEST_SHOWN else f"{printable[:_LONGEST_SHOWN]}…"
 
 
