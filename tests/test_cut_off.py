@@ -44,7 +44,7 @@ def pairs(tmp_path: Path) -> Path:
 
 def limited(what: str, limit: int, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", LIMITED.format(what=what, limit=limit), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
 # a file is whole
@@ -205,7 +205,7 @@ def test_no_page_is_drawn_on_after_a_signal(
     number: signal.Signals, whom: Any, code: int, drawing: subprocess.Popen[str], tmp_path: Path
 ) -> None:
     whom(drawing.pid, number)
-    _, errors = drawing.communicate(timeout=60)
+    _, errors = drawing.communicate(timeout=300)
     assert drawing.returncode == code
     assert errors == "" or number == signal.SIGKILL  # of which the semaphores' keeper tells
     assert wait_until(lambda: not alive_in_group(drawing.pid), 20)
@@ -225,7 +225,7 @@ def test_a_request_to_end_unwinds_what_was_begun(number: int, monkeypatch: pytes
 @POSIX
 def test_a_worker_that_is_killed_ends_the_drawing(drawing: subprocess.Popen[str], tmp_path: Path) -> None:
     busy_workers(drawing)[0].kill()
-    _, errors = drawing.communicate(timeout=60)
+    _, errors = drawing.communicate(timeout=300)
     assert errors.startswith("psipo: a process that draws pages was killed, maybe because memory is short: ")
     assert len(errors.splitlines()) == 1
     assert drawing.returncode == 1
@@ -294,7 +294,7 @@ def test_without_standard_output_a_figure_is_drawn_all_the_same(tmp_path: Path) 
 
 def shell(call: str, folder: Path) -> subprocess.CompletedProcess[str]:
     command = ["bash", "-c", f'"$0" -m psipo_explore {call}', sys.executable]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
 
 
 # a line without end
