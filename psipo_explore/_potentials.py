@@ -20,7 +20,8 @@ from psipo_explore.losses import MarginLoss
 _STEPS = 10_000  # in its tail a margin grows by 1 a step, and weights of 1e300 have margins of 700
 _GRADIENT = 1e-12  # of the pulls that meet in one action
 _GRADIENT_AT_REST = 1e-9  # accepted where rounding lets no step do better
-_MOVE = 1e-6  # of a margin, in a Newton step: the next one is beyond float64
+_MOVE = 1e-6  # of a margin, in proportion to it, that is too much for a minimum
+_MOVE_AT_REST = 1e-8  # in a Newton step: the next one is beyond float64
 _ALIKE = 1e-4  # share of the largest curvature down to which a linear solve is taken at its word
 _MANY = 2000  # actions beyond which the plain solve is tried before the careful one
 _FAR = 4.0  # moves of a margin beyond which curvature changes past all recognition
@@ -75,8 +76,9 @@ class _Iterate(NamedTuple):
 
     def settled(self, previous: _Iterate) -> bool:
         """Whether the step was small and the gradient is, outright or because rounding stops it from falling."""
-        stalled = previous.imbalance / 2 <= self.imbalance <= _GRADIENT_AT_REST
-        return self.move <= _MOVE and (self.imbalance <= _GRADIENT or stalled)
+        rests = self.move <= _MOVE_AT_REST or previous.move / 2 <= self.move <= _MOVE
+        stalls = previous.imbalance / 2 <= self.imbalance <= _GRADIENT_AT_REST
+        return rests and (self.imbalance <= _GRADIENT or stalls)
 
 
 @dataclass(frozen=True)

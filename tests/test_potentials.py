@@ -43,6 +43,12 @@ def test_integer_counts_over_eight_decades() -> None:
     assert_is_the_minimiser(data, DPO, u)
 
 
+def test_a_last_step_of_a_millionth_of_a_long_margin_is_not_yet_rest() -> None:
+    ring = [(0, 1), (1, 2), (2, 3), (3, 4), (4, 0)]
+    data = Comparisons.from_pairs(ring, weights=[1, 10, 10, 1e5, 1])
+    assert_is_the_minimiser(data, odpo(2.5), minimise(data, odpo(2.5), 1.0).log_ratio)
+
+
 @every_accepted_loss
 @pytest.mark.parametrize("decades", [1, 6, 12])
 @given(data=st.data())
