@@ -7,6 +7,8 @@ from scipy.special import expit, log_expit
 
 from psipo_explore._checks import Array
 
+_SATURATED = 4.0  # |x| from which a logistic slope is within 2 % of its limit
+
 
 def dpo(x: Array) -> Array:
     return np.asarray(-log_expit(x))
@@ -18,6 +20,16 @@ def dpo_slope(x: Array) -> Array:
 
 def logistic_curvature(x: Array) -> Array:
     return np.asarray(expit(x) * expit(-x))
+
+
+def logistic_slope_parts(x: Array, limits: tuple[float, float], offset: float = 0.0) -> tuple[Array, Array]:
+    """Where a logistic φ' saturates, its limit and what it is beyond it, σ(x) or −σ(−x); elsewhere 0 and the whole of it."""
+    x = x - offset
+    at_left, at_right = limits
+    limit = np.where(x < -_SATURATED, at_left, np.where(x > _SATURATED, at_right, 0.0))
+    beyond = np.where(x < 0, expit(x), -expit(-x))
+    unsaturated = np.where(x < 0, at_left, at_right) + beyond
+    return limit, np.where(np.abs(x) > _SATURATED, beyond, unsaturated)
 
 
 def odpo(x: Array, offset: float) -> Array:

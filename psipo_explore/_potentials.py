@@ -83,7 +83,7 @@ class _Iterate(NamedTuple):
 
 @dataclass(frozen=True)
 class _Objective:
-    """Σ w φ(x[winner] − x[loser]) + ridge ‖x‖²/2, its largest weight 1, in each component if no ridge joins them."""
+    """Σ w φ(x[winner] − x[loser]) + ridge ‖x‖²/2, its largest weight from ½ to 1, in each component if no ridge joins them."""
 
     loss: MarginLoss
     springs: Springs
@@ -99,8 +99,10 @@ class _Objective:
         np.maximum.at(largest, group[winners], weights)
         most = largest[group[winners]]
         _refuse_unlike(weights, most)
-        scale = float(largest[0] or 1.0)
-        return cls(loss, Springs(winners, losers, component, ridge / scale), weights / most, along_tree)
+        scale = 2.0 ** int(np.frexp(largest[0])[1])
+        _, exponent = np.frexp(most)
+        share = np.ldexp(weights, -exponent)  # a power of 2, so that counts stay counts
+        return cls(loss, Springs(winners, losers, component, ridge / scale), share, along_tree)
 
     @property
     def quadratic(self) -> bool:
@@ -187,8 +189,15 @@ class _Objective:
             return None
         x = np.abs(at.x)
         in_margin = x[self.springs.winners] + x[self.springs.losers]
-        rounding = 2 * _EPS * (np.abs(at.pull) + at.curvature * in_margin)
-        return self.springs.tree(at.x, Pulls(at.pull, rounding, at.curvature))
+        limit, tail = self._parts(at)
+        rounding = 2 * _EPS * (np.abs(tail) + at.curvature * in_margin)
+        return self.springs.tree(at.x, Pulls(limit, tail, rounding, at.curvature))
+
+    def _parts(self, at: _Iterate) -> tuple[Array, Array]:
+        if self.loss.phi_slope_parts is None:
+            return np.zeros_like(at.pull), at.pull
+        limit, tail = self.loss.phi_slope_parts(self.margins(at.x))
+        return self.weights * limit, self.weights * tail
 
     def _alike(self, curvature: Array) -> bool:
         """Whether no comparison of a component curves by much less than its others."""

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
-from time import monotonic
+from time import thread_time
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -66,11 +66,11 @@ class _OutOfTimeError(BaseException):
 
 @contextmanager
 def _at_most(seconds: float) -> Iterator[None]:
-    """Stop what runs inside, in any thread, at its first call of a Python function after so many seconds."""
-    end, before = monotonic() + seconds, sys.gettrace()
+    """Stop what runs inside, in any thread, at its first call of a Python function after so many seconds of its own work."""
+    end, before = thread_time() + seconds, sys.gettrace()
 
     def watch(frame: FrameType, event: str, argument: Any) -> None:  # pragma: no cover - no tracer sees another at work
-        if monotonic() > end and "weakref" not in frame.f_code.co_filename:  # there it would go nowhere but to stderr
+        if thread_time() > end and "weakref" not in frame.f_code.co_filename:  # there it would go nowhere but to stderr
             raise _OutOfTimeError
 
     sys.settrace(watch)

@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 Phi = Callable[[Array], Array]
+SlopeParts = Callable[[Array], tuple[Array, Array]]
 _LARGEST = np.finfo(np.float64).max
 _RISES = 1e290  # φ at the largest float64, if it rises for ever
 _NEAR = 100.0  # βh up to which its rounding may be a large share of what is left of βh − ½, and no φ overflows
@@ -59,6 +60,9 @@ class MarginLoss:
         Why the loss of a data set has no well-defined minimiser; empty if it has.
     flipped : float
         Share of labels that the loss takes to be flipped, and whose wins it takes away again.
+    phi_slope_parts : callable, optional
+        φ' in two parts, its limit on x's side of the line and what it is beyond that, for a φ' that saturates: where two
+        pulls round to the same limit, their difference is in the second part.
 
     Examples
     --------
@@ -75,6 +79,7 @@ class MarginLoss:
     per_beta_squared: bool = False
     no_minimiser: str = ""
     flipped: float = 0.0
+    phi_slope_parts: SlopeParts | None = None
 
     def value(self, h: ArrayLike, beta: ArrayLike) -> Array:
         """ℓ(h; β), ±inf where it, or φ(βh), overflows.
@@ -241,6 +246,7 @@ def cdpo(smoothing: float) -> MarginLoss:
         partial(phi.cdpo_slope, s=s),
         phi.logistic_curvature,
         best_x=_smoothed_logit(s),
+        phi_slope_parts=partial(phi.logistic_slope_parts, limits=(s - 1, s)),
     )
 
 
@@ -279,6 +285,7 @@ def robust_dpo(smoothing: float) -> MarginLoss:
         phi.logistic_curvature,
         best_x=np.inf,
         flipped=s,
+        phi_slope_parts=partial(phi.logistic_slope_parts, limits=((s - 1) / (1 - 2 * s), -s / (1 - 2 * s))),
     )
 
 
@@ -318,6 +325,7 @@ def odpo(offset: float) -> MarginLoss:
         partial(phi.odpo_slope, offset=delta),
         partial(phi.odpo_curvature, offset=delta),
         best_x=np.inf,
+        phi_slope_parts=partial(phi.logistic_slope_parts, limits=(-1.0, 0.0), offset=delta),
     )
 
 
@@ -422,7 +430,15 @@ def _smoothed_logit(s: float) -> float:
     return float(np.log1p(-s) - np.log(s)) if s > 0 else np.inf
 
 
-DPO = MarginLoss("DPO", r"-\log\sigma(\beta h)", phi.dpo, phi.dpo_slope, phi.logistic_curvature, best_x=np.inf)
+DPO = MarginLoss(
+    "DPO",
+    r"-\log\sigma(\beta h)",
+    phi.dpo,
+    phi.dpo_slope,
+    phi.logistic_curvature,
+    best_x=np.inf,
+    phi_slope_parts=partial(phi.logistic_slope_parts, limits=(-1.0, 0.0)),
+)
 IPO = MarginLoss(
     "IPO",
     r"\Big(h - \frac{1}{2\beta}\Big)^2",

@@ -245,3 +245,13 @@ def test_a_loss_that_rises_for_ever_is_infinite_where_its_argument_overflows() -
 
 def test_an_offset_is_latex_with_its_sign() -> None:
     assert odpo(-0.5).latex == r"-\log\sigma(\beta h + 0.5)"
+
+
+@pytest.mark.parametrize("loss", [DPO, odpo(3.0), cdpo(1e-9), robust_dpo(0.2)], ids=lambda loss: loss.name)
+def test_a_slope_that_saturates_is_its_limit_and_what_is_beyond(loss: MarginLoss) -> None:
+    assert loss.phi_slope_parts is not None
+    x = np.array([-50.0, -1.0, 0.0, 2.0, 20.0, 80.0])
+    limit, tail = loss.phi_slope_parts(x)
+    assert_allclose(limit + tail, loss.phi_slope(x), rtol=1e-12, atol=1e-24)
+    assert_allclose(limit[[0, -1]], loss.phi_slope(np.array([-800.0, 800.0])), rtol=1e-15)
+    assert_allclose(tail[0], np.exp(-50.0 - (3.0 if loss.name == "ODPO 3" else 0)), rtol=1e-12)

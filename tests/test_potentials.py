@@ -43,6 +43,16 @@ def test_integer_counts_over_eight_decades() -> None:
     assert_is_the_minimiser(data, DPO, u)
 
 
+def test_light_comparisons_that_saturate_share_the_margin() -> None:
+    """The pulls of both are 1 − 1e-20; what is left of them once they cancel decides."""
+    ring = [(0, 1), (1, 2), (2, 3), (3, 4), (4, 0)]
+    for light in (1e-6, 3.0, 2.0**-20):
+        data = Comparisons.from_pairs(ring, weights=[light, 1e12 * light, 1e12 * light, 1e12 * light, light])
+        u = minimise(data, DPO, 1.0).log_ratio
+        assert_allclose(u[0] - u[1], u[4] - u[0], rtol=1e-12)
+        assert_is_the_minimiser(data, DPO, u)
+
+
 def test_a_last_step_of_a_millionth_of_a_long_margin_is_not_yet_rest() -> None:
     ring = [(0, 1), (1, 2), (2, 3), (3, 4), (4, 0)]
     data = Comparisons.from_pairs(ring, weights=[1, 10, 10, 1e5, 1])
