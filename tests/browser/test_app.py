@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -103,8 +104,14 @@ def expect_view(page: Page, name: str, **values: object) -> None:
 
 def kernel_of(page: Page, app: App) -> psutil.Process:
     """The process behind the page."""
-    (ours,) = [kernel for kernel in app.kernels() if kernel_name(page) in " ".join(kernel.cmdline())]
+    (file,) = Path(tempfile.gettempdir()).glob(f"voila_*/kernel-{kernel_name(page)}.json")
+    port = json.loads(file.read_text())["shell_port"]
+    (ours,) = [kernel for kernel in app.kernels() if port in listening_at(kernel)]
     return ours
+
+
+def listening_at(process: psutil.Process) -> list[int]:
+    return [connection.laddr.port for connection in process.net_connections() if connection.status == psutil.CONN_LISTEN]
 
 
 def kernel_name(page: Page) -> str:
@@ -210,7 +217,7 @@ NOTHING_THERE = [
 def get(port: int, path: str) -> tuple[int, str]:
     """Status and text of what is at the path, sent as it is written, redirections followed."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    connection.request("GET", path)
+    connection.request("GET", path, headers={"Accept": "text/html"})
     answer = connection.getresponse()
     text = answer.read().decode()
     connection.close()

@@ -1,0 +1,17 @@
+"""Import this to have loaded all that a page needs. It takes some seconds, SymPy and a first formula included."""
+
+import gc
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the views' matrices are small, and a fork keeps no threads but its own
+
+import ipykernel.ipkernel
+import ipykernel.kernelapp
+
+import psipo_explore.app.kernel
+import psipo_explore.app.page  # noqa: F401
+from psipo_explore.views import explorer, svg
+
+svg.document(explorer.figure(formula="q**2"))
+gc.collect()
+gc.freeze()  # a fork that collects garbage would else write to all this memory, and share none of it
