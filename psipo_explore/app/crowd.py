@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,7 +49,7 @@ class Kernels(AsyncMappingKernelManager):
         self._connected_once: set[str] = set()
         self._waiting = 0
         self._turn = asyncio.Lock()
-        self._loaded: asyncio.Future[None] | None = None
+        self._loaded: Future[None] | None = None
         self._is_over = False
 
     async def start_kernel(self, **options: Any) -> str:
@@ -56,15 +57,16 @@ class Kernels(AsyncMappingKernelManager):
         if self._is_over:
             raise RuntimeError("the server ends")
         if self._loaded is None:
-            self._loaded = asyncio.ensure_future(asyncio.to_thread(processes.load))
-        await asyncio.shield(self._loaded)
+            self._loaded = ThreadPoolExecutor(1).submit(processes.load)
+        await asyncio.wrap_future(self._loaded)
         return str(await super().start_kernel(**options))
 
     async def shutdown_all(self, *arguments: Any, **options: Any) -> None:
         """End all kernels, and wait for none that is not yet there."""
         self._is_over = True
-        if self._loaded and not self._loaded.done():
+        while self._loaded and not self._loaded.done():
             processes.end_loading()
+            await asyncio.sleep(0.1)
         await super().shutdown_all(*arguments, **options)
 
     async def find_place(self) -> bool:

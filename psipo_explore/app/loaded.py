@@ -5,11 +5,9 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the views' matrices are small, and a fork keeps no threads but its own
 
-import ipykernel.ipkernel
-import ipykernel.kernelapp
+from ipykernel import ipkernel, kernelapp  # noqa: F401
 
-import psipo_explore.app.kernel
-import psipo_explore.app.page  # noqa: F401
+from psipo_explore.app import kernel, page  # noqa: F401
 from psipo_explore.views import explorer, svg
 
 svg.document(explorer.figure(formula="q**2"))
