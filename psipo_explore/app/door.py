@@ -18,7 +18,7 @@ SECONDS_TO_RETRY = 60
 FULL = "The page is full"
 _PLACE_LATER = "As many people are here as this computer has room for. Try again in a minute: this page does so by itself."
 NOT_FROM_THERE = "Another web site asked for this page"
-_OPEN_IT_HERE = "It is shown only to who asks for it here."
+_OPEN_IT_HERE = "Nothing was started for that. To see the page, open it yourself."
 BROKEN = "The page could not be built"
 _RELOAD = "Load it again in a moment."
 
@@ -64,11 +64,16 @@ class _Notice(JupyterHandler):
 
 
 class Refused(_Notice):
-    """Answers a stranger."""
+    """Answers a stranger, with a link that is the visitor's own request."""
+
+    def initialize(self, server: Any) -> None:
+        """Remember whose door this is."""
+        self._server = server
 
     async def prepare(self) -> None:
         """Answer whatever is asked."""
-        self.say(403, NOT_FROM_THERE, _OPEN_IT_HERE, link="/")
+        is_private = ip_address(self._server.ip).is_loopback
+        self.say(403, NOT_FROM_THERE, _OPEN_IT_HERE, link=self._server.address if is_private else "/")
 
 
 class PageHandler(_Notice, TornadoVoilaHandler):

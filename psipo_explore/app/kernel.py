@@ -8,7 +8,7 @@ import sys
 import threading
 from typing import Any
 
-MEMORY_LIMIT = 2**30  # bytes of its own
+MEMORY_LIMIT = 2**30  # bytes a process may write to; a page that has shown every view may write to half of that
 
 sys.modules["debugpy"] = None  # type: ignore[assignment]  # it takes a third of a kernel's start, and visitors do not debug
 

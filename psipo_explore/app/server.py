@@ -90,7 +90,7 @@ class Server(Voila):
     def init_handlers(self) -> list[Any]:
         """Put ours in the place of Voilà's, and before all of them what refuses strangers."""
         handlers = [(path, _OURS.get(handler, handler), *options) for path, handler, *options in super().init_handlers()]
-        return [Rule(Stranger(self.ip), Refused), *handlers]
+        return [Rule(Stranger(self.ip), Refused, {"server": self}), *handlers]
 
     def start(self) -> None:
         """Serve until Ctrl+C, the system or the terminal that is closed says stop."""
