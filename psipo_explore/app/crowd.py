@@ -61,13 +61,14 @@ class Kernels(AsyncMappingKernelManager):
         await asyncio.wrap_future(self._loaded)
         return str(await super().start_kernel(**options))
 
-    async def shutdown_all(self, *arguments: Any, **options: Any) -> None:
+    async def shutdown_all(self, now: bool = True) -> None:
         """End all kernels, and wait for none that is not yet there."""
         self._is_over = True
         while self._loaded and not self._loaded.done():
             processes.end_loading()
             await asyncio.sleep(0.1)
-        await super().shutdown_all(*arguments, **options)
+        ends = [self.shutdown_kernel(kernel_id, now=True) for kernel_id in self.list_kernel_ids()]
+        await asyncio.gather(*ends, return_exceptions=True)  # what is just starting sees for itself that the server is gone
 
     async def find_place(self) -> bool:
         """Return whether there is a place, which may be that of somebody who went away."""

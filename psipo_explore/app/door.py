@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any
@@ -10,10 +11,12 @@ from typing import Any
 import tornado.web
 from jupyter_server.base.handlers import JupyterHandler
 from tornado.httputil import HTTPServerRequest, split_host_and_port
+from tornado.iostream import StreamClosedError
 from tornado.routing import Matcher
 from voila.tornado.handler import TornadoVoilaHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
+_LOG = logging.getLogger(__name__)
 SECONDS_TO_RETRY = 60
 FULL = "The page is full"
 _PLACE_LATER = "As many people are here as this computer has room for. Try again in a minute: this page does so by itself."
@@ -111,13 +114,16 @@ class PageHandler(_Notice, TornadoVoilaHandler):
         try:
             kernel_id, page = await self.kernel_manager.next_page(self.notebook_path)
         except Exception as error:
-            self.log.error("a page could not be built: %r", error)
-            return self.say(500, BROKEN, _RELOAD)
+            _LOG.error("a page could not be built: %r", error)
+            self.say(500, BROKEN, _RELOAD)
+            return
         if self._is_gone:
-            return await self.kernel_manager.shutdown_kernel(kernel_id, now=True)
+            await self.kernel_manager.shutdown_kernel(kernel_id, now=True)
+            return
         self.set_header("Content-Type", "text/html; charset=UTF-8")
         self.set_header("Cache-Control", "no-store")
-        return await self.finish(page)
+        with suppress(StreamClosedError):  # who is gone at this moment never connects
+            await self.finish(page)
 
     def on_connection_close(self) -> None:
         """Give the place in the queue up."""

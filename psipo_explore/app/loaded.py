@@ -1,9 +1,6 @@
 """Import this to have loaded all that a page needs. It takes some seconds, SymPy and a first formula included."""
 
 import gc
-import os
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the views' matrices are small, and a fork keeps no threads but its own
 
 from ipykernel import ipkernel, kernelapp  # noqa: F401
 

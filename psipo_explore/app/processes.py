@@ -26,6 +26,7 @@ _FORKS = sys.platform == "linux"  # elsewhere a fork of what has loaded NumPy ma
 
 def load() -> None:
     """Start the process that is forked from, and return when it has everything loaded; to be called in a thread."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the views' matrices are small, and the visitors many
     if _FORKS:
         resource_tracker.ensure_running()  # which would take the next line back
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # Ctrl+C is for the server, which ends its processes itself

@@ -67,7 +67,8 @@ class _OneLine(logging.Formatter):
         super().__init__()
 
     def format(self, record: logging.LogRecord) -> str:
-        return f"psipo: {record.getMessage()}".partition("\n")[0]
+        error = record.exc_info[1] if record.exc_info else None
+        return f"psipo: {record.getMessage().splitlines()[0]}" + (f": {error!r}" if error else "")
 
 
 class Server(Voila):
@@ -145,7 +146,7 @@ def server_at(ip: str, port: int, visitors: int) -> Server:
         ip=ip,
         port=port,
         open_browser=True,
-        log_level=logging.ERROR,
+        log_level=logging.CRITICAL,  # a lecturer can do nothing about what Jupyter calls an error, as that one process died
     )
     server.initialize([])
     _say_in_one_line()
@@ -158,6 +159,7 @@ def _say_in_one_line() -> None:
     handler.setFormatter(_OneLine())
     logging.basicConfig(level=logging.ERROR, handlers=[handler])
     logging.getLogger("tornado").setLevel(logging.ERROR)  # not a line for each wrong address that a visitor types
+    logging.getLogger("tornado.access").setLevel(logging.CRITICAL)  # nor for each whom there was no place for
 
 
 def _own_address(ip: str) -> str:

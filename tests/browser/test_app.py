@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -281,9 +282,11 @@ def test_who_vanished_is_culled_and_who_listens_is_not_and_all_that_is_said_is_t
 def test_a_taken_port_is_said_by_the_address_of_another(app: App, tmp_path: Path) -> None:
     with serving([*PSIPO, "app", "--no-browser", "--port", str(app.port)], os.environ, tmp_path) as server:
         assert said_address(server) != app.port
+        server.process.send_signal(signal.SIGHUP)  # as a terminal does that is closed
+        assert server.process.wait(30) == 0
 
 
 def test_help_says_what_it_does() -> None:
     said = " ".join(subprocess.check_output([*PSIPO, "app", "--help"], text=True).split())
-    for words in ("--port", "--ip", "--no-browser", "pip install voila", "Visitors run no code"):
+    for words in ("--port", "--ip", "--visitors", "--no-browser", "pip install voila", "Visitors run no code"):
         assert words in said

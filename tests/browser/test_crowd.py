@@ -8,8 +8,9 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ import tornado.httpclient
 import tornado.websocket
 from lab import Server, free_port, serving
 from playwright.sync_api import Browser
+
+from psipo_explore.app.crowd import places_in_memory
+from psipo_explore.app.server import serve
 
 PSIPO = [str(Path(sys.executable).with_name("psipo"))]
 PLACES, SECONDS_TO_CONNECT = 4, 12
@@ -60,15 +64,20 @@ class Crowd:
 
     def kernels(self) -> set[int]:
         """Those that visitors have, and the one that waits."""
-        return {process.pid for process in self.processes() if process.num_threads() > 2}
+        return {process.pid for process in self.processes() if process.num_threads() > 5}
 
     def is_quiet(self) -> bool | None:
         """Whether only the kernel that waits is there, its page built."""
         return True if len(self.kernels()) == 1 else None
 
-    async def connect(self, kernel: str, **headers: str) -> tornado.websocket.WebSocketClientConnection:
+    @asynccontextmanager
+    async def connected(self, kernel: str, **headers: str) -> AsyncIterator[tornado.websocket.WebSocketClientConnection]:
         address = f"ws://127.0.0.1:{self.port}/api/kernels/{kernel}/channels?session_id=visitor"
-        return await tornado.websocket.websocket_connect(tornado.httpclient.HTTPRequest(address, headers=headers))
+        connection = await tornado.websocket.websocket_connect(tornado.httpclient.HTTPRequest(address, headers=headers))
+        yield connection
+        connection.close()
+        while await connection.read_message() is not None:
+            pass
 
 
 def kernel_of(html: str) -> str:
@@ -77,15 +86,25 @@ def kernel_of(html: str) -> str:
     return str(json.loads(config[1])["kernelId"])
 
 
+def connection_file(kernel: str) -> Path:
+    (file,) = Path(tempfile.gettempdir()).glob(f"voila_*/kernel-{kernel}.json")
+    return file
+
+
 def message(kind: str, **content: Any) -> str:
     header = {"msg_id": kind, "msg_type": kind, "session": "visitor", "username": "", "version": "5.3", "date": "2025-01-01"}
-    whole = {"channel": "shell", "header": header, "parent_header": {}, "metadata": {"version": "2.1.0"}, "content": content}
+    whole = {"channel": "shell", "header": header, "parent_header": {}, "metadata": {"version": "1.0.0"}, "content": content}
     return json.dumps(whole | {"buffers": []})
 
 
-def text_of(answer: str | bytes | None) -> str:
-    assert answer is not None
-    return answer if isinstance(answer, str) else answer.decode(errors="replace")
+async def heard_until(word: str, connection: tornado.websocket.WebSocketClientConnection) -> list[str]:
+    """What the server says, up to a message with the word."""
+    heard = [""]
+    while word not in heard[-1]:
+        answer = await asyncio.wait_for(connection.read_message(), 60)
+        assert answer is not None
+        heard.append(answer if isinstance(answer, str) else answer.decode(errors="replace"))
+    return heard
 
 
 @pytest.fixture(scope="module")
@@ -142,29 +161,30 @@ def test_a_crowd_is_served_in_order_of_arrival_and_the_next_is_told_to_come_late
     for _ in range(PLACES):
         connections.append(http.client.HTTPConnection("127.0.0.1", crowd.port, timeout=60))
         connections[-1].request("GET", "/", headers=BROWSER)
-    with ThreadPoolExecutor(PLACES) as pool:
-        waiting = {pool.submit(lambda each: each.getresponse().read().decode(), each): each for each in connections}
-        served = [(connections.index(waiting[done]), kernel_of(done.result())) for done in as_completed(waiting)]
+        for _ in range(2):
+            crowd.ask("HEAD")  # once these are answered, the server has seen who came before
+    kernels = []
     for connection in connections:
+        kernels.append(kernel_of(connection.getresponse().read().decode()))
         connection.close()
-    assert [place for place, _ in served] == list(range(PLACES))
-    assert len({kernel for _, kernel in served}) == PLACES
+    assert len(set(kernels)) == PLACES
+    began = [connection_file(kernel).stat().st_mtime_ns for kernel in kernels]
+    assert began == sorted(began)  # the first to come has what began first
     status, html, headers = crowd.ask()
     assert (status, headers["Retry-After"]) == (503, "60")
     assert "Try again in a minute" in html
     assert '<meta http-equiv="refresh" content="60">' in html
-    crowd.leave(served[0][1])
-    for kernel in (crowd.come(), *(kernel for _, kernel in served[1:])):
+    crowd.leave(kernels.pop())
+    for kernel in (crowd.come(), *kernels):
         crowd.leave(kernel)
 
 
 def test_who_connects_keeps_his_page_and_who_does_not_loses_it(crowd: Crowd) -> None:
     async def stay() -> None:
         kernel, absent = crowd.come(), crowd.come()
-        connection = await crowd.connect(kernel)
-        await asyncio.to_thread(crowd.server.wait_for, lambda: crowd.ask(path=f"/api/kernels/{absent}")[0] == 404 or None)
-        assert crowd.ask(path=f"/api/kernels/{kernel}")[0] == 200
-        connection.close()
+        async with crowd.connected(kernel):
+            await asyncio.to_thread(crowd.server.wait_for, lambda: crowd.ask(path=f"/api/kernels/{absent}")[0] == 404 or None)
+            assert crowd.ask(path=f"/api/kernels/{kernel}")[0] == 200
         crowd.leave(kernel)
 
     asyncio.run(stay())
@@ -180,14 +200,13 @@ def test_who_stops_waiting_gives_his_place_up(crowd: Crowd) -> None:
 
 def test_a_process_that_dies_frees_its_place(crowd: Crowd) -> None:
     async def die() -> None:
-        (process,) = crowd.kernels()
-        kernel = crowd.come()  # has the process that waited
-        connection = await crowd.connect(kernel)  # so that it is not ended for its silence
-        os.kill(process, signal.SIGKILL)
-        while '"dead"' not in text_of(await connection.read_message()):
-            pass
+        kernel = crowd.come()
+        port = json.loads(connection_file(kernel).read_text())["shell_port"]
+        (process,) = [each for each in crowd.processes() if port in {at.laddr.port for at in each.net_connections()}]
+        async with crowd.connected(kernel) as connection:  # so that it is not ended for its silence
+            process.kill()
+            await heard_until('"dead"', connection)
         assert crowd.ask(path=f"/api/kernels/{kernel}")[0] == 404
-        connection.close()
 
     asyncio.run(die())
 
@@ -196,9 +215,13 @@ def test_a_process_that_dies_frees_its_place(crowd: Crowd) -> None:
     "headers", [{"Origin": "http://evil.example"}, {"Host": "evil.example", "Origin": "http://evil.example"}]
 )
 def test_another_site_cannot_talk_to_a_kernel(crowd: Crowd, headers: dict[str, str]) -> None:
+    async def talk() -> None:
+        async with crowd.connected(kernel, **headers):
+            pass
+
     kernel = crowd.come()
     with pytest.raises(tornado.httpclient.HTTPClientError, match="403"):
-        asyncio.run(crowd.connect(kernel, **headers))
+        asyncio.run(talk())
     crowd.leave(kernel)
 
 
@@ -215,24 +238,20 @@ NONSENSE: list[dict[str, Any]] = [
 
 def test_a_message_out_of_range_is_answered_by_no_traceback(crowd: Crowd) -> None:
     async def talk() -> list[str]:
-        kernel, heard = crowd.come(), []
-        connection = await crowd.connect(kernel)
-        await connection.write_message(message("comm_open", comm_id="all", target_name="jupyter.widget.control", data={}))
-        await connection.write_message(message("comm_msg", comm_id="all", data={"method": "request_states"}))
-        while "states" not in (heard.append(text_of(await connection.read_message())) or heard[-1]):
-            pass
-        widgets = sorted(set(re.findall(r'"([0-9a-f]{32})": {"model_name"', heard[-1])))
-        assert len(widgets) > 10
-        for widget in widgets:
-            for nonsense in NONSENSE:
-                await connection.write_message(message("comm_msg", comm_id=widget, data=nonsense))
-        await connection.write_message(message("comm_open", comm_id="new", target_name="jupyter.widget", data={"state": {}}))
-        await connection.write_message(message("kernel_info_request"))
-        while "kernel_info_reply" not in (heard.append(text_of(await connection.read_message())) or heard[-1]):
-            pass
-        await connection.write_message("no message")
-        while await connection.read_message() is not None:
-            pass
+        kernel = crowd.come()
+        async with crowd.connected(kernel) as connection:
+            await connection.write_message(message("comm_open", comm_id="all", target_name="jupyter.widget.control", data={}))
+            await connection.write_message(message("comm_msg", comm_id="all", data={"method": "request_states"}))
+            heard = await heard_until("update_states", connection)
+            widgets = set(re.findall(r'"([0-9a-f]{32})": {"model_name"', heard[-1]))
+            assert len(widgets) > 10
+            for widget in widgets:
+                for nonsense in NONSENSE:
+                    await connection.write_message(message("comm_msg", comm_id=widget, data=nonsense))
+            await connection.write_message(message("comm_open", comm_id="new", target_name="jupyter.widget", data={"state": {}}))
+            await connection.write_message(message("kernel_info_request"))
+            heard += await heard_until("kernel_info_reply", connection)
+            await connection.write_message("no message")
         crowd.leave(kernel)
         return heard
 
@@ -258,20 +277,25 @@ def test_full_in_a_browser(crowd: Crowd, browser: Browser) -> None:
     context.close()
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGHUP"])
-def test_a_server_that_is_stopped_while_it_loads_says_nothing_and_leaves_nothing(name: str, tmp_path: Path) -> None:
+def test_a_server_that_is_stopped_while_it_loads_says_nothing_and_leaves_nothing(tmp_path: Path) -> None:
     with serving([*PSIPO, "app", "--no-browser", "--port", str(free_port())], os.environ, tmp_path) as server:
         server.wait_for(lambda: "http://" in server.log.read_text() or None)
         processes = psutil.Process(server.process.pid).children(recursive=True)
-        os.killpg(server.process.pid, getattr(signal, name))
+        os.killpg(server.process.pid, signal.SIGINT)  # as Ctrl+C does
         assert server.process.wait(30) == 0
         assert psutil.wait_procs(processes, timeout=20)[1] == []
         assert len(server.log.read_text().splitlines()) == 1
 
 
 def test_there_is_at_least_one_place() -> None:
-    done = subprocess.run([*PSIPO, "app", "--visitors", "0"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (2, "psipo: visitors = 0, must be at least 1\n")
+    with pytest.raises(ValueError, match=r"^visitors = 0, must be at least 1$"):
+        serve("127.0.0.1", 8866, visitors=0, open_browser=False)
+
+
+def test_places_are_counted_from_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    for memory, places in ((2**26, 1), (2**32, 16), (2**34, 64)):
+        monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": memory // 4096}.__getitem__)
+        assert places_in_memory() == places
 
 
 def test_the_process_that_waits_has_sympy_and_its_memory_has_a_limit() -> None:
