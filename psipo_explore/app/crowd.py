@@ -100,19 +100,25 @@ class Kernels(AsyncMappingKernelManager):
             self._waiting -= 1
             raise
 
+    def give_turn_up(self) -> None:
+        """Want no page, though it is one's turn."""
+        self._waiting -= 1
+
     def end_turn(self) -> None:
         """Let the next one have his turn."""
-        self._waiting -= 1
         self._turn.release()
 
     async def next_page(self, notebook: str) -> tuple[str, str]:
-        """Return the kernel that waits and its page as HTML; another begins to wait."""
+        """Return the kernel that waits and its page as HTML; another begins to wait. To be called once in a turn."""
         kernel_id = ""
-        while kernel_id not in self:  # it may have died while it waited
-            if not self.get_pool_size(notebook):
-                self.fill_if_needed(delay=0, notebook_name=notebook)
-            rendering, _, kernel_id = await self.get_rendered_notebook(notebook)
-        self._visited.add(kernel_id)
+        try:
+            while kernel_id not in self:  # it may have died while it waited
+                if not self.get_pool_size(notebook):
+                    self.fill_if_needed(delay=0, notebook_name=notebook)
+                rendering, _, kernel_id = await self.get_rendered_notebook(notebook)
+            self._visited.add(kernel_id)
+        finally:
+            self._waiting -= 1  # but is counted as a visitor from now on
         try:
             pieces, rest = await rendering
             return kernel_id, "".join([*pieces, *[piece async for piece, _ in rest]])

@@ -105,7 +105,9 @@ class PageHandler(_Notice, TornadoVoilaHandler):
         except asyncio.CancelledError:  # nobody waits any more
             return
         try:
-            if not self._is_gone:
+            if self._is_gone:
+                self.kernel_manager.give_turn_up()
+            else:
                 await self._give_page()
         finally:
             self.kernel_manager.end_turn()

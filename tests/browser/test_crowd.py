@@ -82,7 +82,7 @@ class Crowd:
 
 def kernel_of(html: str) -> str:
     config = re.search(r'id="jupyter-config-data" type="application/json">(.*?)</script>', html, re.DOTALL)
-    assert config
+    assert config, html
     return str(json.loads(config[1])["kernelId"])
 
 
