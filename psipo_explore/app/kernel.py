@@ -8,7 +8,7 @@ import sys
 import threading
 from typing import Any
 
-MEMORY_LIMIT = 2**30  # bytes a process may write to; a page that has shown every view may write to half of that
+MEMORY_LIMIT = 2**30  # bytes that a process may write to; 0.42e9 when every view has been shown
 
 sys.modules["debugpy"] = None  # type: ignore[assignment]  # it takes a third of a kernel's start, and visitors do not debug
 
