@@ -10,8 +10,6 @@ from typing import Any
 
 MEMORY_LIMIT = 2**30  # bytes that a process may write to; 0.42e9 when every view has been shown
 
-sys.modules["debugpy"] = None  # type: ignore[assignment]  # it takes a third of a kernel's start, and visitors do not debug
-
 
 def run(connection_file: str) -> None:
     """Be a visitor's kernel, until it is told to end or the server is gone."""
@@ -21,7 +19,9 @@ def run(connection_file: str) -> None:
     _be_silent()
     _limit_memory()
 
-    from comm import get_comm_manager
+    sys.modules["debugpy"] = None  # type: ignore[assignment]  # it takes a third of the start, and visitors do not debug
+
+    import comm
     from ipykernel.kernelapp import IPKernelApp
     from ipywidgets import Widget
     from traitlets.config import Config
@@ -30,7 +30,7 @@ def run(connection_file: str) -> None:
     app.initialize(["-f", connection_file])
     app.shell.showtraceback = _end_if_out_of_memory
     # Not the target "jupyter.widget": a visitor moves the widgets that are there, and makes none.
-    get_comm_manager().register_target("jupyter.widget.control", Widget.handle_control_comm_opened)
+    comm.get_comm_manager().register_target("jupyter.widget.control", Widget.handle_control_comm_opened)
     app.start()
 
 

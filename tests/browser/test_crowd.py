@@ -97,6 +97,12 @@ def message(kind: str, **content: Any) -> str:
     return json.dumps(whole | {"buffers": []})
 
 
+ALL_WIDGETS = (
+    message("comm_open", comm_id="all", target_name="jupyter.widget.control", data={}),
+    message("comm_msg", comm_id="all", data={"method": "request_states"}),
+)
+
+
 async def heard_until(word: str, connection: tornado.websocket.WebSocketClientConnection) -> list[str]:
     """What the server says, up to a message with the word."""
     heard = [""]
@@ -240,8 +246,8 @@ def test_a_message_out_of_range_is_answered_by_no_traceback(crowd: Crowd) -> Non
     async def talk() -> list[str]:
         kernel = crowd.come()
         async with crowd.connected(kernel) as connection:
-            await connection.write_message(message("comm_open", comm_id="all", target_name="jupyter.widget.control", data={}))
-            await connection.write_message(message("comm_msg", comm_id="all", data={"method": "request_states"}))
+            for ask in ALL_WIDGETS:
+                await connection.write_message(ask)
             heard = await heard_until("update_states", connection)
             widgets = set(re.findall(r'"([0-9a-f]{32})": {"model_name"', heard[-1]))
             assert len(widgets) > 10
@@ -285,6 +291,22 @@ def test_a_server_that_is_stopped_while_it_loads_says_nothing_and_leaves_nothing
         assert server.process.wait(30) == 0
         assert psutil.wait_procs(processes, timeout=20)[1] == []
         assert len(server.log.read_text().splitlines()) == 1
+
+
+def test_a_process_that_is_not_forked_shows_its_picture_too(tmp_path: Path) -> None:
+    port = free_port()
+    code = "from psipo_explore.app import processes; processes._FORKS = False" + SERVE.format(seconds=60, port=port, places=1)
+    with serving([sys.executable, "-c", code], os.environ, tmp_path) as server:
+        server.wait_for(lambda: "http://" in server.log.read_text() or None)
+        crowd = Crowd(server, port)
+
+        async def look() -> None:
+            async with crowd.connected(crowd.come()) as connection:
+                for ask in ALL_WIDGETS:
+                    await connection.write_message(ask)
+                await heard_until("psipo-sentence", connection)
+
+        asyncio.run(look())
 
 
 def test_there_is_at_least_one_place() -> None:
