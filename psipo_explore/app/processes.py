@@ -1,7 +1,6 @@
-"""How a visitor's process is started.
+"""How a visitor's process is started: on Linux as a fork of one that has everything loaded, elsewhere from nothing.
 
-On Linux the processes are forked from one that has everything loaded (`loaded`). A page then costs a fraction of a second
-and shares much of its memory. Elsewhere each process starts from nothing.
+A fork is there in a fraction of a second, and shares much of its memory.
 """
 
 from __future__ import annotations
