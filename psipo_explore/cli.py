@@ -147,6 +147,13 @@ def _add_app(commands: _Commands) -> None:
     app.add_argument(
         "--ip", default="127.0.0.1", help="address to serve at (default: 127.0.0.1, which only this machine reaches)"
     )
+    app.add_argument(
+        "--visitors",
+        type=int,
+        metavar="N",
+        help="how many may come at once; the next one is told to try again in a minute (default: one for each 256 MB of this "
+        "machine's memory, or of the container's)",
+    )
     app.add_argument("--no-browser", action="store_true", help="print the URL and open nothing")
     app.set_defaults(run=_app)
 
@@ -248,7 +255,8 @@ def _app(options: argparse.Namespace) -> int:
         if str(error.name).partition(".")[0] != "voila":
             raise
         raise ValueError("app needs Voilà: run pip install voila") from None
-    return serve(options.ip, options.port, open_browser=not options.no_browser and _has_display())
+    opens = not options.no_browser and _has_display()
+    return serve(options.ip, options.port, visitors=options.visitors, open_browser=opens)
 
 
 def _figures(options: argparse.Namespace) -> int:

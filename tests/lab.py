@@ -152,7 +152,8 @@ def serving(command: list[str], environment: Mapping[str, str], home: Path, *, c
         try:
             yield Server(process, home / "log")
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):  # it has ended
+                os.killpg(process.pid, signal.SIGTERM)
             try:
                 process.wait(20)
             except subprocess.TimeoutExpired:

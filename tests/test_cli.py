@@ -77,7 +77,8 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Served]:
     class Stand:
         opens = True
 
-        def __init__(self, ip: str, port: int) -> None:
+        def __init__(self, ip: str, port: int, visitors: int) -> None:
+            assert visitors > 0
             self.ip, self.port = ip, port
 
         def start(self) -> None:
@@ -115,6 +116,7 @@ def test_app_beyond_this_machine_says_who_can_come(served: list[Served], capsys:
         (["--ip", "192.0.2.1"], "ip = '192.0.2.1', must be an address of this machine"),
         (["--ip", "no.such.host.invalid"], "ip = 'no.such.host.invalid', must be an address of this machine"),
         (["--port", "70000"], "port = 70000, must be from 1 to 65535"),
+        (["--visitors", "0"], "visitors = 0, must be at least 1"),
     ],
 )
 def test_app_refuses_what_is_no_address(

@@ -7,38 +7,27 @@ from __future__ import annotations
 
 import logging
 import shutil
+import signal
 import socket
 import threading
 import webbrowser
-from contextlib import suppress
-from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import zmq
-from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+from tornado.ioloop import IOLoop
+from tornado.routing import Rule
 from traitlets.config import Config
 from voila.app import Voila
+from voila.tornado.handler import TornadoVoilaHandler
+from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
+
+from psipo_explore.app.crowd import Kernels, places_in_memory
+from psipo_explore.app.door import PageHandler, QuietWebsocket, Refused, Stranger
 
 _FOLDER = Path(__file__).parent
 _NOTEBOOK = _FOLDER / "page.ipynb"
-
-
-class Kernels(AsyncMappingKernelManager):
-    """The kernels of visitors, who are not taken for absent because their kernel waited for them."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._met: set[str] = set()
-
-    async def cull_kernel_if_idle(self, kernel_id: str) -> None:
-        """End the kernel if its visitor is gone; Voilà asks once a visitor has it, maybe before the browser has answered."""
-        if kernel_id in self._met:
-            await super().cull_kernel_if_idle(kernel_id)
-        else:
-            self._met.add(kernel_id)
-            self.get_kernel(kernel_id).last_activity = datetime.now(UTC)
 
 
 SETTINGS = {
@@ -52,10 +41,18 @@ SETTINGS = {
         "preheat_kernel": True,  # one kernel waits with the page built, so that the next visitor sees it at once
     },
     "KernelManager": {"transport_encryption": "auto" if zmq.has("curve") else "disabled"},  # kernels warn where there is none
+    "KernelRestarter": {"restart_limit": 0},  # a page cannot go on with another process; its place is free
+    "VoilaKernelManager": {"fill_delay": 0},
     # A tab that is closed ends its kernel. This is for those that vanish: Wi-Fi may be away for ten minutes and the sliders
     # are still where they were. Who is connected and only listens to the lecture keeps the page however long that takes.
-    "MappingKernelManager": {"cull_idle_timeout": 600, "cull_interval": 60, "cull_connected": False},
+    "MappingKernelManager": {
+        "cull_idle_timeout": 600,
+        "cull_interval": 60,
+        "cull_connected": False,
+        "kernel_manager_class": "psipo_explore.app.processes.VisitorKernelManager",
+    },
 }
+_OURS = {TornadoVoilaHandler: PageHandler, VoilaKernelWebsocketHandler: QuietWebsocket}
 
 
 # A tab says that it is closed without the token against forged requests, for Voilà gives it none. There is nothing to forge:
@@ -63,10 +60,22 @@ SETTINGS = {
 _TORNADO = {"disable_check_xsrf": True}
 
 
+class _OneLine(logging.Formatter):
+    """Says what happened without a traceback, which is of no use to a lecturer."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        super().__init__()
+
+    def format(self, record: logging.LogRecord) -> str:
+        error = record.exc_info[1] if record.exc_info else None
+        return f"psipo: {record.getMessage().splitlines()[0]}" + (f": {error!r}" if error else "")
+
+
 class Server(Voila):
     """Voilà with our template, which prints the page's address once it answers there, and may open it."""
 
     opens = True
+    _log_formatter_cls = _OneLine
 
     @property
     def address(self) -> str:
@@ -78,6 +87,19 @@ class Server(Voila):
         """Put our template before Voilà's, on which it builds."""
         super().setup_template_dirs()
         self.template_paths = [str(_FOLDER), *self.template_paths]
+
+    def init_handlers(self) -> list[Any]:
+        """Put ours in the place of Voilà's, and before all of them what refuses strangers."""
+        handlers = [(path, _OURS.get(handler, handler), *options) for path, handler, *options in super().init_handlers()]
+        return [Rule(Stranger(self.ip), Refused, {"server": self}), *handlers]
+
+    def start(self) -> None:
+        """Serve until Ctrl+C, the system or the terminal that is closed says stop."""
+        self.ioloop = IOLoop.current()
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):  # Windows has no SIGHUP
+                signal.signal(getattr(signal, name), self._handle_signal_stop)
+        super().start()
 
     def launch_browser(self) -> None:
         """Say where the page is; Voilà calls this when it listens, at another port if the one asked for is taken."""
@@ -91,41 +113,53 @@ class Server(Voila):
         shutil.rmtree(self.connection_dir, ignore_errors=True)
 
 
-def serve(ip: str, port: int, *, open_browser: bool) -> int:
-    """Serve the page until it is stopped.
+def serve(ip: str, port: int, *, visitors: int | None = None, open_browser: bool) -> int:
+    """Serve the page until it is stopped, to as many visitors at once as are given, or as memory has room for.
 
     Raises
     ------
     ValueError, OSError
-        If ip is not an address of this machine, or port is not a port.
+        If ip is not an address of this machine, port is not a port, or visitors is not positive.
     """
     ip = _own_address(ip)
     if not 0 < port < 65536:
         raise ValueError(f"port = {port}, must be from 1 to 65535")
+    if visitors is None:
+        visitors = places_in_memory()
+    if visitors < 1:
+        raise ValueError(f"visitors = {visitors}, must be at least 1")
     if not ip_address(ip).is_loopback:
-        print(_who_can_come(ip))
-    server = server_at(ip, port)
+        print(_who_can_come(ip, visitors))
+    server = server_at(ip, port, visitors)
     server.opens = open_browser
-    with suppress(KeyboardInterrupt):
-        server.start()
+    server.start()
     return 0
 
 
-def server_at(ip: str, port: int) -> Server:
+def server_at(ip: str, port: int, visitors: int) -> Server:
     """The server, not started; the machine's own Jupyter settings do not reach it."""
     server = Server(
-        config=Config(SETTINGS),
+        config=Config({**SETTINGS, "Kernels": {"visitors": visitors, **SETTINGS.get("Kernels", {})}}),
         config_file_paths=[],
         tornado_settings=_TORNADO,
         notebook_path=str(_NOTEBOOK),
         ip=ip,
         port=port,
         open_browser=True,
-        log_level=logging.ERROR,
+        log_level=logging.CRITICAL,  # a lecturer can do nothing about what Jupyter calls an error, as that one process died
     )
     server.initialize([])
-    logging.getLogger("tornado").setLevel(logging.ERROR)  # not a line for each wrong address that a visitor types
+    _say_in_one_line()
     return server
+
+
+def _say_in_one_line() -> None:
+    """What the libraries under the server have to say, as the server says it itself."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_OneLine())
+    logging.basicConfig(level=logging.ERROR, handlers=[handler])
+    logging.getLogger("tornado").setLevel(logging.ERROR)  # not a line for each wrong address that a visitor types
+    logging.getLogger("tornado.access").setLevel(logging.CRITICAL)  # nor for each whom there was no place for
 
 
 def _own_address(ip: str) -> str:
@@ -138,9 +172,9 @@ def _own_address(ip: str) -> str:
     return found
 
 
-def _who_can_come(ip: str) -> str:
+def _who_can_come(ip: str, visitors: int) -> str:
     where = "at any of its addresses" if ip_address(ip).is_unspecified else f"at {ip}"
     return (
         f"Everybody who can reach this machine {where} can open the page, without a password and unencrypted. "
-        "Visitors move sliders and run no code; each has a Python process here while the page is open."
+        f"Visitors move sliders and run no code; each, of {visitors} at most, has a Python process here while the page is open."
     )

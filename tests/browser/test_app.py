@@ -4,8 +4,10 @@ import http.client
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -103,8 +105,14 @@ def expect_view(page: Page, name: str, **values: object) -> None:
 
 def kernel_of(page: Page, app: App) -> psutil.Process:
     """The process behind the page."""
-    (ours,) = [kernel for kernel in app.kernels() if kernel_name(page) in " ".join(kernel.cmdline())]
+    (file,) = Path(tempfile.gettempdir()).glob(f"voila_*/kernel-{kernel_name(page)}.json")
+    port = json.loads(file.read_text())["shell_port"]
+    (ours,) = [kernel for kernel in app.kernels() if port in listening_at(kernel)]
     return ours
+
+
+def listening_at(process: psutil.Process) -> list[int]:
+    return [connection.laddr.port for connection in process.net_connections() if connection.status == psutil.CONN_LISTEN]
 
 
 def kernel_name(page: Page) -> str:
@@ -210,7 +218,7 @@ NOTHING_THERE = [
 def get(port: int, path: str) -> tuple[int, str]:
     """Status and text of what is at the path, sent as it is written, redirections followed."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    connection.request("GET", path)
+    connection.request("GET", path, headers={"Accept": "text/html"})
     answer = connection.getresponse()
     text = answer.read().decode()
     connection.close()
@@ -274,9 +282,11 @@ def test_who_vanished_is_culled_and_who_listens_is_not_and_all_that_is_said_is_t
 def test_a_taken_port_is_said_by_the_address_of_another(app: App, tmp_path: Path) -> None:
     with serving([*PSIPO, "app", "--no-browser", "--port", str(app.port)], os.environ, tmp_path) as server:
         assert said_address(server) != app.port
+        server.process.send_signal(signal.SIGHUP)  # as a terminal does that is closed
+        assert server.process.wait(30) == 0
 
 
 def test_help_says_what_it_does() -> None:
     said = " ".join(subprocess.check_output([*PSIPO, "app", "--help"], text=True).split())
-    for words in ("--port", "--ip", "--no-browser", "pip install voila", "Visitors run no code"):
+    for words in ("--port", "--ip", "--visitors", "--no-browser", "pip install voila", "Visitors run no code"):
         assert words in said

@@ -1,0 +1,12 @@
+"""Import this to have loaded all that a page needs. It takes some seconds, SymPy and a first formula included."""
+
+import gc
+
+from ipykernel import ipkernel, kernelapp  # noqa: F401
+
+from psipo_explore.app import kernel, page  # noqa: F401
+from psipo_explore.views import explorer, svg
+
+svg.document(explorer.figure(formula="q**2"))
+gc.collect()
+gc.freeze()  # a fork that collects garbage would else write to all this memory, and share none of it

@@ -1,0 +1,82 @@
+"""Twenty visitors of `psipo app` at once: when each sees a picture, here and at the commit before there was a queue.
+
+A visitor is the page by HTTP, its websocket, and the widgets' states as Voilà's page asks for them, until a picture is among
+them. Twenty real browsers would load the machine more than the server does, and be what is measured.
+"""
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tornado.websocket
+from lab import free_port, serving
+from pytest_benchmark.fixture import BenchmarkFixture
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+
+VISITORS = 20
+BEFORE = "fcc4aee"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(params=["before", "now"])
+def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """Folder of the package as it was, or as it is."""
+    if request.param == "now":
+        yield ROOT
+        return
+    old = tmp_path / "old"
+    subprocess.run(["git", "-C", ROOT, "worktree", "add", "--quiet", "--detach", old, BEFORE], check=True)
+    yield old
+    subprocess.run(["git", "-C", ROOT, "worktree", "remove", "--force", old], check=True)
+
+
+def test_twenty_at_once(source: Path, tmp_path: Path, benchmark: BenchmarkFixture) -> None:
+    benchmark.group = f"app: {VISITORS} visitors at once see a picture"
+    port = free_port()
+    command = [sys.executable, "-c", f"from psipo_explore.cli import main; main(['app', '--no-browser', '--port', '{port}'])"]
+    with serving(command, {**os.environ, "PYTHONPATH": str(source)}, tmp_path, cwd=source) as server:
+        server.wait_for(lambda: "http://" in server.log.read_text() or None)
+        asyncio.run(_come(port, 1))  # from now on a page waits
+        time.sleep(20)
+        seconds = benchmark.pedantic(lambda: asyncio.run(_come(port, VISITORS)), rounds=1)
+    benchmark.extra_info |= {"first_s": seconds[0], "tenth_s": seconds[9], "last_s": seconds[-1]}
+
+
+async def _come(port: int, visitors: int) -> list[float]:
+    AsyncHTTPClient.configure(None, max_clients=visitors)
+    start = time.perf_counter()
+    return sorted(await asyncio.gather(*[_see_a_picture(port, str(each), start) for each in range(visitors)]))
+
+
+async def _see_a_picture(port: int, name: str, start: float) -> float:
+    page = await AsyncHTTPClient().fetch(
+        f"http://127.0.0.1:{port}/", headers={"Accept": "text/html"}, connect_timeout=300, request_timeout=300
+    )
+    kernel = json.loads(
+        re.findall(r'jupyter-config-data" type="application/json">(.*?)</script>', page.body.decode(), re.DOTALL)[0]
+    )
+    address = f"ws://127.0.0.1:{port}/api/kernels/{kernel['kernelId']}/channels?session_id={name}"
+    connection = await tornado.websocket.websocket_connect(HTTPRequest(address, connect_timeout=300, request_timeout=300))
+    for kind, content in (
+        ("comm_open", {"comm_id": name, "target_name": "jupyter.widget.control", "data": {}}),
+        ("comm_msg", {"comm_id": name, "data": {"method": "request_states"}}),
+    ):
+        header = {"msg_id": kind, "msg_type": kind, "session": name, "username": "", "version": "5.3", "date": "2025-01-01"}
+        message = {
+            "channel": "shell",
+            "header": header,
+            "parent_header": {},
+            "metadata": {"version": "1.0.0"},
+            "content": content,
+        }
+        await connection.write_message(json.dumps(message | {"buffers": []}))
+    while "<svg" not in str(await connection.read_message()):
+        pass
+    return time.perf_counter() - start
