@@ -279,7 +279,8 @@ def _pages(options: argparse.Namespace) -> int:
 
     try:
         with _workers() as pool:
-            drawn = pool.map(partial(_page, stops=options.stops), names)
+            with _interrupt_held():
+                drawn = pool.map(partial(_page, stops=options.stops), names)
             for name, html in zip(names, tqdm(drawn, total=len(names), unit="page", disable=not progress), strict=True):
                 _write(options.out / f"{name}.html", html)
     except BrokenProcessPool:
@@ -305,9 +306,26 @@ def _workers() -> Iterator[Executor]:
             raise
 
 
+@contextmanager
+def _interrupt_held() -> Iterator[None]:
+    """Keep Ctrl+C from this thread, and from the processes that it starts until they begin to work."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        _let_interrupts_through()
+
+
+def _let_interrupts_through() -> None:
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
 def _begin_work(caller: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # which dies without a word
     end_with(caller)
+    _let_interrupts_through()
 
 
 def _page(name: str, stops: int | None, progress: bool = False) -> str:
