@@ -43,7 +43,7 @@ def test_the_minimiser_is_the_one_scipy_finds(loss: MarginLoss, beta: float) -> 
 
 @every_accepted_loss
 @given(st.integers(0, 1000), st.integers(2, 12))
-@settings(max_examples=30)
+@settings(max_examples=15)
 def test_the_gradient_vanishes_at_the_minimiser(loss: MarginLoss, seed: int, n_actions: int) -> None:
     data = connected(n_actions, 10, seed)
     u = minimise(data, loss, 0.7).log_ratio
@@ -115,7 +115,7 @@ def test_each_context_is_normalised_by_itself() -> None:
 
 @pytest.mark.parametrize("loss", [DPO, IPO], ids=lambda loss: loss.name)
 @given(st.data())
-@settings(max_examples=30)
+@settings(max_examples=15)
 def test_the_population_s_minimiser_sees_win_rates_only_and_orders_by_them(loss: MarginLoss, data: st.DataObject) -> None:
     p, mu = data.draw(tables(4, easy=True)), share(data.draw(counts(4, zeros=False)))
     cycle = np.zeros((4, 4))

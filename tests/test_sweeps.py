@@ -72,7 +72,7 @@ def assert_same(run: TrainingRun, expected: TrainingRun) -> None:
     batch_size=st.sampled_from([None, 2, 4, 9]),  # the data sets hold 3 to 6 different comparisons
     parts=st.sampled_from([None, 1, 2, 3, 5, 17, 1000]),
 )
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_parts_side_by_side_are_the_training(
     data: Any, loss: Any, beta: Any, seeds: Any, batch_size: int | None, parts: int | None
 ) -> None:

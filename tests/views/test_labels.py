@@ -102,7 +102,7 @@ SOME_LABELS = st.lists(st.text(st.characters(), max_size=12), min_size=2, max_si
 
 
 @given(SOME_LABELS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_random_labels_fit_their_room_and_are_told_apart(actions: list[str]) -> None:
     told = labels_of(actions, LITTLE, MUCH)
     for room, drawn in zip((LITTLE, MUCH), told.drawn, strict=True):
@@ -111,7 +111,7 @@ def test_random_labels_fit_their_room_and_are_told_apart(actions: list[str]) -> 
     ElementTree.fromstring(f"<p>{as_html(told.note + ', '.join(told.said))}</p>")
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(SOME_LABELS)
 def test_random_labels_give_a_sound_picture_and_page(actions: list[str]) -> None:
     for figure, panel in drawings(actions):
