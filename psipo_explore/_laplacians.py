@@ -245,7 +245,8 @@ def _heaviest_tree(first: Indices, second: Indices, heaviness: Array, n_nodes: i
     low, high = np.minimum(first, second)[order], np.maximum(first, second)[order]
     _, heaviest = np.unique(low * n_nodes + high, return_index=True)  # of the edges between the same two nodes
     places = heaviest + 1.0  # in the order; 0 would be no edge
-    graph = sparse.coo_array((places, (low[heaviest], high[heaviest])), shape=(n_nodes, n_nodes))
+    ends = (low[heaviest].astype(np.int32), high[heaviest].astype(np.int32))  # SciPy before 1.16 takes no others
+    graph = sparse.coo_array((places, ends), shape=(n_nodes, n_nodes))
     tree = minimum_spanning_tree(graph.tocsr())
     _, parent = breadth_first_order(tree, n_nodes - 1, directed=False)
     return order[tree.data.astype(np.intp) - 1], np.asarray(parent, dtype=np.intp)
