@@ -3,7 +3,7 @@ BIN := .venv/bin
 INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 NOT_IN_A_BROWSER := -m pytest -q -rs -n 2 --dist worksteal --ignore=tests/browser
 
-.PHONY: lab test oldest newest coverage mutants packages accuracy figures bench clean
+.PHONY: lab test slow oldest newest coverage mutants packages accuracy figures bench clean
 
 lab: .venv/ready-lab
 	@$(BIN)/psipo lab
@@ -12,8 +12,11 @@ test: .venv/ready-test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/python $(NOT_IN_A_BROWSER)
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal tests/browser
+	$(BIN)/python $(NOT_IN_A_BROWSER) -m "not slow"
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow" tests/browser
+
+slow: .venv/ready-test
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m slow tests
 
 oldest: .venv-oldest/ready
 	.venv-oldest/bin/python $(NOT_IN_A_BROWSER)

@@ -23,6 +23,8 @@ from psipo_explore import _files, _workers, cli
 from psipo_explore._writing import write_whole
 from psipo_explore.diagnosis import diagnose_file
 
+pytestmark = pytest.mark.slow
+
 PSIPO = [sys.executable, "-m", "psipo_explore"]
 POSIX = pytest.mark.skipif(os.name != "posix", reason="limits, signals and descriptors are POSIX's")
 GOOD = '{"prompt": "p", "chosen": "a", "rejected": "b"}\n'

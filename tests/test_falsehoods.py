@@ -6,6 +6,8 @@ import sympy as sp
 from psipo_explore._derivations import K, Psi, other, sigma, y
 from psipo_explore.symbolic import Derivation, Step
 
+pytestmark = pytest.mark.slow
+
 x, z, a, b = sp.symbols("x z a b")
 real, positive = sp.Symbol("r", real=True), sp.Symbol("t", positive=True)
 g, h, m, p = map(sp.IndexedBase, "ghmp")

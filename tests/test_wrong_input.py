@@ -37,6 +37,8 @@ from psipo_explore.few_samples import collapse_probability, expected_policy, pre
 from psipo_explore.policy import log_gibbs_policy
 from psipo_explore.psi import LOG
 
+pytestmark = pytest.mark.slow
+
 P = [[0.5, 0.8], [0.2, 0.5]]
 HALF = [0.5, 0.5]
 THIRDS = [0.4, 0.3, 0.3]

@@ -24,6 +24,8 @@ from playwright.sync_api import Browser
 
 from psipo_explore.app.crowd import places_in_memory
 
+pytestmark = pytest.mark.slow
+
 T = TypeVar("T")
 PSIPO = [str(Path(sys.executable).with_name("psipo"))]
 PLACES, SECONDS_TO_CONNECT = 4, 12

@@ -87,6 +87,7 @@ def assert_sound(figure: Any, panel: Any) -> None:
     assert figure._png().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", range(0, len(NASTY), training.MOST_ACTIONS))
 def test_any_label_gives_a_sound_picture_and_page(start: int) -> None:
     for figure, panel in drawings((NASTY + NASTY)[start : start + training.MOST_ACTIONS]):
@@ -111,6 +112,7 @@ def test_random_labels_fit_their_room_and_are_told_apart(actions: list[str]) -> 
     ElementTree.fromstring(f"<p>{as_html(told.note + ', '.join(told.said))}</p>")
 
 
+@pytest.mark.slow
 @settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(SOME_LABELS)
 def test_random_labels_give_a_sound_picture_and_page(actions: list[str]) -> None:
