@@ -145,6 +145,26 @@ def test_a_solver_that_stops_short_says_how_far_it_came(monkeypatch: pytest.Monk
         psipo.fit_reward(psipo.D1, ridge=1e-6)
 
 
+def test_a_singular_matrix_is_no_minimum(monkeypatch: pytest.MonkeyPatch) -> None:
+    def singular(*_: object) -> None:
+        raise RuntimeError("Factor is exactly singular")
+
+    monkeypatch.setattr(Springs, "_solve_grounded", singular)
+    with pytest.raises(RuntimeError, match=r"^DPO was not minimised: a gradient is still"):
+        minimise(connected(5, 5, 0), DPO, 1.0)
+    thread = clumps_on_a_thread(10, 1e-11)
+    everything = np.ones(thread.winners.size, dtype=bool)
+    objective = _potentials._Objective.over(thread, IPO, everything, 0.0, along_tree=False)
+    assert objective.blur(objective.at(np.zeros(thread.n_actions), np.inf)) == np.inf
+
+
+def test_a_tree_whose_curvature_has_lost_its_digits_is_none() -> None:
+    springs = Springs(np.array([0, 1]), np.array([1, 2]), np.zeros(3, dtype=np.intp), 0.0)
+    nothing = np.zeros(2)
+    assert springs.tree(np.zeros(3), _laplacians.Pulls(nothing, nothing, nothing, np.array([1.0, 1e-310]))) is None
+    assert springs.tree(np.zeros(3), _laplacians.Pulls(nothing, nothing, nothing, np.array([1.0, 1e-300]))) is not None
+
+
 def test_the_iterate_that_is_returned_is_the_one_that_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     judged = []
     settled = _potentials._Iterate.settled
@@ -175,7 +195,7 @@ def test_each_step_lowers_the_sum_and_the_longest_are_shortened() -> None:
     assert objective.damping(at, np.zeros(data.n_actions)) == 1
 
 
-@pytest.mark.parametrize("most", [10, 700])  # entries that the paths alone have, and what crosses the cuts
+@pytest.mark.parametrize("most", [10, 3000])  # entries that the paths alone have, and what crosses the cuts
 def test_where_paths_are_too_long_to_write_down_a_thread_is_refused(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_laplacians, "_MOST_STEPS_OF_PATHS", most)
     data = clumps_on_a_thread(60, 1e-11)
