@@ -151,8 +151,7 @@ def _fitted(room: Room, family: Sequence[str], letters: Sequence[str], number: s
 
     def words(n: int) -> str:
         label = "".join(letters[:n]) if room.beginning else _cut_in_the_middle(letters, n)
-        drawn = _isolated(label) if SHAPES else label  # without shaping, isolates are empty boxes
-        return f"{number} {drawn}" if number and n else number or drawn
+        return f"{number} {_isolated(label)}" if number and n else number or _isolated(label)
 
     def is_too_wide(n: int) -> bool:
         return width(words(n), room.size, family) > room.width
