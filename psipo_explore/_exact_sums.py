@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from psipo_explore import _checks as checks
@@ -26,6 +28,24 @@ def exact_sum(terms: Array) -> Array:
     return np.asarray(np.ldexp(high.sum(-1) + (below_one - high).sum(-1), exponent[..., 0]))
 
 
+def exact_sums(sums: Callable[[Array], Array], n_terms: int, values: Array) -> Array:
+    """What sums of many values come to, to 2 ulp however much of them cancels.
+
+    Parameters
+    ----------
+    sums : callable
+        A linear map whose entries are −1, 0 and 1.
+    n_terms : int
+        The most values that it adds up.
+    values : ndarray
+        What it is applied to, from −1 to 1.
+    """
+    total: Array | float = 0.0
+    for digit in reversed(_digits_of_sums(sums, n_terms, values)):
+        total = (digit + total) / _base(n_terms)
+    return np.asarray(total)
+
+
 def order_of_rates(signs: Array, mu: Array) -> Indices:
     """Place of each rate Σ_y' signs[y, y'] μ(y') in ascending order; equal rates share one.
 
@@ -40,11 +60,11 @@ def order_of_rates(signs: Array, mu: Array) -> Indices:
         Masses of the opponents.
     """
     mu = np.broadcast_to(mu, signs.shape[:-1])
-    digits = _exact_digits(signs, mu)
+    k = mu.shape[-1]
+    digits = _digits_of_sums(lambda masses: np.matmul(signs, masses[..., np.newaxis])[..., 0], k, mu)
     order = np.lexsort(digits[::-1])
     ascending = [np.take_along_axis(digit, order, -1) for digit in digits]
-    n_bits = _bits_a_digit(mu.shape[-1])
-    steps = sum(np.diff(digit) * 2.0 ** (-n_bits * (k + 1)) for k, digit in enumerate(ascending))
+    steps = sum(np.diff(digit) * _base(k) ** -place for place, digit in enumerate(ascending, start=1))
     sorted_signs = np.take_along_axis(signs, order[..., np.newaxis], -2)
     counted_by_one = np.diff(sorted_signs, axis=-2) != 0
     largest = np.where(counted_by_one, mu[..., np.newaxis, :], 0.0).max(-1)
@@ -53,23 +73,23 @@ def order_of_rates(signs: Array, mu: Array) -> Indices:
     return place
 
 
-def _bits_a_digit(n: int) -> int:
-    """So few that n numbers of that many bits add up exactly."""
-    return _DIGITS - n.bit_length()
+def _base(n_terms: int) -> float:
+    """The power of 2 of which that many digits add up exactly."""
+    return 2.0 ** (_DIGITS - n_terms.bit_length())
 
 
-def _exact_digits(signs: Array, mu: Array) -> list[Array]:
-    """Each rate as a number in base 2^b, first digit first: the digits but the first from 0 to 2^b − 1."""
-    base = 2.0 ** _bits_a_digit(mu.shape[-1])
+def _digits_of_sums(sums: Callable[[Array], Array], n_terms: int, values: Array) -> list[Array]:
+    """Each sum as d₁/B + d₂/B² + …, with digits from −B/2 to B/2, but the first, which may be any."""
+    base = _base(n_terms)
     digits: list[Array] = []
-    left = mu
+    left = values
     while left.any() or not digits:
         left = left * base
-        whole = np.floor(left)
-        digits.append(np.matmul(signs, whole[..., np.newaxis])[..., 0])
+        whole = np.trunc(left)
+        digits.append(sums(whole))
         left = left - whole
     for k in range(len(digits) - 1, 0, -1):
-        carried = np.floor(digits[k] / base)
+        carried = np.floor(digits[k] / base + 0.5)
         digits[k] = digits[k] - carried * base
         digits[k - 1] = digits[k - 1] + carried
     return digits

@@ -8,11 +8,13 @@ drowns the thread that ties it to the next.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from psipo_explore._checks import Array, Indices, Mask
+from psipo_explore._checks import Array, Indices
+from psipo_explore._exact_sums import exact_sums
 
 _CG_STEPS = 3000
 _CG_RESIDUAL = 1e-9  # of a Newton step, which the next one mends
@@ -23,16 +25,16 @@ _FEW = 100  # actions whose Laplacian is factorised at once
 _MOST_STEPS_OF_PATHS = 5_000_000  # entries of T that patience holds: half a second a step
 _TINY = float(np.finfo(float).tiny)  # a curvature below has lost digits
 _EPS = float(np.finfo(float).eps)
-_DIGITS = 53  # of a float64, in bits
-_NO_BIT = 10_000  # beyond all bits, where a limit is 0
 
 
 class Pulls(NamedTuple):
-    """Of each comparison, shape (N,): its pull f in two parts, the rounding in the second, and its curvature c.
+    """Of each comparison, shape (N,): its pull w·limit + tail, the rounding in the tail, and its curvature c.
 
-    The first part is what a pull that saturates comes to in the end. In a cut such weights may cancel, and leave the rest.
+    The limit, one of at most two numbers, is what a slope that saturates comes to in the end. In a cut such pulls may cancel,
+    and leave the tails.
     """
 
+    weight: Array
     limit: Array
     tail: Array
     rounding: Array
@@ -157,8 +159,8 @@ class Springs:
 
     def _pulls_of_ridge(self, x: Array) -> Pulls:
         """Of the springs that tie each action to the ground."""
-        pull = self.ridge * x
-        return Pulls(np.zeros(x.size), pull, 2 * _EPS * np.abs(pull), np.full(x.size, self.ridge))
+        pull, nothing = self.ridge * x, np.zeros(x.size)
+        return Pulls(nothing, nothing, pull, 2 * _EPS * np.abs(pull), np.full(x.size, self.ridge))
 
 
 @dataclass(frozen=True)
@@ -190,9 +192,9 @@ class Tree:
         """
         from scipy import sparse
 
-        cut = self.crossing.T @ self.at.limit + self.crossing.T @ self.at.tail
+        cut, rounding = self.cuts
         scale = 1 / np.sqrt(self.heaviness)
-        b = -scale * np.where(np.abs(cut) > self.cut_rounding, cut, 0.0)
+        b = -scale * np.where(np.abs(cut) > rounding, cut, 0.0)
         largest = np.abs(b).max(initial=0.0)
         if largest == 0:
             return np.zeros(self.paths.shape[0])
@@ -202,34 +204,22 @@ class Tree:
         d, _ = sparse.linalg.cg(scaled, b / largest, rtol=_CG_RESIDUAL_ALONG_TREE, atol=0.0, maxiter=_CG_STEPS)
         return np.asarray(self.paths @ (largest * scale * d))
 
-    @property
-    def cut_rounding(self) -> Array:
-        """Rounding in the sum of the pulls across each cut, shape (E,)."""
-        crosses = abs(self.crossing).T
-        limits = np.where(self._limits_add_up_exactly, 0.0, _EPS * (crosses @ np.abs(self.at.limit)))
-        return np.asarray(crosses @ self.at.rounding + limits)
-
-    @property
-    def _limits_add_up_exactly(self) -> Mask:
-        """Whether one float64 has the bits of all sums of limits that cross a cut, shape (E,)."""
-        crossing = self.crossing.tocsc()
-        limit = np.abs(self.at.limit)
-        last_bit = np.where(limit > 0, np.frexp(np.spacing(limit))[1] + _trailing_zeros(limit), _NO_BIT)
-        lowest = np.minimum.reduceat(last_bit[crossing.indices], crossing.indptr[:-1])
-        all_limits, difference = abs(crossing).T @ limit, np.abs(crossing.T @ self.at.limit)
-        highest = np.frexp((all_limits + difference) / 2)[1]  # of those of one sign
-        return np.asarray(highest - lowest < _DIGITS)
+    @cached_property
+    def cuts(self) -> tuple[Array, Array]:
+        """Tᵀf, the sum of the pulls across each cut, and the rounding in it; each of shape (E,)."""
+        across = self.crossing.T
+        cut, rounding = across @ self.at.tail, abs(across) @ self.at.rounding
+        for limit in np.unique(self.at.limit[self.at.limit != 0]):
+            weight = np.where(self.at.limit == limit, self.at.weight, 0.0)
+            saturated = limit * exact_sums(across.__matmul__, weight.size, weight)
+            cut, rounding = cut + saturated, rounding + _EPS * np.abs(saturated)
+        return cut, rounding
 
     @property
     def blur(self) -> Array:
         """By how much that rounding may move the margin across each cut, shape (E,)."""
-        return np.asarray(self.cut_rounding / (abs(self.crossing).T @ self.at.curvature))
-
-
-def _trailing_zeros(x: Array) -> Indices:
-    """How many of the 53 bits of a float64 are 0 at its end."""
-    mantissa = np.ldexp(np.frexp(x)[0], _DIGITS).astype(np.int64)
-    return np.asarray(np.frexp((mantissa & -mantissa).astype(np.float64))[1] - 1, dtype=np.intp)
+        _, rounding = self.cuts
+        return np.asarray(rounding / (abs(self.crossing).T @ self.at.curvature))
 
 
 def _joined(one: Pulls, other: Pulls) -> Pulls:

@@ -189,15 +189,16 @@ class _Objective:
             return None
         x = np.abs(at.x)
         in_margin = x[self.springs.winners] + x[self.springs.losers]
-        limit, tail = self._parts(at)
+        limit, tail = self._slope_parts(at)
+        tail = self.weights * tail
         rounding = 2 * _EPS * (np.abs(tail) + at.curvature * in_margin)
-        return self.springs.tree(at.x, Pulls(limit, tail, rounding, at.curvature))
+        return self.springs.tree(at.x, Pulls(self.weights, limit, tail, rounding, at.curvature))
 
-    def _parts(self, at: _Iterate) -> tuple[Array, Array]:
+    def _slope_parts(self, at: _Iterate) -> tuple[Array, Array]:
+        h = self.margins(at.x)
         if self.loss.phi_slope_parts is None:
-            return np.zeros_like(at.pull), at.pull
-        limit, tail = self.loss.phi_slope_parts(self.margins(at.x))
-        return self.weights * limit, self.weights * tail
+            return np.zeros_like(h), self.loss.phi_slope(h)
+        return self.loss.phi_slope_parts(h)
 
     def _alike(self, curvature: Array) -> bool:
         """Whether no comparison of a component curves by much less than its others."""

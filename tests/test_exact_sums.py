@@ -16,7 +16,7 @@ from strategies import tables
 
 import psipo_explore as psipo
 from psipo_explore import DPO, IDENTITY, IPO, LOGIT, Comparisons, expected_psi, gibbs_policy, minimise, optimal_policy, tournament
-from psipo_explore._exact_sums import exact_sum, order_of_rates
+from psipo_explore._exact_sums import exact_sum, exact_sums, order_of_rates
 from psipo_explore.psi import PROBIT
 
 TERMS = st.lists(st.floats(-1e200, 1e200) | st.floats(-1, 1) | st.just(0.1), min_size=1, max_size=40)
@@ -26,6 +26,13 @@ TERMS = st.lists(st.floats(-1e200, 1e200) | st.floats(-1, 1) | st.just(0.1), min
 def test_a_sum_is_rounded_once(terms: list[float]) -> None:
     largest = max(map(abs, terms))
     assert abs(exact_sum(np.array(terms)) - fsum(terms)) <= 2.0**-52 * abs(fsum(terms)) + 1e-28 * largest
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=9), st.lists(st.sampled_from([-1.0, 0.0, 1.0]), min_size=9, max_size=9))
+def test_sums_of_signed_terms_are_exact_however_much_cancels(terms: list[float], signs: list[float]) -> None:
+    values, entries = np.array(terms), np.array([signs[: len(terms)], signs[::-1][: len(terms)]])
+    found = exact_sums(entries.__matmul__, len(terms), values)
+    assert_allclose(found, [fsum(row * values) for row in entries], rtol=1e-15, atol=0)
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=12), st.randoms(use_true_random=False))

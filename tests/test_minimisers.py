@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 from graphs import connected
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import Table
@@ -46,7 +46,12 @@ def test_the_minimiser_is_the_one_scipy_finds(loss: MarginLoss, beta: float) -> 
 @settings(max_examples=15)
 def test_the_gradient_vanishes_at_the_minimiser(loss: MarginLoss, seed: int, n_actions: int) -> None:
     data = connected(n_actions, 10, seed)
-    u = minimise(data, loss, 0.7).log_ratio
+    try:
+        u = minimise(data, loss, 0.7).log_ratio
+    except ValueError as refusal:
+        if not loss.flipped or "is not bounded below" not in str(refusal):
+            raise
+        reject()  # test_robust_dpo asks of every cut whether it is so
     pull = data.weights * loss.slope(u[data.winners] - u[data.losers], 0.7)
     gradient = np.bincount(data.winners, pull, n_actions) - np.bincount(data.losers, pull, n_actions)
     assert_allclose(gradient, 0, atol=1e-9 * data.weights.sum())
