@@ -315,6 +315,7 @@ POSIX = pytest.mark.skipif(os.name != "posix", reason="signals and process group
 
 
 @POSIX
+@pytest.mark.slow
 @pytest.mark.parametrize("whom", ["the group, as a terminal does", "the caller alone, as Jupyter may"])
 def test_an_interrupt_leaves_no_process(whom: str, sweeping: tuple[subprocess.Popen[str], Path]) -> None:
     caller, _ = sweeping
@@ -325,6 +326,7 @@ def test_an_interrupt_leaves_no_process(whom: str, sweeping: tuple[subprocess.Po
 
 
 @POSIX
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_caller_that_is_killed_leaves_no_process(number: signal.Signals, sweeping: tuple[subprocess.Popen[str], Path]) -> None:
     caller, _ = sweeping
@@ -334,6 +336,7 @@ def test_a_caller_that_is_killed_leaves_no_process(number: signal.Signals, sweep
 
 
 @POSIX
+@pytest.mark.slow
 def test_a_worker_that_is_killed_leaves_no_process(sweeping: tuple[subprocess.Popen[str], Path]) -> None:
     caller, _ = sweeping
     worker = next(process for process in alive_in_group(caller.pid) if process.num_threads() > 1 and process.pid != caller.pid)

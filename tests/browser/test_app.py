@@ -257,6 +257,7 @@ def test_a_page_fetches_nothing_elsewhere_and_its_kernel_ends_when_it_is_closed(
     context.close()
 
 
+@pytest.mark.slow
 def test_who_vanished_is_culled_and_who_listens_is_not_and_all_that_is_said_is_the_address(
     browser: Browser, tmp_path: Path
 ) -> None:

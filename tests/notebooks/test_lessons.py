@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-import lab
 import nbformat
 import pytest
 from nbclient import NotebookClient
@@ -18,7 +17,6 @@ def read(path: Path) -> nbformat.NotebookNode:
 
 
 @every_lesson
-@pytest.mark.skipif(lab.CHROMIUM is not None, reason="tests/browser runs the lessons, in a real JupyterLab")
 def test_runs(path: Path) -> None:
     notebook = read(path)
     NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(NOTEBOOKS)}}).execute()

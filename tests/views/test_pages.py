@@ -110,6 +110,7 @@ def test_pages_are_written_where_asked(tmp_path: Path, capsys: pytest.CaptureFix
     assert "no view is named psi_kurve; the views are" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_several_pages_are_drawn_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = ["collapse", "psi_curve"]
     assert cli.main(["pages", *names, "--out", str(tmp_path), "--stops", "3"]) == 0
