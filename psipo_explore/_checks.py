@@ -12,6 +12,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from contextlib import suppress
 from math import prod
 from operator import index
+from pathlib import Path
 from reprlib import Repr
 from typing import Any, SupportsIndex, TypeVar
 
@@ -233,6 +234,11 @@ def instance(name: str, value: _T, kind: type | tuple[type, ...], expected: str)
     if not isinstance(value, kind):
         raise TypeError(f"{name} = {shown(value)}, must be {expected}")
     return value
+
+
+def path(given: str | os.PathLike[str]) -> Path:
+    """A file's place."""
+    return Path(instance("path", given, (str, os.PathLike), "a path"))
 
 
 def weights(values: ArrayLike) -> Array:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -182,8 +181,9 @@ class Comparisons:
         (4, np.float64(3727.0))
         """
         columns = {"winner": winner, "loser": loser, "context": context, "weight": weight}
-        rows = csv_rows(Path(path), {role: name for role, name in columns.items() if name is not None})
-        return cls(*indexed(Path(path).name, rows))
+        path = checks.path(path)
+        rows = csv_rows(path, {role: name for role, name in columns.items() if name is not None})
+        return cls(*indexed(path.name, rows))
 
     @classmethod
     def from_jsonl(cls, path: str | os.PathLike[str]) -> Comparisons:
@@ -207,12 +207,14 @@ class Comparisons:
         Examples
         --------
         >>> import tempfile
+        >>> from pathlib import Path
         >>> with tempfile.NamedTemporaryFile("r+", suffix=".jsonl") as file:
         ...     _ = Path(file.name).write_text('{"prompt": "2 + 2", "chosen": "4", "rejected": "5"}')
         ...     Comparisons.from_jsonl(file.name).actions
         ('4', '5')
         """
-        return cls(*indexed(Path(path).name, jsonl_rows(Path(path))))
+        path = checks.path(path)
+        return cls(*indexed(path.name, jsonl_rows(path)))
 
     @classmethod
     def from_preferences(cls, p: ArrayLike, *, mu: ArrayLike | None = None) -> Comparisons:

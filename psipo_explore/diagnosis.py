@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -313,12 +312,13 @@ def diagnose_file(
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> with tempfile.NamedTemporaryFile("r+", suffix=".csv") as file:
     ...     _ = Path(file.name).write_text("prompt,chosen,rejected\n2 + 2,4,5\n")
     ...     diagnose_file(file.name).vanishing
     1
     """
-    path, columns = Path(path), {"context": prompt, "winner": chosen, "loser": rejected}
+    path, columns = checks.path(path), {"context": prompt, "winner": chosen, "loser": rejected}
     readers: dict[str, Callable[..., Iterator[Row]]] = {".csv": csv_rows, ".jsonl": jsonl_rows, ".ndjson": jsonl_rows}
     skipped = Skipped()
     reader = csv_rows if path.is_dir() else readers.get(path.suffix.lower())  # which says what is wrong with a folder

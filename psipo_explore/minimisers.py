@@ -145,6 +145,7 @@ def minimise(data: Comparisons, loss: MarginLoss, beta: ArrayLike, *, pi_ref: Ar
     if not data.winners.size:
         raise ValueError("data holds no comparison, must hold at least one: without any there is no loss")
     beta = checks.beta_in_training(beta)
+    checks.require_fits("beta", (*beta.shape, data.n_actions))
     reference = context_policy(data, pi_ref)
 
     if loss.flipped:

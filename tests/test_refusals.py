@@ -22,6 +22,7 @@ from psipo_explore import (
     train,
 )
 from psipo_explore import _checks as checks
+from psipo_explore.diagnosis import diagnose_file
 from psipo_explore.few_samples import collapse_probability, expected_policy, preference_law
 
 LONG = "x" * 20_000_000
@@ -68,6 +69,9 @@ BARE: list[tuple[str, Callable[[], object]]] = [
     ("pi_ref holds object values", lambda: kl_divergence([0.5, 0.5], None)),  # type: ignore[arg-type]
     ("winners is ragged", lambda: Comparisons([[1], [1, 2]], [1], ("a", "b"), [1.0], [0, 0])),  # type: ignore[arg-type]
     ("mu is ragged", lambda: collapse_probability(EVEN, LOGIT, n=1, mu=[[1], [1, 2]])),  # type: ignore[list-item]
+    ("path = None", lambda: Comparisons.from_csv(None, winner="a", loser="b")),  # type: ignore[arg-type]
+    ("path = 3", lambda: Comparisons.from_jsonl(3)),  # type: ignore[arg-type]
+    ("path = None", lambda: diagnose_file(None)),  # type: ignore[arg-type]
     ("pairs is ragged", lambda: tournament([(0, 1), (0,)], 2)),  # type: ignore[list-item]
 ]
 
@@ -106,6 +110,7 @@ TOO_LARGE: list[tuple[str, Callable[[], object]]] = [
     ("actions", lambda: MILLION.preferences(prior=1.0)),
     ("n", lambda: Comparisons.sample(EVEN, HUGE, rng=np.random.default_rng(0))),
     ("seeds", lambda: train(D1, IPO, 1.0, seeds=HUGE)),
+    ("beta", lambda: minimise(D1, IPO, repeated(1.0, HUGE))),
     ("beta", lambda: train(D1, IPO, np.ones(10**6), record_every=1)),
     ("record_every", lambda: train(D1, IPO, 1.0, steps=HUGE, record_every=1)),
     ("batch_size", lambda: train(D1, IPO, 1.0, batch_size=HUGE)),
