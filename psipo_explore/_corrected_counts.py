@@ -59,11 +59,13 @@ class CorrectedCounts:
         won = counts > 0
         return Comparisons(winners[won], losers[won], data.actions, counts[won], data.contexts)
 
-    def won(self, n_actions: int) -> tuple[Indices, Indices]:
-        """Winners and losers of the graph that says what vanishes: both ways round in a component with a negative count."""
-        component = components(self.first, self.second, n_actions, "weak")[self.first]
-        negative = np.isin(component, component[(self.wins < 0) | (self.losses < 0)])
-        forward, backward = (self.wins > 0) | negative, (self.losses > 0) | negative
+    def won(self) -> tuple[Indices, Indices]:
+        """Winners and losers of the graph that says what vanishes, for counts that have a minimum.
+
+        Its circulation runs along each pair with a count that is not positive, against that count, and so along a cycle of
+        positive ones: negative counts tie nothing together that is not tied already.
+        """
+        forward, backward = self.wins > 0, self.losses > 0
         winners = np.concatenate([self.first[forward], self.second[backward]])
         losers = np.concatenate([self.second[forward], self.first[backward]])
         return winners, losers
@@ -124,7 +126,7 @@ def _corrected(won: Array, lost: Array, flipped: float) -> Array:
 
 def corrected_blocks(data: Comparisons, counts: CorrectedCounts) -> tuple[Indices, Mask, Mask]:
     """As `minimisers.blocks_of`, of robust DPO's loss."""
-    winners, losers = counts.won(data.n_actions)
+    winners, losers = counts.won()
     blocks = components(winners, losers, data.n_actions, "strong")
     across = blocks[winners] != blocks[losers]
     inside = blocks[data.winners] == blocks[data.losers]

@@ -112,6 +112,8 @@ PHI: Mapping[str, tuple[Callable[[Number], Number], Callable[[Number], Number]]]
     "cDPO 0.1": (lambda x: _sigma(x) - (1 - mpf(0.1)), _logistic_curvature),
     "cDPO 1e-09": (lambda x: _sigma(x) - (1 - mpf(1e-9)), _logistic_curvature),
     "ODPO 2.5": (lambda x: -_sigma(mpf(2.5) - x), lambda x: _logistic_curvature(x - mpf(2.5))),
+    "cDPO 0": (lambda x: -_sigma(-x), _logistic_curvature),
+    "ODPO 0": (lambda x: -_sigma(-x), _logistic_curvature),
     "robust DPO 0.1": (lambda x: _sigma(x) - (1 - mpf(0.1)) / (1 - 2 * mpf(0.1)), _logistic_curvature),
     "exponential": (lambda x: -mp.exp(-x), lambda x: mp.exp(-x)),
     "IPO": (lambda x: 2 * x - 1, lambda x: mpf(2)),

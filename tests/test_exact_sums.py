@@ -176,3 +176,11 @@ def test_rounding_is_bounded_by_what_is_summed() -> None:
     assert score.rounding is not None
     assert_allclose(score.rounding[:2], 4 * 2.0**-52 * np.log(9) / 3, rtol=1e-12)
     assert_array_equal(score.place, 0)
+
+
+@pytest.mark.parametrize("n_actions", [3, 700])  # one block of rows, and several
+def test_without_a_table_rounding_is_bounded_alike(n_actions: int) -> None:
+    rewards = np.random.default_rng(0).normal(size=n_actions)
+    by_table = expected_psi(psipo.bradley_terry(rewards), PROBIT).rounding
+    assert by_table is not None
+    assert_allclose(psipo.expected_psi_bradley_terry(rewards, PROBIT).rounding, by_table, rtol=1e-9)

@@ -164,7 +164,7 @@ def test_kl_divergence() -> None:
 def test_cyclic_share_refuses_what_it_cannot_measure() -> None:
     with pytest.raises(ValueError, match=r"^psi 'log' is not odd"):
         cyclic_share(EVEN, LOG)
-    with pytest.raises(ValueError, match=r"^p\[0, 1\] = 1, makes the flow infinite"):
+    with pytest.raises(ValueError, match=r"^p\[0, 1\] = 1, makes the flow infinite under psi 'logit'"):
         cyclic_share(SURE, LOGIT)
     assert cyclic_share(SURE, LOGIT, mu=[1.0, 0.0]) == 0
     assert cyclic_share(SURE, IDENTITY) == pytest.approx(0)

@@ -1,6 +1,8 @@
 """The solver behind minimisers and rewards: right however unlike the weights are, or refused."""
 
 import warnings
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -53,9 +55,10 @@ def test_light_comparisons_that_saturate_share_the_margin() -> None:
         assert_is_the_minimiser(data, DPO, u)
 
 
-@pytest.mark.parametrize("loss", [odpo(2.5), DPO, cdpo(0.1)], ids=lambda loss: loss.name)
-def test_pulls_that_saturate_cancel_in_full_though_their_sum_has_more_bits_than_a_float(loss: MarginLoss) -> None:
+@pytest.mark.parametrize("of", [partial(odpo, 2.5), partial(odpo, 0.0), partial(cdpo, 0.1), partial(cdpo, 0.0)])
+def test_pulls_that_saturate_cancel_in_full_though_their_sum_has_more_bits_than_a_float(of: Callable[[], MarginLoss]) -> None:
     """Two of 1 and one of 1e-11 cross one cut; two of 1 and 2 cross another against one of 3."""
+    loss = of()
     ring = [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 0), (0, 2), (3, 5)]
     data = Comparisons.from_pairs(ring, weights=[1, 1, 1e5, 1, 10, 1, 1, 1e-11])
     assert_is_the_minimiser(data, loss, minimise(data, loss, 1.0).log_ratio)

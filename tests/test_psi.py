@@ -107,7 +107,7 @@ def test_of_log_odds_beyond_what_a_probability_can_hold() -> None:
     assert whole.of_log_odds(1.0).dtype == np.float64
     bare = Psi.from_callable(lambda q: np.log(q / (1 - q)), name="bare")
     assert_allclose(bare.of_log_odds([-700.0, 700.0]), [-700, 700])
-    with pytest.raises(ValueError, match=r"^log_odds = 800, is too far out"):
+    with pytest.raises(ValueError, match=r"^log_odds = 800, is too far out to tell from certainty under psi 'bare'$"):
         bare.of_log_odds(800.0)
     with pytest.raises(ValueError, match=r"^log_odds\[1\] = inf, must be finite"):
         LOGIT.of_log_odds([0.0, np.inf])
@@ -192,6 +192,11 @@ def test_functions_that_are_no_psi_are_refused_with_the_place() -> None:
     refused(r"^f's limit as q nears 0 cannot be told", lambda q: -1 / math.log(q / 2) if q > 0 else math.nan)
     refused(r"^f's limit as q nears 0 cannot be told", lambda q: np.tan(np.pi * (q - 0.5)))
     refused(r"^f's limit as q nears 0 cannot be told", lambda q: math.exp(0.005 * math.log(q)))
+
+
+def test_a_name_that_is_no_text_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"^name = 3, must be a text$"):
+        Psi.from_callable(np.sqrt, name=3)  # type: ignore[arg-type]
 
 
 def test_false_claims_about_a_psi_are_refused() -> None:
