@@ -407,11 +407,10 @@ def discopop(temperature: float) -> MarginLoss:
 
 
 def _rounding_of_product(a: Array, b: Array) -> Array:
-    """What a·b in float64 is short of the product: exact where nothing over- or underflows (Dekker 1971)."""
+    """What a·b in float64 is short of the product: exact where nothing over- or underflows, else maybe NaN (Dekker 1971)."""
     with np.errstate(over="ignore", invalid="ignore"):
         (a_high, a_low), (b_high, b_low) = _halves(a), _halves(b)
-        short = a_low * b_low - (((a * b - a_high * b_high) - a_low * b_high) - a_high * b_low)
-    return np.nan_to_num(short, nan=0.0, posinf=0.0, neginf=0.0)
+        return np.asarray(a_low * b_low - (((a * b - a_high * b_high) - a_low * b_high) - a_high * b_low))
 
 
 def _halves(a: Array) -> tuple[Array, Array]:

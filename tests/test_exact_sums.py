@@ -28,11 +28,24 @@ def test_a_sum_is_rounded_once(terms: list[float]) -> None:
     assert abs(exact_sum(np.array(terms)) - fsum(terms)) <= 2.0**-52 * abs(fsum(terms)) + 1e-28 * largest
 
 
-@given(st.lists(st.floats(-1, 1), min_size=1, max_size=9), st.lists(st.sampled_from([-1.0, 0.0, 1.0]), min_size=9, max_size=9))
-def test_sums_of_signed_terms_are_exact_however_much_cancels(terms: list[float], signs: list[float]) -> None:
-    values, entries = np.array(terms), np.array([signs[: len(terms)], signs[::-1][: len(terms)]])
-    found = exact_sums(entries.__matmul__, len(terms), values)
+CANCELLING = st.builds(lambda n, unit: n * unit, st.integers(-9, 9), st.sampled_from([0.1, 0.01, 1e-11, 2.0**-60, 3e-30]))
+
+
+@given(st.lists(CANCELLING | st.floats(-1, 1), min_size=1, max_size=9), st.data())
+def test_sums_of_signed_terms_are_exact_however_much_cancels(terms: list[float], data: st.DataObject) -> None:
+    values = np.array([*terms, *data.draw(st.permutations(terms))])
+    signs = st.lists(st.sampled_from([-1.0, 0.0, 1.0]), min_size=values.size, max_size=values.size)
+    entries = np.array([[1.0] * len(terms) + [-1.0] * len(terms), data.draw(signs), data.draw(signs)])
+    found = exact_sums(entries.__matmul__, values.size, values)
     assert_allclose(found, [fsum(row * values) for row in entries], rtol=1e-15, atol=0)
+
+
+@pytest.mark.parametrize("n", [100, 10_000])
+def test_many_terms_add_up_as_few_do(n: int) -> None:
+    terms = np.random.default_rng(0).uniform(0.5, 1, (20, n)) * np.random.default_rng(1).choice([1, 1, -1], (20, n))
+    assert_allclose(exact_sum(terms), [fsum(row) for row in terms], rtol=2.0**-52, atol=0)
+    shuffled = np.random.default_rng(2).permuted(terms, axis=1)
+    assert_array_equal(exact_sum(shuffled), exact_sum(terms))
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=12), st.randoms(use_true_random=False))
@@ -178,9 +191,24 @@ def test_rounding_is_bounded_by_what_is_summed() -> None:
     assert_array_equal(score.place, 0)
 
 
-@pytest.mark.parametrize("n_actions", [3, 700])  # one block of rows, and several
-def test_without_a_table_rounding_is_bounded_alike(n_actions: int) -> None:
-    rewards = np.random.default_rng(0).normal(size=n_actions)
-    by_table = expected_psi(psipo.bradley_terry(rewards), PROBIT).rounding
-    assert by_table is not None
-    assert_allclose(psipo.expected_psi_bradley_terry(rewards, PROBIT).rounding, by_table, rtol=1e-9)
+@pytest.mark.parametrize("psi", [LOGIT, IDENTITY, PROBIT], ids=lambda psi: psi.name)
+@pytest.mark.parametrize("n_actions", [3, 700])  # one block of rows or several; a table or Chebyshev's polynomials
+def test_without_a_table_rounding_is_bounded_and_nothing_is_certain(psi: psipo.Psi, n_actions: int) -> None:
+    rewards = 3 + np.random.default_rng(0).normal(size=n_actions)
+    by_table = expected_psi(psipo.bradley_terry(rewards), psi)
+    score = psipo.expected_psi_bradley_terry(rewards, psi)
+    assert score.rounding is not None
+    assert by_table.rounding is not None
+    assert (np.abs(score.value - by_table.value) <= score.rounding + by_table.rounding).all()
+    assert (score.rounding < 1e-13 * (1 + np.abs(rewards))).all()
+    assert_array_equal(score.place, np.zeros(n_actions))
+
+
+def test_each_action_has_the_rounding_of_its_own_sum() -> None:
+    p = tournament([(0, 1)], 3, 0.9)
+    p[0, 2], p[2, 0] = 0.99, 0.01
+    of_sum = np.array([np.log(9) + np.log(99), np.log(9), np.log(99)]) / 3
+    assert_allclose(expected_psi(p, LOGIT).rounding, 4 * 2.0**-52 * of_sum, rtol=1e-12)
+    mu = [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+    sure = tournament([(0, 1)], 3, 1.0)
+    assert_array_equal(expected_psi(sure, LOGIT, mu=mu).place, [[1, 0, 1], [0, 0, 0]])

@@ -15,7 +15,7 @@ from oracles import Table, minimiser_near
 import psipo_explore as psipo
 from psipo_explore import DPO, IPO, Comparisons, MarginLoss, _laplacians, _potentials, minimise
 from psipo_explore._laplacians import Springs
-from psipo_explore.losses import EXPONENTIAL, SQUARED, cdpo, odpo
+from psipo_explore.losses import EXPONENTIAL, SQUARED, cdpo, odpo, robust_dpo
 
 ACCEPTED = [IPO, SQUARED, DPO, odpo(2.5), cdpo(0.1), cdpo(1e-9), EXPONENTIAL]
 every_accepted_loss = pytest.mark.parametrize("loss", ACCEPTED, ids=lambda loss: loss.name)
@@ -66,6 +66,14 @@ def test_pulls_that_saturate_cancel_in_full_though_their_sum_has_more_bits_than_
     light = [(9, 10), (19, 0), (18, 0)]
     data = Comparisons.from_pairs([*heavy, *light], actions=range(20), weights=[1e12] * 18 + [3, 1, 2])
     assert_is_the_minimiser(data, loss, minimise(data, loss, 1.0).log_ratio)
+
+
+def test_robust_dpo_near_the_end_of_what_has_a_minimum_is_exact() -> None:
+    """Round a ring nine times against once is too much for a tenth of flipped labels."""
+    for short_by in (1e-1, 1e-3, 1e-4):
+        loss = robust_dpo(0.1)
+        data = Comparisons.from_pairs([(0, 1), (1, 2), (2, 3), (3, 0)], weights=[1, 1.5, 2, 9 - short_by])
+        assert_is_the_minimiser(data, loss, minimise(data, loss, 1.0).log_ratio)
 
 
 def test_a_last_step_of_a_millionth_of_a_long_margin_is_not_yet_rest() -> None:

@@ -194,13 +194,19 @@ def test_functions_that_are_no_psi_are_refused_with_the_place() -> None:
     refused(r"^f's limit as q nears 0 cannot be told", lambda q: math.exp(0.005 * math.log(q)))
 
 
-def test_a_name_that_is_no_text_is_refused() -> None:
+def test_what_is_no_text_no_truth_value_and_no_table_is_refused() -> None:
     with pytest.raises(TypeError, match=r"^name = 3, must be a text$"):
         Psi.from_callable(np.sqrt, name=3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^name = 3, must be a text$"):
+        Psi(3, np.sqrt, latex="q", at_zero=0, at_one=1)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^odd = 3, must be True or False$"):
+        Psi("root", np.sqrt, latex="q", at_zero=0, at_one=1, odd=3)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^p has shape \(2, 3\), "):
+        LOGIT.of_table(np.full((2, 3), 0.5))
 
 
 def test_false_claims_about_a_psi_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"^odd = True"):
+    with pytest.raises(ValueError, match=r"^odd = True, but square\(q\) \+ square\(1 - q\) is not constant$"):
         Psi("square", np.square, latex="q^2", at_zero=0, at_one=1, odd=True)
     with pytest.raises(ValueError, match=r"^odd = True"):
         Psi("log", np.log, latex="", at_zero=-np.inf, at_one=0, odd=True)
