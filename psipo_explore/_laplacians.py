@@ -23,6 +23,8 @@ _CG_RESIDUAL_ALONG_TREE = 1e-12
 _THIN = 5.5  # entries of the Laplacian for each action up to which it is a chain or a grid
 _FEW = 100  # actions whose Laplacian is factorised at once
 _MOST_STEPS_OF_PATHS = 5_000_000  # entries of T that patience holds: half a second a step
+_STEPS_OF_A_CALL = 500  # entries that take as long to write as NumPy takes to be called
+_FARTHEST = 1e300  # that a step can go without leaving float64
 _TINY = float(np.finfo(float).tiny)  # a curvature below has lost digits
 _EPS = float(np.finfo(float).eps)
 
@@ -43,12 +45,12 @@ class Pulls(NamedTuple):
 
 @dataclass(frozen=True)
 class Springs:
-    """Comparisons as springs between actions; a ridge ties each action to the ground by one more."""
+    """Comparisons as springs between actions; a ridge, shape (K,), ties each action to the ground by one more."""
 
     winners: Indices
     losers: Indices
     component: Indices
-    ridge: float
+    ridge: Array
 
     @property
     def n_actions(self) -> int:
@@ -88,7 +90,7 @@ class Springs:
         Raises
         ------
         RuntimeError
-            If the matrix is singular.
+            If the matrix is singular, or so nearly that x leaves float64.
         """
         from scipy import sparse
 
@@ -113,8 +115,8 @@ class Springs:
         from scipy import sparse
 
         degree, free = matrix.diagonal(), np.ones(b.size, dtype=bool)
-        if self.ridge <= _EPS * degree.max():
-            free[self._best_knit(degree)] = False
+        ground = self._best_knit(degree)
+        free[ground] = self.ridge[ground] > _EPS * degree[ground]
         x = np.zeros(b.size)
         factors = sparse.linalg.splu(
             matrix[free][:, free],
@@ -123,6 +125,8 @@ class Springs:
             options={"SymmetricMode": True},
         )
         x[free] = factors.solve(b[free])
+        if not (np.abs(x) < _FARTHEST).all():
+            raise RuntimeError("a pivot is lost in rounding")
         return self.centred(x)
 
     def _best_knit(self, degree: Array) -> Indices:
@@ -134,7 +138,7 @@ class Springs:
     def tree(self, x: Array, at: Pulls) -> Tree | None:
         """The heaviest spanning tree; None if its paths are too long to write down, or a curvature is too small."""
         ground = self.n_actions
-        if self.ridge:
+        if self.ridge.any():
             held = np.arange(ground)
             at = _joined(at, self._pulls_of_ridge(x))
             heaviness = at.curvature
@@ -143,24 +147,18 @@ class Springs:
             heaviness = np.append(at.curvature, np.full(held.size, -1.0))  # anchors come last
         first = np.concatenate([self.winners, held])
         second = np.concatenate([self.losers, np.full(held.size, ground)])
-        edges, parent = _heaviest_tree(first, second, heaviness, ground + 1)
-        paths = _paths_from_the_last(first, second, edges, parent)
-        moving = heaviness[edges] >= 0
-        if paths is None or (heaviness[edges[moving]] < _TINY).any():
+        rooted = _RootedTree.heaviest(first, second, heaviness)
+        of_edge = heaviness[rooted.edge[:ground]]
+        if (of_edge[of_edge >= 0] < _TINY).any():
             return None
-        paths = paths[:, np.flatnonzero(moving)]
-        first, second = first[: at.curvature.size], second[: at.curvature.size]
-        steps = np.diff(paths.indptr)
-        if (steps[first] + steps[second]).sum() > _MOST_STEPS_OF_PATHS:
-            return None
-        crossing = paths[first] - paths[second]
-        crossing.eliminate_zeros()
-        return Tree(paths[:ground], crossing, at, heaviness[edges[moving]])
+        n = at.curvature.size
+        crossing = rooted.paths(first[:n], second[:n])
+        return None if crossing is None else Tree(rooted, crossing, at, np.where(of_edge >= 0, of_edge, np.inf))
 
     def _pulls_of_ridge(self, x: Array) -> Pulls:
         """Of the springs that tie each action to the ground."""
         pull, nothing = self.ridge * x, np.zeros(x.size)
-        return Pulls(nothing, nothing, pull, 2 * _EPS * np.abs(pull), np.full(x.size, self.ridge))
+        return Pulls(nothing, nothing, pull, 2 * _EPS * np.abs(pull), self.ridge)
 
 
 @dataclass(frozen=True)
@@ -169,24 +167,24 @@ class Tree:
 
     Parameters
     ----------
-    paths : sparse array, shape (K, E)
-        P: ±1 where the path from the ground to an action runs along a tree edge, so that x = P d for the margins d.
-    crossing : sparse array, shape (N, E)
-        T = B P: ±1 where a comparison crosses the cut that opens when a tree edge is taken out.
+    rooted : _RootedTree
+        Of K actions and the ground.
+    crossing : sparse array, shape (N, K)
+        T: ±1 where a comparison crosses the cut that opens when the edge above an action is taken out.
     at : Pulls
         Of each comparison.
-    heaviness : ndarray, shape (E,)
-        Curvature of each tree edge. No comparison that crosses its cut has more, so that Tᵀ diag(c) T, scaled by it, is
-        well conditioned however unlike the curvatures are.
+    heaviness : ndarray, shape (K,)
+        Curvature of the edge above each action. No comparison that crosses its cut has more, so that Tᵀ diag(c) T, scaled by
+        it, is well conditioned however unlike the curvatures are. Infinite where that edge is an anchor, which does not give.
     """
 
-    paths: Any
+    rooted: _RootedTree
     crossing: Any
     at: Pulls
     heaviness: Array
 
     def step(self) -> Array:
-        """Newton's step: (Tᵀ diag(c) T) d = −Tᵀf and Δx = P d.
+        """Newton's step: (Tᵀ diag(c) T) d = −Tᵀf for the margins d along the tree, and Δx by adding them up.
 
         Cuts that balance to rounding have nothing left to do, and do not hide the others.
         """
@@ -197,12 +195,12 @@ class Tree:
         b = -scale * np.where(np.abs(cut) > rounding, cut, 0.0)
         largest = np.abs(b).max(initial=0.0)
         if largest == 0:
-            return np.zeros(self.paths.shape[0])
+            return np.zeros(b.size)
         half = sparse.diags_array(np.sqrt(self.at.curvature)) @ self.crossing @ sparse.diags_array(scale)
         transposed = half.T.tocsr()
         scaled = sparse.linalg.LinearOperator((b.size, b.size), matvec=lambda d: transposed @ (half @ d))
         d, _ = sparse.linalg.cg(scaled, b / largest, rtol=_CG_RESIDUAL_ALONG_TREE, atol=0.0, maxiter=_CG_STEPS)
-        return np.asarray(self.paths @ (largest * scale * d))
+        return self.rooted.heights(largest * scale * d)
 
     @cached_property
     def cuts(self) -> tuple[Array, Array]:
@@ -219,41 +217,71 @@ class Tree:
     def blur(self) -> Array:
         """By how much that rounding may move the margin across each cut, shape (E,)."""
         _, rounding = self.cuts
-        return np.asarray(rounding / (abs(self.crossing).T @ self.at.curvature))
+        stiffness = abs(self.crossing).T @ self.at.curvature
+        return np.asarray(np.divide(rounding, stiffness, out=np.zeros_like(rounding), where=stiffness > 0))
 
 
 def _joined(one: Pulls, other: Pulls) -> Pulls:
     return Pulls(*(np.concatenate(both) for both in zip(one, other, strict=True)))
 
 
-def _heaviest_tree(first: Indices, second: Indices, heaviness: Array, n_nodes: int) -> tuple[Indices, Indices]:
-    """Edges of the spanning tree of largest weight, and each node's parent on its way to the last node."""
-    from scipy import sparse
-    from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
+@dataclass(frozen=True)
+class _RootedTree:
+    """A spanning tree that hangs from its last node: each node's parent, the edge to it, and +1 where that starts at the node."""
 
-    order = np.argsort(-heaviness, kind="stable")
-    low, high = np.minimum(first, second)[order], np.maximum(first, second)[order]
-    _, heaviest = np.unique(low * n_nodes + high, return_index=True)  # of the edges between the same two nodes
-    places = heaviest + 1.0  # in the order; 0 would be no edge
-    ends = (low[heaviest].astype(np.int32), high[heaviest].astype(np.int32))  # SciPy before 1.16 takes no others
-    graph = sparse.coo_array((places, ends), shape=(n_nodes, n_nodes))
-    tree = minimum_spanning_tree(graph.tocsr())
-    _, parent = breadth_first_order(tree, n_nodes - 1, directed=False)
-    return order[tree.data.astype(np.intp) - 1], np.asarray(parent, dtype=np.intp)
+    parent: Indices
+    edge: Indices
+    sign: Array
 
+    @classmethod
+    def heaviest(cls, first: Indices, second: Indices, heaviness: Array) -> _RootedTree:
+        """Of all spanning trees of the edges (first, second)."""
+        from scipy import sparse
+        from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 
-def _paths_from_the_last(first: Indices, second: Indices, edges: Indices, parent: Indices) -> Any | None:
-    """±1 where the path from the last node to a node runs along an edge of the tree; None if that is too much."""
-    from scipy import sparse
+        root = int(max(first.max(), second.max()))
+        order = np.argsort(-heaviness, kind="stable")
+        low, high = np.minimum(first, second)[order], np.maximum(first, second)[order]
+        _, heaviest = np.unique(low * (root + 1) + high, return_index=True)  # of the edges between the same two nodes
+        places = heaviest + 1.0  # in the order; 0 would be no edge
+        ends = (low[heaviest].astype(np.int32), high[heaviest].astype(np.int32))  # SciPy before 1.16 takes no others
+        graph = sparse.coo_array((places, ends), shape=(root + 1, root + 1))
+        tree = minimum_spanning_tree(graph.tocsr())
+        _, parent = breadth_first_order(tree, root, directed=False)
+        parent = np.asarray(parent, dtype=np.intp)
+        parent[root] = root
+        edges = order[tree.data.astype(np.intp) - 1]
+        child = np.where(parent[first[edges]] == second[edges], first[edges], second[edges])
+        edge = np.full(root + 1, -1)
+        edge[child] = edges
+        return cls(parent, edge, np.where(first[edge] == np.arange(root + 1), 1.0, -1.0))
 
-    n_nodes = parent.size
-    a, b = first[edges], second[edges]
-    child = np.where(parent[a] == b, a, b)
-    sign = np.where(child == a, 1.0, -1.0)
-    paths = sparse.csr_array((sign, (child, np.arange(edges.size))), shape=(n_nodes, edges.size))
-    up = sparse.csr_array((np.ones(edges.size), (child, parent[child])), shape=(n_nodes, n_nodes))
-    while up.nnz:  # paths of 1, 2, 4, … edges
-        paths, up = paths + up @ paths, up @ up
-        if paths.nnz > _MOST_STEPS_OF_PATHS:
-            return None
-    return paths
+    def heights(self, margins: Array) -> Array:
+        """How far each node but the root is above it, shape (K,), given the margin along the edge above each."""
+        height, above = np.append(self.sign[:-1] * margins, 0.0), self.parent
+        while (above != self.parent[-1]).any():  # sums over paths of 1, 2, 4, … edges
+            height, above = height + height[above], above[above]
+        return np.asarray(height[:-1])
+
+    def paths(self, first: Indices, second: Indices) -> Any | None:
+        """±1 where the path from first to second runs along the edge above a node, shape (N, K); None if that is too much."""
+        from scipy import sparse
+
+        depth = self.heights(self.sign[:-1])
+        depth = np.append(depth, 0.0)
+        here, there, which = first, second, np.arange(first.size)
+        rows, columns, signs, steps = [], [], [], 0
+        while which.size:
+            climbs = depth[here] >= depth[there]
+            node = np.where(climbs, here, there)
+            rows.append(which)
+            columns.append(node)
+            signs.append(np.where(climbs, self.sign[node], -self.sign[node]))
+            here, there = np.where(climbs, self.parent[here], here), np.where(climbs, there, self.parent[there])
+            apart = here != there
+            here, there, which = here[apart], there[apart], which[apart]
+            steps += max(which.size, _STEPS_OF_A_CALL)
+            if steps > _MOST_STEPS_OF_PATHS:
+                return None
+        entries = (np.concatenate(signs), (np.concatenate(rows), np.concatenate(columns)))
+        return sparse.coo_array(entries, shape=(first.size, self.parent.size - 1)).tocsr()

@@ -6,7 +6,7 @@ log(1 + r), which lowers the sum from wherever it starts (Bach 2010, "Self-conco
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -18,15 +18,17 @@ from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import MarginLoss
 
 _STEPS = 10_000  # in its tail a margin grows by 1 a step, and weights of 1e300 have margins of 700
+_FEW_STEPS = 100  # after which the plain solve has lost its way
 _GRADIENT = 1e-12  # of the pulls that meet in one action
 _GRADIENT_AT_REST = 1e-9  # accepted where rounding lets no step do better
 _MOVE = 1e-6  # of a margin, in proportion to it, that is too much for a minimum
 _MOVE_AT_REST = 1e-8  # in a Newton step: the next one is beyond float64
+_SHARP = 1e-12  # rounding of a margin, in proportion to it, that the plain solve may leave
 _ALIKE = 1e-4  # share of the largest curvature down to which a linear solve is taken at its word
 _MANY = 2000  # actions beyond which the plain solve is tried before the careful one
 _FAR = 4.0  # moves of a margin beyond which curvature changes past all recognition
-_FARTHEST = 1e300  # that a step can go without leaving float64
 _UNLIKE = 1e300  # ratio of weights beyond which float64 does not hold both
+_LOST = 1e307  # ratio of a ridge and a weight beyond which float64 has not all digits of the smaller
 _EPS = float(np.finfo(float).eps)
 
 
@@ -40,20 +42,25 @@ def convex_potential(data: Comparisons, loss: MarginLoss, inside: Mask, *, ridge
     RuntimeError
         If the steps stop short of the minimum, or rounding alone would move a margin.
     """
-    failure = ""
-    for along_tree in (True,) if data.n_actions <= _MANY else (False, True):
-        objective = _Objective.over(data, loss, inside, ridge, along_tree=along_tree)
-        last = _newton(objective, np.zeros(data.n_actions))
-        failure = objective.failure(last)
-        if not failure:
-            return last.x
-    raise RuntimeError(f"{'the reward was not fitted' if ridge else f'{loss.name} was not minimised'}: {failure}")
+    start = np.zeros(data.n_actions)
+    plain = _Objective.over(data, loss, inside, ridge, along_tree=False)
+    if data.n_actions > _MANY:
+        last = _newton(plain, start, at_most=_FEW_STEPS)
+        if not plain.failure(last):
+            if plain.blur(last) <= _SHARP:
+                return last.x
+            start = last.x
+    careful = replace(plain, along_tree=True)
+    last = _newton(careful, start, at_most=_STEPS)
+    if failure := careful.failure(last):
+        raise RuntimeError(f"{'the reward was not fitted' if ridge else f'{loss.name} was not minimised'}: {failure}")
+    return last.x
 
 
-def _newton(objective: _Objective, x: Array) -> _Iterate:
+def _newton(objective: _Objective, x: Array, *, at_most: int) -> _Iterate:
     """Damped Newton steps from x until they settle, or until none can be taken."""
     current = objective.at(x, move=np.inf)
-    for _ in range(_STEPS):
+    for _ in range(at_most):
         step = objective.newton_step(current)
         if step is None:
             break
@@ -83,7 +90,7 @@ class _Iterate(NamedTuple):
 
 @dataclass(frozen=True)
 class _Objective:
-    """Σ w φ(x[winner] − x[loser]) + ridge ‖x‖²/2, its largest weight from ½ to 1, in each component if no ridge joins them."""
+    """Σ w φ(x[winner] − x[loser]) + ridge ‖x‖²/2, its largest weight from ½ to 1 in each component."""
 
     loss: MarginLoss
     springs: Springs
@@ -94,15 +101,14 @@ class _Objective:
     def over(cls, data: Comparisons, loss: MarginLoss, inside: Mask, ridge: float, *, along_tree: bool) -> _Objective:
         winners, losers, weights = data.winners[inside], data.losers[inside], data.weights[inside]
         component = components(winners, losers, data.n_actions, "weak")
-        group = np.zeros_like(component) if ridge else component
         largest = np.zeros(data.n_actions)
-        np.maximum.at(largest, group[winners], weights)
-        most = largest[group[winners]]
-        _refuse_unlike(weights, most)
-        scale = 2.0 ** int(np.frexp(largest[0])[1])
-        _, exponent = np.frexp(most)
-        share = np.ldexp(weights, -exponent)  # a power of 2, so that counts stay counts
-        return cls(loss, Springs(winners, losers, component, ridge / scale), share, along_tree)
+        np.maximum.at(largest, component[winners], weights)
+        _refuse_unlike(weights, largest[component[winners]])
+        _, exponent = np.frexp(largest)
+        share = np.ldexp(weights, -exponent[component[winners]])  # a power of 2, so that counts stay counts
+        _refuse_lost_ridge(ridge, largest[largest > 0])
+        ridges = np.ldexp(np.full(data.n_actions, ridge), -exponent[component])
+        return cls(loss, Springs(winners, losers, component, ridges), share, along_tree)
 
     @property
     def quadratic(self) -> bool:
@@ -129,10 +135,9 @@ class _Objective:
             if at.imbalance <= _GRADIENT:
                 return None
         try:
-            step = -self.springs.solve(at.curvature, at.gradient, exactly=self.quadratic)
+            return -self.springs.solve(at.curvature, at.gradient, exactly=self.quadratic)
         except RuntimeError:
             return None
-        return step if np.abs(step).max() < _FARTHEST else None
 
     def damping(self, at: _Iterate, step: Array) -> float:
         """By what to shorten a step: not at all where the whole of it surely lowers the sum, else to log(1 + r) of r.
@@ -217,3 +222,10 @@ def _refuse_unlike(weights: Array, most: Array) -> None:
             f"data has weights of {weights[least]:g} and {most[least]:g} tied together, "
             f"must not differ by more than a factor of {_UNLIKE:g}"
         )
+
+
+def _refuse_lost_ridge(ridge: float, weights: Array) -> None:
+    """Refuse a ridge that is lost beside a component's largest weight, or beside which that is lost."""
+    lost = (ridge > 0) & ((ridge / _LOST > weights) | (ridge < weights / _LOST))
+    if lost.any():
+        raise ValueError(f"ridge = {ridge:g} beside a weight of {weights[lost][0]:g}, must be within a factor of {_LOST:g} of it")

@@ -90,12 +90,12 @@ def _require_one_source(data: Comparisons, blocks: Indices, vanishing: Mask) -> 
 
 
 def _descended(data: Comparisons, steps: int) -> Array:
-    n = data.n_actions
-    met = np.bincount(data.winners, data.weights, n) + np.bincount(data.losers, data.weights, n)
-    rate = 2 / max(met.max(), 1e-300)  # σ' ≤ ¼, and a graph Laplacian is at most twice its largest degree
+    n, weights = data.n_actions, data.weights / data.weights.max(initial=0.0)  # one factor in all of them changes no step
+    met = np.bincount(data.winners, weights, n) + np.bincount(data.losers, weights, n)
+    rate = 2 / met.max()  # σ' ≤ ¼, and a graph Laplacian is at most twice its largest degree
     r = np.zeros(n)
     for _ in range(steps):
-        pull = data.weights * DPO.phi_slope(r[data.winners] - r[data.losers])
+        pull = weights * DPO.phi_slope(r[data.winners] - r[data.losers])
         r -= rate * (np.bincount(data.winners, pull, n) - np.bincount(data.losers, pull, n))
     return r
 

@@ -50,3 +50,14 @@ def clumps_on_a_thread(n: int, thread: float) -> Comparisons:
     ends = zip(np.append(first, [0, n]).tolist(), np.append(second, [n, 0]).tolist(), strict=True)
     weights = np.append(np.ones(2 * inside.sum()), [3 * thread, thread])
     return Comparisons.from_pairs(list(ends), actions=range(2 * n), weights=weights)
+
+
+def chain(k: int, decades: float, seed: int) -> tuple[Comparisons, np.ndarray]:
+    """Neighbours compared both ways, so that each margin is the logarithm of their odds; and these margins."""
+    rng = np.random.default_rng(seed)
+    margins = 3 * rng.normal(size=k - 1)
+    won = 10.0 ** rng.uniform(-decades, decades, k - 1)
+    here = np.arange(k - 1)
+    winners, losers = np.append(here, here + 1), np.append(here + 1, here)
+    weights = np.append(won, won * np.exp(-margins))
+    return Comparisons(winners, losers, range(k), weights, np.zeros(k, dtype=int)), margins  # type: ignore[arg-type]

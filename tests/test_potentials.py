@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from graphs import clumps_on_a_thread, connected, random_digraph, strongly_connected
+from graphs import chain, clumps_on_a_thread, connected, random_digraph, strongly_connected
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
@@ -127,7 +127,33 @@ def test_what_hangs_on_a_thread_is_exact() -> None:
         assert_allclose(u[0] - u[150], np.log(3), rtol=1e-10)
 
 
-@pytest.mark.parametrize("ridge", [1e-300, 1e-100, 1e-9, 1e9])
+@pytest.mark.parametrize("decades", [1, 3, 6, 15])
+@pytest.mark.parametrize("n_actions", [1800, 5000])
+def test_a_long_chain_is_exact(n_actions: int, decades: float) -> None:
+    """Its paths to the root would fill the memory; those between neighbours are a step."""
+    data, margins = chain(n_actions, decades, 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        u, of_exponential = (minimise(data, loss, 1.0).log_ratio for loss in (DPO, EXPONENTIAL))
+    assert_allclose(-np.diff(u), margins, atol=1e-11)
+    assert_allclose(-np.diff(of_exponential), margins / 2, atol=1e-11)
+
+
+def test_a_tree_of_thousands_leaks_no_warning() -> None:
+    rng = np.random.default_rng(4)
+    child = np.arange(1, 2500)
+    parent = np.array([rng.integers(max(0, k - 5), k) for k in child])
+    margins = rng.normal(size=child.size)
+    won = 10.0 ** rng.uniform(-15, 15, child.size)
+    pairs = np.append(child, parent), np.append(parent, child)
+    data = Comparisons(*pairs, range(2500), np.append(won, won * np.exp(-10 * margins)), np.zeros(2500, dtype=int))  # type: ignore[arg-type]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        u = minimise(data, DPO, 1.0).log_ratio
+    assert_allclose(u[child] - u[parent], 10 * margins, atol=1e-11)
+
+
+@pytest.mark.parametrize("ridge", [1e-298, 1e-100, 1e-9, 1e9])
 def test_a_ridge_far_from_the_weights_is_exact(ridge: float) -> None:
     """Two components: the ridge holds the mean of each at 0, however weak it is."""
     pairs = [("a", "b"), ("b", "a"), ("c", "d"), ("d", "c")]
@@ -182,7 +208,7 @@ def test_a_singular_matrix_is_no_minimum(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_tree_whose_curvature_has_lost_its_digits_is_none() -> None:
-    springs = Springs(np.array([0, 1]), np.array([1, 2]), np.zeros(3, dtype=np.intp), 0.0)
+    springs = Springs(np.array([0, 1]), np.array([1, 2]), np.zeros(3, dtype=np.intp), np.zeros(3))
     nothing = np.zeros(2)
     assert springs.tree(np.zeros(3), _laplacians.Pulls(*[nothing] * 4, np.array([1.0, 1e-310]))) is None
     assert springs.tree(np.zeros(3), _laplacians.Pulls(*[nothing] * 4, np.array([1.0, 1e-300]))) is not None

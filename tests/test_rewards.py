@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -116,3 +118,23 @@ def test_however_weak_a_ridge_it_holds_the_reward(ridge: float) -> None:
     assert_allclose(r, [t, 0, -t], atol=1e-9)
     assert_allclose(expit(-t) + expit(-2 * t), ridge * t, rtol=1e-9)
     assert_allclose(fit_reward(citations(), ridge=ridge), fit_reward(citations()), rtol=1e-9)
+
+
+def test_a_ridge_ties_no_contexts_and_none_is_lost_without_a_word() -> None:
+    far_apart = Comparisons([0, 1, 2, 3], [1, 0, 3, 2], tuple("abab"), [2e-200, 1e-200, 2e200, 1e200], [0, 0, 1, 1])
+    half = np.log(2) / 2
+    assert_allclose(fit_reward(far_apart, ridge=1.0), [5e-201, -5e-201, half, -half], rtol=1e-12)
+    for ridge, weight in ((1e10, 1e-300), (5e-324, 1.0), (1e-16, 1e300)):
+        message = f"beside a weight of {weight:g}, must be within a factor of 1e+307 of it"
+        with pytest.raises(ValueError, match=rf"^ridge = \S+ {re.escape(message)}$"):
+            fit_reward(Comparisons.from_pairs([("a", "b")], weights=[weight]), ridge=ridge)
+
+
+@pytest.mark.parametrize("weight", [1e-310, 1e-300, 1.0, 1e300])
+def test_a_step_does_not_depend_on_the_unit_of_weights(weight: float) -> None:
+    assert_allclose(fit_reward(Comparisons.from_pairs([("a", "b")], weights=[weight]), steps=1), [1, -1], rtol=1e-12)
+
+
+def test_the_largest_weights_have_a_reward_too() -> None:
+    data = Comparisons.from_pairs([("a", "b"), ("b", "a")], weights=[9e307, 4.5e307])
+    assert_allclose(np.diff(fit_reward(data)), -np.log(2), rtol=1e-12)
