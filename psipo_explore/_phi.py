@@ -6,7 +6,10 @@ import numpy as np
 from scipy.special import expit, log_expit
 
 from psipo_explore._checks import Array
+from psipo_explore._excess import excess
 
+TwoFloats = tuple[float, float]  # a number that one float64 only comes near, and what it is short of it
+_NEAR = 1.0  # of the best x: there a slope is no difference of two larger numbers
 _SATURATED = 4.0  # |x| from which a logistic slope is within 2 % of its limit
 
 
@@ -32,6 +35,11 @@ def logistic_slope_parts(x: Array, limits: tuple[float, float], offset: float = 
     return limit, np.where(np.abs(x) > _SATURATED, beyond, unsaturated)
 
 
+def beyond(best: TwoFloats, x: Array) -> Array:
+    """δ = x − best."""
+    return (x - best[0]) - best[1]
+
+
 def odpo(x: Array, offset: float) -> Array:
     return dpo(x - offset)
 
@@ -48,8 +56,13 @@ def cdpo(x: Array, s: float) -> Array:
     return (1 - s) * dpo(x) + s * dpo(-x)
 
 
-def cdpo_slope(x: Array, s: float) -> Array:
-    return (1 - s) * dpo_slope(x) - s * dpo_slope(-x)
+def cdpo_slope(x: Array, s: float, best: TwoFloats) -> Array:
+    """σ(x) − (1−s), which near its zero is σ(x) − σ(x − δ) = 2 sinh(δ/2) √(σ'(x) σ'(x − δ))."""
+    delta = beyond(best, x)
+    near = np.abs(delta) < _NEAR
+    at_best = logistic_curvature(np.array(best[0]))
+    rise = 2 * np.sinh(np.where(near, delta, 0.0) / 2) * np.sqrt(logistic_curvature(x) * at_best)
+    return np.where(near, rise, (1 - s) * dpo_slope(x) - s * dpo_slope(-x))
 
 
 def robust(x: Array, s: float) -> Array:
@@ -112,17 +125,21 @@ def savage_curvature(x: Array) -> Array:
     return np.asarray(2 * expit(x) * expit(-x) ** 2 * (2 * expit(x) - expit(-x)))
 
 
-def exo(x: Array, s: float) -> Array:
+def exo(x: Array, s: float, best: TwoFloats) -> Array:
+    """KL(σ(x) ‖ 1−s), near its zero by how far σ(x) is from 1−s."""
     kl = expit(x) * (log_expit(x) - np.log1p(-s)) + expit(-x) * (log_expit(-x) - np.log(s))
-    return np.asarray(kl)
+    rise = cdpo_slope(x, s, best)
+    near = np.abs(rise) < s / 2
+    rise = np.where(near, rise, 0.0)
+    return np.where(near, (1 - s) * excess(rise / (1 - s)) + s * excess(-rise / s), kl)
 
 
-def exo_slope(x: Array, best: float) -> Array:
-    return logistic_curvature(x) * (x - best)
+def exo_slope(x: Array, best: TwoFloats) -> Array:
+    return logistic_curvature(x) * beyond(best, x)
 
 
-def exo_curvature(x: Array, best: float) -> Array:
-    return np.asarray(logistic_curvature(x) * (1 + (expit(-x) - expit(x)) * (x - best)))
+def exo_curvature(x: Array, best: TwoFloats) -> Array:
+    return np.asarray(logistic_curvature(x) * (1 + (expit(-x) - expit(x)) * beyond(best, x)))
 
 
 def discopop(x: Array, tau: float) -> Array:

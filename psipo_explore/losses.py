@@ -5,8 +5,10 @@ Each is a function φ of x = βh, IPO's divided by β². What follows from φ al
 
 from __future__ import annotations
 
+import decimal
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 
 import numpy as np
@@ -31,11 +33,12 @@ __all__ = [
     "robust_dpo",
 ]
 
+_DECIMALS = 60  # twice a float64's digits, and more
 Phi = Callable[[Array], Array]
 SlopeParts = Callable[[Array], tuple[Array, Array]]
 _LARGEST = np.finfo(np.float64).max
 _RISES = 1e290  # φ at the largest float64, if it rises for ever
-_NEAR = 100.0  # βh up to which its rounding may be a large share of what is left of βh − ½, and no φ overflows
+_NEAR = 700.0  # βh up to which its rounding may be a large share of what is left of βh − ½, and no φ overflows
 _LARGEST_OFFSET = 600.0
 _SPLIT = 2.0**27 + 1  # halves float64's digits (Veltkamp)
 
@@ -239,13 +242,14 @@ def cdpo(smoothing: float) -> MarginLoss:
     2.1972
     """
     s = _smoothing(smoothing, zero=True)
+    best = _smoothed_logit(s)
     return MarginLoss(
         f"cDPO {s:g}",
         rf"-{1 - s:g}\log\sigma(\beta h) - {s:g}\log\sigma(-\beta h)",
         partial(phi.cdpo, s=s),
-        partial(phi.cdpo_slope, s=s),
+        partial(phi.cdpo_slope, s=s, best=best),
         phi.logistic_curvature,
-        best_x=_smoothed_logit(s),
+        best_x=best[0],
         phi_slope_parts=partial(phi.logistic_slope_parts, limits=(s - 1, s)),
     )
 
@@ -356,13 +360,14 @@ def exo(smoothing: float) -> MarginLoss:
     0.0
     """
     s = _smoothing(smoothing, zero=False)
+    best = _smoothed_logit(s)
     return MarginLoss(
         f"EXO {s:g}",
         rf"\mathrm{{KL}}\big(\sigma(\pm\beta h)\,\|\,({1 - s:g}, {s:g})\big)",
-        partial(phi.exo, s=s),
-        partial(phi.exo_slope, best=_smoothed_logit(s)),
-        partial(phi.exo_curvature, best=_smoothed_logit(s)),
-        best_x=_smoothed_logit(s),
+        partial(phi.exo, s=s, best=best),
+        partial(phi.exo_slope, best=best),
+        partial(phi.exo_curvature, best=best),
+        best_x=best[0],
         no_minimiser="it is not convex",
     )
 
@@ -425,8 +430,14 @@ def _smoothing(smoothing: float, *, zero: bool) -> float:
     return s
 
 
-def _smoothed_logit(s: float) -> float:
-    return float(np.log1p(-s) - np.log(s)) if s > 0 else np.inf
+def _smoothed_logit(s: float) -> phi.TwoFloats:
+    """log((1−s)/s)."""
+    if s == 0:
+        return np.inf, 0.0
+    with decimal.localcontext(prec=_DECIMALS):
+        exact = ((1 - Decimal(s)) / Decimal(s)).ln()
+        nearest = float(exact)
+        return nearest, float(exact - Decimal(nearest))
 
 
 DPO = MarginLoss(

@@ -7,18 +7,16 @@ g a reward. Beside them the objective of Eq. 6, its KL term, and the share of pr
 from __future__ import annotations
 
 import numpy as np
-from numpy.polynomial import polynomial
 from scipy import special
 
 from psipo_explore import _checks as checks
 from psipo_explore._checks import Array, ArrayLike, Mask
 from psipo_explore._exact_sums import refuse_what_rounding_decides
+from psipo_explore._excess import CLOSE, excess
 from psipo_explore.psi import Psi
 from psipo_explore.scores import ExpectedPsi, expected_psi, require_psi
 
 __all__ = ["cyclic_share", "gibbs_policy", "kl_divergence", "log_gibbs_policy", "objective", "optimal_policy"]
-
-_SERIES = [0, 0, *((-1) ** k / (k * (k - 1)) for k in range(2, 16))]  # of (1 + d) log(1 + d) − d
 
 
 def gibbs_policy(g: ExpectedPsi | ArrayLike, beta: ArrayLike, *, pi_ref: ArrayLike | None = None) -> Array:
@@ -217,7 +215,7 @@ def objective(
     pi_ref = checks.policy("pi_ref", pi_ref, g.shape[-1], of="p")
     beta = checks.positive("beta", beta)
     checks.broadcast(p=g.shape[:-1], policy=pi.shape[:-1], beta=beta.shape, pi_ref=pi_ref.shape[:-1])
-    with np.errstate(invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         expected = np.where(pi > 0, pi * g, 0.0).sum(-1)
         value = np.asarray(expected - beta * kl_divergence(pi, pi_ref))
     if np.isnan(value).any():
@@ -258,8 +256,8 @@ def kl_divergence(policy: ArrayLike, pi_ref: ArrayLike) -> Array:
     checks.broadcast(policy=policy.shape[:-1], pi_ref=pi_ref.shape[:-1])
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         d = np.where(pi_ref > 0, (policy - pi_ref) / pi_ref, np.inf)
-    close = np.abs(d) < 0.05  # there π log(π/π_ref) − (π − π_ref), whose sum is the same, would cancel
-    near = pi_ref * polynomial.polyval(np.where(close, d, 0.0), _SERIES)
+    close = np.abs(d) < CLOSE  # there π log(π/π_ref) − (π − π_ref), whose sum is the same, would cancel
+    near = pi_ref * excess(np.where(close, d, 0.0))
     far = special.rel_entr(policy, pi_ref) - (policy - pi_ref)
     return np.asarray(np.where(close, near, np.maximum(far, 0.0)).sum(-1))[()]
 

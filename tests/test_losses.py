@@ -228,6 +228,21 @@ def test_squares_keep_their_digits_next_to_their_target(beta: float, share_off: 
         assert_allclose(loss.slope(h, beta), float(2 * off * mpf(beta) / power), rtol=1e-15)
 
 
+@pytest.mark.parametrize("s", [1e-100, 1e-9, 0.1, 0.4999])
+@pytest.mark.parametrize("beta", [0.3, 1e-20, 1e20])
+@pytest.mark.parametrize("off", [0.0, 1e-15, -1e-12, 1e-8, 1e-3, -0.7, 3.0])
+def test_smoothed_losses_keep_their_digits_next_to_the_label_they_aim_at(s: float, beta: float, off: float) -> None:
+    h = float((exo(s).best_margin(1.0) + off) / beta)
+    with mp.workdps(400):
+        x, label = mpf(beta) * mpf(h), mpf(s)
+        won, lost = 1 / (1 + mp.exp(-x)), 1 / (1 + mp.exp(x))
+        kl = won * mp.log(won / (1 - label)) + lost * mp.log(lost / label)
+        slope_of_kl = mpf(beta) * won * lost * (x - mp.log((1 - label) / label))
+        assert_allclose(exo(s).value(h, beta), float(kl), rtol=1e-12)
+        assert_allclose(exo(s).slope(h, beta), float(slope_of_kl), rtol=1e-12)
+        assert_allclose(cdpo(s).slope(h, beta), float(mpf(beta) * (label - lost)), rtol=1e-12)
+
+
 def test_a_loss_that_rises_for_ever_is_infinite_where_its_argument_overflows() -> None:
     h = np.array([-1e308, 1e308])
     for loss, at_ends in (

@@ -1,3 +1,4 @@
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -236,3 +237,9 @@ def test_nothing_given_is_modified() -> None:
     assert_array_equal(pi_ref, [0.25, 0.75])
     for before, after in zip(parts, (score.won, score.lost, score.rest), strict=True):
         assert_array_equal(before, after)
+
+
+def test_an_objective_that_overflows_is_minus_infinity_without_a_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert objective([1, 0], [[0.5, 0.9], [0.1, 0.5]], IDENTITY, 1e308, pi_ref=[1e-100, 1]) == -np.inf
