@@ -15,7 +15,7 @@ from psipo_explore._graphs import components
 from psipo_explore.comparisons import Comparisons
 
 _EPS = float(np.finfo(float).eps)
-_TOLD_APART = 1e-6  # room for a circulation, as a share of a pair's comparisons, that the linear programme tells from none
+_TOLD_APART = 1e-6  # room for a circulation, as a share of a pair's counts, that the linear programme tells from none
 
 
 @dataclass(frozen=True)
@@ -86,9 +86,10 @@ class CorrectedCounts:
         )
 
     def _room_for_a_circulation(self, n_actions: int, loss_name: str) -> float:
-        """The largest ε with a circulation f, −wins + ε met ≤ f ≤ losses − ε met; over the components with a negative count.
+        """The largest ε with a circulation f, −wins + ε size ≤ f ≤ losses − ε size; over the components with a negative count.
 
-        The loss's slope at infinity along v is the largest Σ f (v[first] − v[second]) over −wins ≤ f ≤ losses.
+        The loss's slope at infinity along v is the largest Σ f (v[first] − v[second]) over −wins ≤ f ≤ losses. A pair with a
+        count of 0 is free to end there, at ε = 0: who never wins it may vanish.
         """
         from scipy import sparse
         from scipy.optimize import linprog
@@ -96,17 +97,17 @@ class CorrectedCounts:
         component = components(self.first, self.second, n_actions, "weak")[self.first]
         here = np.isin(component, component[(self.wins < 0) | (self.losses < 0)])
         first, second, wins, losses = (part[here] for part in (self.first, self.second, self.wins, self.losses))
-        met = wins + losses
-        n = met.size
+        size = np.abs(wins) + np.abs(losses)
+        n = size.size
         rows, columns = np.concatenate([first, second]), np.tile(np.arange(n), 2)
-        flow = sparse.coo_array((np.concatenate([met, -met]), (rows, columns)), shape=(n_actions, n + 1)).tocsr()
+        flow = sparse.coo_array((np.concatenate([size, -size]), (rows, columns)), shape=(n_actions, n + 1)).tocsr()
         largest = abs(flow).max(axis=1).toarray().ravel()
         flow = (sparse.diags_array(1 / np.where(largest > 0, largest, 1.0)) @ flow)[np.flatnonzero(largest)]
-        one, epsilon = sparse.eye_array(n), np.ones((n, 1))
+        one, epsilon = sparse.eye_array(n), ((wins != 0) & (losses != 0)).astype(np.float64)[:, np.newaxis]
         found = linprog(
             np.append(np.zeros(n), -1.0),
             A_ub=sparse.block_array([[one, epsilon], [-one, epsilon]]),
-            b_ub=np.concatenate([losses / met, wins / met]),
+            b_ub=np.concatenate([losses / size, wins / size]),
             A_eq=flow,
             b_eq=np.zeros(flow.shape[0]),
             bounds=(None, None),
@@ -118,10 +119,10 @@ class CorrectedCounts:
 
 
 def _corrected(won: Array, lost: Array, flipped: float) -> Array:
-    """((1−s) won − s lost)/(1−2s), exactly 0 where the two differ by rounding alone."""
-    kept, taken = (1 - flipped) * won, flipped * lost
-    left = np.where(np.abs(kept - taken) <= 4 * _EPS * np.maximum(kept, taken), 0.0, kept - taken)
-    return np.asarray(left / (1 - 2 * flipped))
+    """((1−s) won − s lost)/(1−2s) = ½ (won + lost + (won − lost)/(1−2s)), exactly 0 where rounding alone would part them."""
+    met, lead = won + lost, (won - lost) / (1 - 2 * flipped)
+    nothing = np.abs(met + lead) <= 4 * _EPS * met
+    return np.where(nothing, 0.0, (met + lead) / 2)
 
 
 def corrected_blocks(data: Comparisons, counts: CorrectedCounts) -> tuple[Indices, Mask, Mask]:

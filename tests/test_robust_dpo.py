@@ -95,11 +95,38 @@ def test_contexts_are_judged_each_by_itself() -> None:
     assert_allclose(fit.policy, [0.5, 0.5, 1, 0, 1 / 3, 1 / 3, 1 / 3, 0, 1], rtol=1e-12)
 
 
-def test_a_loss_whose_slope_at_infinity_is_zero_is_refused() -> None:
-    """The cut around a costs nothing: 0.9 · 1 − 0.1 · 9 = 0 both to b and to c, while b and c alone turn negative."""
+def test_a_sure_loser_vanishes_beside_negative_counts() -> None:
+    """a wins 10 : 0 against b and c once corrected, while b, c and d turn in a circle of negative counts."""
     wins = np.array([[0, 9, 9, 0], [1, 0, 1, 0], [1, 0, 0, 1], [0, 1, 0, 0]], dtype=float)
+    fit = minimise(Comparisons.from_table(wins), robust_dpo(0.1), 1.0)
+    assert_allclose(fit.policy, [1, 0, 0, 0], atol=1e-12)
+    assert not fit.attained
+    hanging = np.zeros((4, 4))
+    hanging[:3, :3] = [[0, 5, 10], [1, 0, 10], [10, 10, 0]]
+    hanging[0, 3], hanging[3, 0] = 4, 1
+    fit = minimise(Comparisons.from_table(hanging), robust_dpo(0.2), 1.0)
+    alone = minimise(Comparisons.from_table(hanging[:3, :3]), robust_dpo(0.2), 1.0)
+    assert alone.attained
+    assert_allclose(fit.policy, [*alone.policy, 0], rtol=1e-12)
+    far = np.append(alone.log_ratio, -60.0)
+    data = Comparisons.from_table(hanging)
+    there = np.average(robust_dpo(0.2).value(far[data.winners] - far[data.losers], 1.0), weights=data.weights)
+    assert_allclose(fit.loss, there, rtol=1e-12)
+
+
+def test_a_loss_whose_slope_at_infinity_is_zero_is_refused() -> None:
+    """What c beats a by is all that b and a can send round."""
+    ring = Comparisons.from_pairs([("a", "b"), ("b", "c"), ("c", "a")], weights=[1, 1, 9])
     with pytest.raises(ValueError, match=r"^loss 'robust DPO 0.1' has no minimum, or only just, on these data: "):
-        minimise(Comparisons.from_table(wins), robust_dpo(0.1), 1.0)
+        minimise(ring, robust_dpo(0.1), 1.0)
+
+
+def test_nearly_half_the_labels_flipped() -> None:
+    s = float(np.nextafter(0.5, 0))
+    even = Comparisons.from_pairs([("a", "b"), ("b", "a")])
+    assert_array_equal(minimise(even, robust_dpo(s), 1.0).policy, [0.5, 0.5])
+    with pytest.raises(ValueError, match="has no minimum, or only just, on these data"):
+        minimise(D2, robust_dpo(s), 1.0)
 
 
 def test_a_linear_programme_that_fails_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
