@@ -83,8 +83,19 @@ def test_limits_are_tried_by_coming_near() -> None:
 def test_what_holds_but_cannot_be_proved_is_refused() -> None:
     nearly = sp.Rational(1, 10**60)
     for claim in (sp.Eq(x, x + nearly, evaluate=False), sp.Gt(beta, nearly), sp.Lt(beta, 1 / nearly)):
-        with pytest.raises(ValueError, match=r"^step 1 \(claim 0\) holds at 12 points for 1 action, but SymPy cannot prove it"):
+        with pytest.raises(ValueError, match=r"^step 1 \(claim 0\) is not refuted at 12 points for 1 action, but SymPy cannot"):
             chain(claim).check()
+
+
+@pytest.mark.parametrize(
+    ("claim", "words"), [(sp.Gt(x, x, evaluate=False), "greater"), (sp.Lt(beta, beta, evaluate=False), "less")]
+)
+def test_an_inequality_of_equals_does_not_hold(claim: sp.Rel, words: str) -> None:
+    message = (
+        rf"^step 1 \(claim 0\) does not hold for 1 action: the left side is not {words} than the right side, which it equals$"
+    )
+    with pytest.raises(ValueError, match=message):
+        chain(claim).check()
 
 
 @pytest.mark.parametrize("found", [sp.zoo, sp.AccumBounds(0, 1), NotImplementedError])
@@ -95,7 +106,7 @@ def test_a_limit_that_sympy_does_not_find_is_not_proved(monkeypatch: pytest.Monk
         raise NotImplementedError
 
     monkeypatch.setattr(sp, "limit", limit)
-    with pytest.raises(ValueError, match=r"^step 1 \(claim 0\) holds at 12 points for 1 action, but SymPy cannot prove it"):
+    with pytest.raises(ValueError, match=r"^step 1 \(claim 0\) is not refuted at 12 points for 1 action, but SymPy cannot"):
         chain(sp.Eq(sp.Limit(x, x, 0, "+"), 0)).check()
 
 

@@ -36,7 +36,7 @@ def require(claim: sp.Rel, reader: Reader, at: At, rng: np.random.Generator) -> 
     if fails:
         raise ValueError(f"does not hold for {k}: {fails}")
     if not proved:
-        raise ValueError(f"holds at {POINTS} points for {k}, but SymPy cannot prove it")
+        raise ValueError(f"is not refuted at {POINTS} points for {k}, but SymPy cannot prove it")
 
 
 def _try(claim: sp.Rel, reader: Reader, at: At, rng: np.random.Generator) -> tuple[str, bool]:
@@ -53,6 +53,8 @@ def _try(claim: sp.Rel, reader: Reader, at: At, rng: np.random.Generator) -> tup
                 return f"{_where(point)}{found[0]} {_IS_NOT[claim.func]} {found[1]}", False
     if isinstance(claim, sp.Eq):
         return "", reader.ratios.equal(left, right)
+    if reader.ratios.equal(left, right):
+        return f"the left side {_IS_NOT[claim.func]} the right side, which it equals", False
     return "", reader.ratios.sign(left - right) == (1 if isinstance(claim, sp.Gt) else -1)
 
 
