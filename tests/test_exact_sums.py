@@ -16,7 +16,7 @@ from strategies import tables
 
 import psipo_explore as psipo
 from psipo_explore import DPO, IDENTITY, IPO, LOGIT, Comparisons, expected_psi, gibbs_policy, minimise, optimal_policy, tournament
-from psipo_explore._exact_sums import exact_sum, exact_sums, order_of_rates
+from psipo_explore._exact_sums import exact_sum, exact_sums, order_of_rates, refuse_what_rounding_decides
 from psipo_explore.psi import PROBIT
 
 TERMS = st.lists(st.floats(-1e200, 1e200) | st.floats(-1, 1) | st.just(0.1), min_size=1, max_size=40)
@@ -38,6 +38,23 @@ def test_sums_of_signed_terms_are_exact_however_much_cancels(terms: list[float],
     entries = np.array([[1.0] * len(terms) + [-1.0] * len(terms), data.draw(signs), data.draw(signs)])
     found = exact_sums(entries.__matmul__, values.size, values)
     assert_allclose(found, [fsum(row * values) for row in entries], rtol=1e-15, atol=0)
+
+
+def test_what_is_left_when_all_else_cancels_is_exact() -> None:
+    """Ten tenths less one less what rounds a tenth are nothing; their second digits alone are four times the base."""
+    values = np.array([0.1] * 10 + [1.0, 2.0**-54, 3e-40])
+    signs = np.array([1.0] * 10 + [-1.0, -1.0, 1.0])
+    assert fsum(signs * values) == 3e-40
+    assert exact_sums(signs.__matmul__, values.size, values) == 3e-40
+    assert exact_sums(signs.__matmul__, values.size, -values) == -3e-40
+
+
+def test_small_masses_that_carry_are_put_in_order() -> None:
+    unit = 2.0**-50
+    mu = np.array([0.0, 0.0, 0.75 * unit, 0.75 * unit, unit, 1.0])
+    signs = np.zeros((6, 6))
+    signs[0, [2, 3]], signs[1, 4] = 1, 1
+    assert_array_equal(order_of_rates(signs, mu), [2, 1, 0, 0, 0, 0])
 
 
 @pytest.mark.parametrize("n", [100, 10_000])
@@ -173,6 +190,15 @@ def test_a_tie_among_those_that_get_nothing_is_no_reason_to_refuse() -> None:
     score = psipo.ExpectedPsi(nothing, nothing, np.array([0.0, 2.0**-52, 1.0]), rounding=np.full(3, 1e-15))
     assert_array_equal(gibbs_policy(score, 1e-16), [0, 0, 1])
     assert_array_equal(gibbs_policy(score, 1e-16, pi_ref=[0.0, 0.5, 0.5]), [0, 0, 1])
+
+
+def test_a_block_is_judged_by_its_own_best() -> None:
+    blocks, rounding = np.array([0, 1, 1, 1]), np.full(4, 1e-14)
+    scores = np.array([[1000.0, 0.0, 5e-15, 5e-14], [0.0, 1000.0, 1.0, 2.0]])
+    refuse_what_rounding_decides(scores[1], rounding, np.array(1e-16), blocks)
+    for batch in (scores[0], scores, scores[::-1]):
+        with pytest.raises(ValueError, match=r"^beta = 1e-16 is too small: the scores of actions 1 and 2 differ by 5e-15"):
+            refuse_what_rounding_decides(batch, rounding, np.array(1e-16), blocks)
 
 
 def test_contexts_are_not_compared_with_each_other() -> None:

@@ -108,6 +108,8 @@ def test_a_sure_loser_vanishes_beside_negative_counts() -> None:
     alone = minimise(Comparisons.from_table(hanging[:3, :3]), robust_dpo(0.2), 1.0)
     assert alone.attained
     assert_allclose(fit.policy, [*alone.policy, 0], rtol=1e-12)
+    mirrored = minimise(Comparisons.from_table(hanging[::-1, ::-1]), robust_dpo(0.2), 1.0)
+    assert_allclose(mirrored.policy[::-1], fit.policy, rtol=1e-12)
     far = np.append(alone.log_ratio, -60.0)
     data = Comparisons.from_table(hanging)
     there = np.average(robust_dpo(0.2).value(far[data.winners] - far[data.losers], 1.0), weights=data.weights)
