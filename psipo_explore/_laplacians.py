@@ -227,11 +227,10 @@ def _joined(one: Pulls, other: Pulls) -> Pulls:
 
 @dataclass(frozen=True)
 class _RootedTree:
-    """A spanning tree that hangs from its last node: each node's parent, the edge to it, and +1 where that starts at the node."""
+    """A spanning tree that hangs from its last node: each node's parent, and the edge to it."""
 
     parent: Indices
     edge: Indices
-    sign: Array
 
     @classmethod
     def heaviest(cls, first: Indices, second: Indices, heaviness: Array) -> _RootedTree:
@@ -254,21 +253,20 @@ class _RootedTree:
         child = np.where(parent[first[edges]] == second[edges], first[edges], second[edges])
         edge = np.full(root + 1, -1)
         edge[child] = edges
-        return cls(parent, edge, np.where(first[edge] == np.arange(root + 1), 1.0, -1.0))
+        return cls(parent, edge)
 
     def heights(self, margins: Array) -> Array:
-        """How far each node but the root is above it, shape (K,), given the margin along the edge above each."""
-        height, above = np.append(self.sign[:-1] * margins, 0.0), self.parent
+        """By how much each node but the root exceeds it, shape (K,), given by how much each exceeds its parent."""
+        height, above = np.append(margins, 0.0), self.parent
         while (above != self.parent[-1]).any():  # sums over paths of 1, 2, 4, … edges
             height, above = height + height[above], above[above]
         return np.asarray(height[:-1])
 
     def paths(self, first: Indices, second: Indices) -> Any | None:
-        """±1 where the path from first to second runs along the edge above a node, shape (N, K); None if that is too much."""
+        """1 where the path from first to second climbs to a parent, −1 where it descends, shape (N, K); None if it is too long."""
         from scipy import sparse
 
-        depth = self.heights(self.sign[:-1])
-        depth = np.append(depth, 0.0)
+        depth = np.append(self.heights(np.ones(self.parent.size - 1)), 0.0)
         here, there, which = first, second, np.arange(first.size)
         rows, columns, signs, steps = [], [], [], 0
         while which.size:
@@ -276,7 +274,7 @@ class _RootedTree:
             node = np.where(climbs, here, there)
             rows.append(which)
             columns.append(node)
-            signs.append(np.where(climbs, self.sign[node], -self.sign[node]))
+            signs.append(np.where(climbs, 1.0, -1.0))
             here, there = np.where(climbs, self.parent[here], here), np.where(climbs, there, self.parent[there])
             apart = here != there
             here, there, which = here[apart], there[apart], which[apart]
