@@ -263,7 +263,7 @@ class _RootedTree:
         return np.asarray(height[:-1])
 
     def paths(self, first: Indices, second: Indices) -> Any | None:
-        """1 where the path from first to second climbs to a parent, −1 where it descends, shape (N, K); None if it is too long."""
+        """1 where the path from first to second climbs to a parent, −1 where it descends, shape (N, K); None if too long."""
         from scipy import sparse
 
         depth = np.append(self.heights(np.ones(self.parent.size - 1)), 0.0)
