@@ -46,9 +46,9 @@ def convex_potential(data: Comparisons, loss: MarginLoss, inside: Mask, *, ridge
     plain = _Objective.over(data, loss, inside, ridge, along_tree=False)
     if data.n_actions > _MANY:
         last = _newton(plain, start, at_most=_FEW_STEPS)
-        if not plain.failure(last):
-            if plain.blur(last) <= _SHARP:
-                return last.x
+        if not plain.failure(last) and plain.blur(last) <= _SHARP:
+            return last.x
+        if last.imbalance <= _GRADIENT_AT_REST:
             start = last.x
     careful = replace(plain, along_tree=True)
     last = _newton(careful, start, at_most=_STEPS)
@@ -129,15 +129,15 @@ class _Objective:
 
     def newton_step(self, at: _Iterate) -> Array | None:
         """The step to the minimum of the quadratic model; None where its matrix is singular or rounding hides the rest."""
-        if not self._alike(at.curvature):
-            if tree := self._tree(at):
-                return tree.step()
-            if at.imbalance <= _GRADIENT:
-                return None
+        alike = self._alike(at.curvature)
+        if not alike and (tree := self._tree(at)):
+            return tree.step()
         try:
-            return -self.springs.solve(at.curvature, at.gradient, exactly=self.quadratic)
+            step = -self.springs.solve(at.curvature, at.gradient, exactly=self.quadratic)
         except RuntimeError:
             return None
+        rounded = not alike and at.imbalance <= _GRADIENT
+        return None if rounded and self.largest_move(at, step) > max(_MOVE, at.move / 2) else step
 
     def damping(self, at: _Iterate, step: Array) -> float:
         """By what to shorten a step: not at all where the whole of it surely lowers the sum, else to log(1 + r) of r.

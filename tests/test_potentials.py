@@ -186,6 +186,22 @@ def test_a_well_knit_graph_is_never_factorised(monkeypatch: pytest.MonkeyPatch) 
         assert imbalance(data, loss, minimise(data, loss, 1.0).log_ratio) < 1e-9
 
 
+@pytest.mark.parametrize("loss", [IPO, DPO], ids=lambda loss: loss.name)
+def test_thousands_of_actions_with_unlike_weights_whose_paths_are_too_long_are_balanced(
+    loss: MarginLoss, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(_laplacians, "_MOST_STEPS_OF_PATHS", 1000)
+    even = connected(2100, 6000, 0)
+    weights = even.weights * 10.0 ** np.random.default_rng(0).uniform(-2, 2, even.weights.size)
+    data = Comparisons(even.winners, even.losers, even.actions, weights, even.contexts)
+    u = minimise(data, loss, 1.0).log_ratio
+    assert imbalance(data, loss, u) < 1e-9
+    if loss is IPO:
+        springs = Springs(data.winners, data.losers, np.zeros(2100, dtype=np.intp), np.zeros(2100))
+        least = np.linalg.solve(springs.laplacian(weights).toarray() + 1, springs.sum_at_actions(weights / 2))
+        assert_allclose(u - u.mean(), least - least.mean(), atol=1e-11)
+
+
 def test_a_solver_that_stops_short_says_how_far_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_potentials, "_STEPS", 2)
     with pytest.raises(RuntimeError, match=r"^DPO was not minimised: a gradient is still \d.* of the pulls that meet in its"):
