@@ -187,9 +187,7 @@ def test_a_well_knit_graph_is_never_factorised(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("loss", [IPO, DPO], ids=lambda loss: loss.name)
-def test_thousands_of_actions_with_unlike_weights_whose_paths_are_too_long_are_balanced(
-    loss: MarginLoss, monkeypatch: Any
-) -> None:
+def test_thousands_of_actions_whose_paths_are_too_long_are_balanced(loss: MarginLoss, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_laplacians, "_MOST_STEPS_OF_PATHS", 1000)
     even = connected(2100, 6000, 0)
     weights = even.weights * 10.0 ** np.random.default_rng(0).uniform(-2, 2, even.weights.size)
