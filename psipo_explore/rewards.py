@@ -90,10 +90,12 @@ def _require_one_source(data: Comparisons, blocks: Indices, vanishing: Mask) -> 
 
 
 def _descended(data: Comparisons, steps: int) -> Array:
-    n, weights = data.n_actions, data.weights / data.weights.max(initial=0.0)  # one factor in all of them changes no step
+    n, r = data.n_actions, np.zeros(data.n_actions)
+    if not data.winners.size:
+        return r
+    weights = data.weights / data.weights.max()  # one factor in all of them changes no step
     met = np.bincount(data.winners, weights, n) + np.bincount(data.losers, weights, n)
     rate = 2 / met.max()  # σ' ≤ ¼, and a graph Laplacian is at most twice its largest degree
-    r = np.zeros(n)
     for _ in range(steps):
         pull = weights * DPO.phi_slope(r[data.winners] - r[data.losers])
         r -= rate * (np.bincount(data.winners, pull, n) - np.bincount(data.losers, pull, n))

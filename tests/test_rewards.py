@@ -1,4 +1,5 @@
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -138,3 +139,9 @@ def test_a_step_does_not_depend_on_the_unit_of_weights(weight: float) -> None:
 def test_the_largest_weights_have_a_reward_too() -> None:
     data = Comparisons.from_pairs([("a", "b"), ("b", "a")], weights=[9e307, 4.5e307])
     assert_allclose(np.diff(fit_reward(data)), -np.log(2), rtol=1e-12)
+
+
+@pytest.mark.parametrize("how", [{}, {"ridge": 1.0}, {"steps": 3}], ids=str)
+@pytest.mark.filterwarnings("error")
+def test_without_a_comparison_every_reward_is_0(how: Any) -> None:
+    assert_allclose(fit_reward(Comparisons.from_table([[0]]), **how), [0.0])
