@@ -11,7 +11,7 @@ import numpy as np
 
 from psipo_explore import _checks as checks
 from psipo_explore._checks import Array, Indices, Mask
-from psipo_explore._graphs import components
+from psipo_explore._data.graphs import components
 from psipo_explore.comparisons import Comparisons
 
 _EPS = float(np.finfo(float).eps)

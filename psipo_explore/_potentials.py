@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from psipo_explore._checks import Array, Mask
-from psipo_explore._graphs import components
+from psipo_explore._data.graphs import components
 from psipo_explore._laplacians import Pulls, Springs, Tree
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import MarginLoss

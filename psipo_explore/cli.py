@@ -260,7 +260,8 @@ def _app(options: argparse.Namespace) -> int:
 
 
 def _figures(options: argparse.Namespace) -> int:
-    from psipo_explore.views import VIEWS, svg
+    from psipo_explore.views import VIEWS
+    from psipo_explore.views.kit import svg
 
     for name in _known_views(options.views):
         _write(options.out / f"{name}.svg", svg.document(VIEWS[name].figure()))
@@ -329,7 +330,8 @@ def _begin_work(caller: int) -> None:
 
 
 def _page(name: str, stops: int | None, progress: bool = False) -> str:
-    from psipo_explore.views import VIEWS, pages
+    from psipo_explore.views import VIEWS
+    from psipo_explore.views.kit import pages
 
     return pages.page(VIEWS[name], stops, progress=progress)
 
@@ -360,9 +362,10 @@ def _diagnose(options: argparse.Namespace) -> int:
     found = diagnose_file(options.file, **asked, **columns, skip_bad=options.skip_bad, progress=sys.stderr.isatty())
     print(json.dumps(found.as_dict(), indent=2) if options.json else _wrapped(str(found)))
     if picture:
-        from psipo_explore.views import diagnosed, svg
+        from psipo_explore.views import diagnosis
+        from psipo_explore.views.kit import svg
 
-        write_whole(picture, svg.document(diagnosed.figure(found)).encode())
+        write_whole(picture, svg.document(diagnosis.figure(found)).encode())
     return 0
 
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from psipo_explore import _checks as checks
 from psipo_explore._checks import Array, ArrayLike, Indices
-from psipo_explore._files import csv_rows, indexed, jsonl_rows
-from psipo_explore._graphs import components
-from psipo_explore._pairs import check_lengths, check_pairs, counted_pairs
+from psipo_explore._data.files import csv_rows, indexed, jsonl_rows
+from psipo_explore._data.graphs import components
+from psipo_explore._data.pairs import check_lengths, check_pairs, counted_pairs
 from psipo_explore._tables import html_table
 from psipo_explore.preferences import meeting_weights
 
@@ -64,8 +64,8 @@ class Comparisons:
         for name in ("winners", "losers", "contexts"):
             set_field(self, name, checks.indices(name, getattr(self, name)))
         set_field(self, "weights", checks.weights(self.weights))
-        check_lengths(self)
-        check_pairs(self)
+        check_lengths(self.actions, self.contexts, self.winners, self.losers, self.weights)
+        check_pairs(self.contexts, self.winners, self.losers)
 
     @classmethod
     def from_pairs(

@@ -16,7 +16,7 @@ import numpy as np
 from psipo_explore import _checks as checks
 from psipo_explore._bars import with_bar
 from psipo_explore._checks import Array, ArrayLike, Indices
-from psipo_explore._files import Row, Skipped, csv_rows, indexed, jsonl_rows, refuse
+from psipo_explore._data.files import Row, Skipped, csv_rows, indexed, jsonl_rows, refuse
 from psipo_explore._tables import as_html, html_table
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import DPO, IPO, MarginLoss, cdpo

@@ -13,9 +13,9 @@ import numpy as np
 from psipo_explore import _checks as checks
 from psipo_explore._checks import Array, ArrayLike, Indices, Mask
 from psipo_explore._corrected_counts import CorrectedCounts, corrected_blocks
+from psipo_explore._data.segments import Segments
 from psipo_explore._exact_sums import refuse_what_rounding_decides
 from psipo_explore._potentials import convex_potential
-from psipo_explore._segments import Segments
 from psipo_explore._tables import SHOWN, html_table
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import DPO, MarginLoss

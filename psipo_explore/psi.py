@@ -7,14 +7,16 @@ optimal policy can collapse; whether it is odd, Ψ(q) + Ψ(1−q) constant, deci
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 from scipy import special
 
 from psipo_explore import _checks as checks
-from psipo_explore import _named_psi as named
-from psipo_explore._callables import (
+from psipo_explore._checks import Array, ArrayLike
+from psipo_explore._psi import named
+from psipo_explore._psi.formula_error import FormulaError
+from psipo_explore._psi.numerical import (
     Function,
     is_odd,
     latex_of,
@@ -25,8 +27,6 @@ from psipo_explore._callables import (
     require_non_decreasing,
     vectorised,
 )
-from psipo_explore._checks import Array, ArrayLike
-from psipo_explore._formula_error import FormulaError
 
 __all__ = ["IDENTITY", "LOG", "LOGIT", "PROBIT", "FormulaError", "Psi", "folded_power"]
 
@@ -165,9 +165,10 @@ class Psi:
         Traceback (most recent call last):
         psipo_explore.psi.FormulaError: text, column 5: __import__ is not known, the functions are ...
         """
-        from psipo_explore._symbolic_psi import psi_from_formula
-
-        return psi_from_formula(checks.instance("text", text, str, "a formula in q, such as 'log(q/(1-q))'"))
+        found = _read(checks.instance("text", text, str, "a formula in q, such as 'log(q/(1-q))'"))
+        if isinstance(found, FormulaError):
+            raise FormulaError(found.sentence, text, found.column)
+        return found
 
     def __call__(self, q: ArrayLike) -> Array:
         """Ψ(q) for probabilities q of any shape; the limits, which may be ±inf, at q = 0 and q = 1."""
@@ -291,6 +292,29 @@ class Psi:
 
     def _repr_latex_(self) -> str:
         return rf"$\Psi(q) = {self.latex}$"
+
+
+@lru_cache(maxsize=256)
+def _read(text: str) -> Psi | FormulaError:
+    """The Ψ of a typed formula, or what is wrong with it: each text is read once."""
+    from psipo_explore._psi.symbolic import facts_of
+
+    try:
+        found = facts_of(text)
+    except FormulaError as error:
+        return error
+    try:
+        return Psi(
+            text.strip(),
+            found.function,
+            latex=found.latex,
+            at_zero=found.at_zero,
+            at_one=found.at_one,
+            derivative=found.slope,
+            odd=found.odd,
+        )
+    except ValueError as error:
+        return FormulaError(f"the formula is no Ψ: {error}", text, found.column)
 
 
 def folded_power(lam: float) -> Psi:

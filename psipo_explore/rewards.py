@@ -10,8 +10,8 @@ import numpy as np
 
 from psipo_explore import _checks as checks
 from psipo_explore._checks import Array, Indices, Mask
+from psipo_explore._data.segments import Segments
 from psipo_explore._potentials import convex_potential
-from psipo_explore._segments import Segments
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import DPO
 from psipo_explore.minimisers import blocks_of

@@ -18,7 +18,7 @@ from psipo_explore import _checks as checks
 from psipo_explore._bars import with_bar
 from psipo_explore._batches import batches
 from psipo_explore._checks import Array, ArrayLike, Indices
-from psipo_explore._segments import Segments
+from psipo_explore._data.segments import Segments
 from psipo_explore._tables import SHOWN, as_html, html_table
 from psipo_explore._training_input import data_sets, losses_of
 from psipo_explore.comparisons import Comparisons

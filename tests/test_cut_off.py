@@ -19,7 +19,8 @@ import psutil
 import pytest
 from processes import alive_in_group, wait_until
 
-from psipo_explore import _files, _workers, cli
+from psipo_explore import _workers, cli
+from psipo_explore._data import files
 from psipo_explore._writing import write_whole
 from psipo_explore.diagnosis import diagnose_file
 
@@ -313,7 +314,7 @@ def test_a_line_without_end_is_refused_before_memory_is_short(kind: str, wanted:
 
 @pytest.fixture
 def at_most_100(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_files, "_LONGEST_RECORD", 100)
+    monkeypatch.setattr(files, "_LONGEST_RECORD", 100)
 
 
 @pytest.mark.usefixtures("at_most_100")

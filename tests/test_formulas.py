@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from measures import EPS
 from numpy.testing import assert_allclose, assert_array_equal
 
-from psipo_explore import IDENTITY, LOGIT, Psi, _symbolic_psi, folded_power, optimal_policy, tournament
-from psipo_explore._formulas import read_formula
+from psipo_explore import IDENTITY, LOGIT, Psi, folded_power, optimal_policy, psi, tournament
+from psipo_explore._psi import symbolic
+from psipo_explore._psi.formulas import read_formula
 from psipo_explore.psi import LOG, PROBIT, FormulaError
 
 INSIDE = np.linspace(0.001, 0.999, 201)
@@ -104,25 +105,30 @@ def test_slopes_are_those_of_the_values(text: str) -> None:
     assert not np.isnan(psi.derivative([0.0, 1.0])).any()
 
 
+def read_anew(text: str) -> Psi:
+    psi._read.cache_clear()
+    return Psi.from_formula(text)
+
+
 def test_the_same_text_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     first, refused = Psi.from_formula("q**3"), refusal(Psi.from_formula, "-q**3")
-    monkeypatch.setattr(_symbolic_psi, "_found", lambda text: pytest.fail(text))
+    monkeypatch.setattr(symbolic, "facts_of", lambda text: pytest.fail(text))
     assert Psi.from_formula("q**3") is first
     assert str(refusal(Psi.from_formula, "-q**3")) == str(refused)
 
 
 @pytest.mark.parametrize("text", ["log(q/(1-q))", "atan(q)", "clip(logit(q), -3, 3)", "sqrt(q)"])
 def test_without_time_for_sympy_the_same_is_found_numerically(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    symbolic = Psi.from_formula(text)
-    monkeypatch.setattr(_symbolic_psi, "_SECONDS", 0.0)
-    numerical = _symbolic_psi._found(text)
-    assert numerical.latex != symbolic.latex
-    assert_allclose([numerical.at_zero, numerical.at_one], [symbolic.at_zero, symbolic.at_one], rtol=1e-12)
-    assert numerical.odd == symbolic.odd
-    assert_array_equal(numerical(INSIDE), symbolic(INSIDE))
-    assert_allclose(numerical.derivative([0.2, 0.7]), symbolic.derivative([0.2, 0.7]), rtol=1e-6)
+    by_sympy = Psi.from_formula(text)
+    monkeypatch.setattr(symbolic, "_SECONDS", 0.0)
+    numerical = read_anew(text)
+    assert numerical.latex != by_sympy.latex
+    assert_allclose([numerical.at_zero, numerical.at_one], [by_sympy.at_zero, by_sympy.at_one], rtol=1e-12)
+    assert numerical.odd == by_sympy.odd
+    assert_array_equal(numerical(INSIDE), by_sympy(INSIDE))
+    assert_allclose(numerical.derivative([0.2, 0.7]), by_sympy.derivative([0.2, 0.7]), rtol=1e-6)
     with pytest.raises(FormulaError, match="must not decrease"):
-        _symbolic_psi._found("q - 2*sin(30*q)/30")
+        read_anew("q - 2*sin(30*q)/30")
 
 
 @pytest.mark.parametrize(
@@ -131,13 +137,13 @@ def test_without_time_for_sympy_the_same_is_found_numerically(text: str, monkeyp
 def test_a_deadline_changes_nothing_that_is_found_in_time(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def found() -> tuple[object, ...]:
         try:
-            psi = _symbolic_psi._found(text)
+            psi = read_anew(text)
         except FormulaError as error:
             return (str(error),)
         return psi.at_zero, psi.at_one, psi.odd, psi.latex, psi.derivative(0.3)
 
     in_time = found()
-    monkeypatch.setattr(_symbolic_psi, "_at_most", lambda _: nullcontext())
+    monkeypatch.setattr(symbolic, "_at_most", lambda _: nullcontext())
     assert found() == in_time
 
 
@@ -148,7 +154,7 @@ def test_a_stopped_search_leaves_the_tracer_as_it_was() -> None:
     before = sys.gettrace()
     sys.settrace(tracer)
     try:
-        _symbolic_psi._found("atan(q)")
+        read_anew("atan(q)")
         assert sys.gettrace() is tracer
     finally:
         sys.settrace(before)

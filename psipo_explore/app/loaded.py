@@ -5,7 +5,8 @@ import gc
 from ipykernel import ipkernel, kernelapp  # noqa: F401
 
 from psipo_explore.app import kernel, page  # noqa: F401
-from psipo_explore.views import explorer, svg
+from psipo_explore.views import explorer
+from psipo_explore.views.kit import svg
 
 svg.document(explorer.figure(formula="q**2"))
 gc.collect()

@@ -7,7 +7,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from psipo_explore.views import VIEWS
-from psipo_explore.views.panel import Panel
+from psipo_explore.views.kit.panel import Panel
 
 _HEADING = """<h1>ΨPO, DPO and IPO: move what the optimal policy depends on</h1>
 <p>Choose a picture, move its sliders by mouse or arrow keys, read the sentence under it. After Azar et al. 2023,

@@ -14,7 +14,8 @@ from psipo_explore.views import (
     training,
     underfitted_reward,
 )
-from psipo_explore.views.view import Choice, Slider, View
+from psipo_explore.views.kit.controls import Choice, Slider
+from psipo_explore.views.kit.view import View
 
 _COURSE = (
     psi_curve,

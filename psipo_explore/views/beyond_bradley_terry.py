@@ -27,11 +27,12 @@ from psipo_explore import (
     optimal_policy,
 )
 from psipo_explore._checks import Array
-from psipo_explore.views import palette
-from psipo_explore.views.legend import line_entry
-from psipo_explore.views.stops import BETAS
-from psipo_explore.views.view import Artists, Slider, View
-from psipo_explore.views.words import enumeration, number, probability
+from psipo_explore.views.kit import palette
+from psipo_explore.views.kit.controls import Slider
+from psipo_explore.views.kit.legend import line_entry
+from psipo_explore.views.kit.stops import BETAS
+from psipo_explore.views.kit.view import Artists, View
+from psipo_explore.views.kit.words import enumeration, number, probability
 
 _ACTIONS = ("a", "b", "c")
 _REWARDS = np.array([1.0, 0.0, -1.0])

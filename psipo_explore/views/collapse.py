@@ -15,13 +15,14 @@ from matplotlib.patches import Rectangle
 from psipo_explore import IDENTITY, Psi, expected_psi, gibbs_policy, optimal_policy, tournament
 from psipo_explore._checks import Array
 from psipo_explore.policy import log_gibbs_policy
-from psipo_explore.views import palette
-from psipo_explore.views.certainty import CERTAIN, DECADES, decade, set_certainty_axis
-from psipo_explore.views.contrast import LOOKS, PSIS
-from psipo_explore.views.legend import line_entry, patch_entry
-from psipo_explore.views.stops import BETAS, TWENTIETHS, WINNING
-from psipo_explore.views.view import Artists, Slider, View
-from psipo_explore.views.words import number, probability, probability_from_log
+from psipo_explore.views.kit import palette
+from psipo_explore.views.kit.certainty_axis import CERTAIN, DECADES, decade, set_certainty_axis
+from psipo_explore.views.kit.contrast import LOOKS, PSIS
+from psipo_explore.views.kit.controls import Slider
+from psipo_explore.views.kit.legend import line_entry, patch_entry
+from psipo_explore.views.kit.stops import BETAS, TWENTIETHS, WINNING
+from psipo_explore.views.kit.view import Artists, View
+from psipo_explore.views.kit.words import number, probability, probability_from_log
 
 _OUT_OF_REACH = {"facecolor": palette.IDENTITY_PALE, "linewidth": 0}
 

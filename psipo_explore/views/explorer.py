@@ -27,16 +27,18 @@ from psipo_explore import (
 )
 from psipo_explore._checks import Array
 from psipo_explore.policy import log_gibbs_policy
-from psipo_explore.views import palette
-from psipo_explore.views.chosen import FORMULA, chosen_psi, psi_words
-from psipo_explore.views.labels import Labels, Room, labels_of, width
-from psipo_explore.views.legend import patch_entry
-from psipo_explore.views.stops import BETAS, LAMBDAS
-from psipo_explore.views.view import Artists, Choice, Slider, StillFigure, View
-from psipo_explore.views.words import number, probability_from_log
+from psipo_explore.views.kit import palette
+from psipo_explore.views.kit.controls import Choice, Slider
+from psipo_explore.views.kit.labels import Labels, Room, labels_of, width
+from psipo_explore.views.kit.legend import patch_entry
+from psipo_explore.views.kit.psi_control import FORMULA, chosen_psi, psi_words
+from psipo_explore.views.kit.still import StillFigure
+from psipo_explore.views.kit.stops import BETAS, LAMBDAS
+from psipo_explore.views.kit.view import Artists, View
+from psipo_explore.views.kit.words import number, probability_from_log
 
 if TYPE_CHECKING:
-    from psipo_explore.views.panel import Panel
+    from psipo_explore.views.kit.panel import Panel
 
 MOST_ACTIONS = 30
 _MOST_IN_TABLE = 6  # actions, whose cells hold a number

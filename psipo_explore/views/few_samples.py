@@ -17,12 +17,13 @@ from matplotlib.figure import Figure
 from psipo_explore import optimal_policy, tournament
 from psipo_explore._checks import Array
 from psipo_explore.few_samples import PreferenceLaw, preference_law
-from psipo_explore.views import palette
-from psipo_explore.views.contrast import LOOKS, PSIS
-from psipo_explore.views.legend import line_entry
-from psipo_explore.views.stops import BETAS, TWENTIETHS
-from psipo_explore.views.view import Artists, Slider, View
-from psipo_explore.views.words import number, probability
+from psipo_explore.views.kit import palette
+from psipo_explore.views.kit.contrast import LOOKS, PSIS
+from psipo_explore.views.kit.controls import Slider
+from psipo_explore.views.kit.legend import line_entry
+from psipo_explore.views.kit.stops import BETAS, TWENTIETHS
+from psipo_explore.views.kit.view import Artists, View
+from psipo_explore.views.kit.words import number, probability
 
 _MOST = 40
 _SAMPLES = tuple(range(1, _MOST + 1))

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from psipo_explore.views import training
-from psipo_explore.views.panel import Panel
+from psipo_explore.views.kit.panel import Panel
 
 VIEW = replace(
     training.VIEW,

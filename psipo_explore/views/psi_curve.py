@@ -12,13 +12,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from psipo_explore import IDENTITY, LOGIT, Psi
-from psipo_explore.views import palette
-from psipo_explore.views.chosen import FORMULA, chosen_psi, psi_words
-from psipo_explore.views.labels import not_mathematics
-from psipo_explore.views.legend import fitting, line_entry
-from psipo_explore.views.stops import LAMBDAS, TWENTIETHS
-from psipo_explore.views.view import Artists, Slider, View
-from psipo_explore.views.words import number
+from psipo_explore.views.kit import palette
+from psipo_explore.views.kit.controls import Slider
+from psipo_explore.views.kit.labels import not_mathematics
+from psipo_explore.views.kit.legend import fitting, line_entry
+from psipo_explore.views.kit.psi_control import FORMULA, chosen_psi, psi_words
+from psipo_explore.views.kit.stops import LAMBDAS, TWENTIETHS
+from psipo_explore.views.kit.view import Artists, View
+from psipo_explore.views.kit.words import number
 
 _Q = np.concatenate([np.geomspace(1e-5, 0.01, 60), np.linspace(0.011, 0.989, 200), 1 - np.geomspace(0.01, 1e-5, 60)])
 _TOP = 7.0  # of the axis of Ψ

@@ -20,15 +20,17 @@ from matplotlib.patches import Polygon
 from psipo_explore import D1, D2, D3, DPO, IPO, Comparisons, MarginLoss, Minimum, minimise, train
 from psipo_explore._checks import Array, Indices
 from psipo_explore.losses import HINGE, cdpo
-from psipo_explore.views import palette
-from psipo_explore.views.comparison_graph import draw_graph, room_in_node
-from psipo_explore.views.labels import Labels, Room, labels_of
-from psipo_explore.views.legend import line_mark
-from psipo_explore.views.view import Artists, Choice, Slider, StillFigure, View
-from psipo_explore.views.words import enumeration, number
+from psipo_explore.views.kit import palette
+from psipo_explore.views.kit.comparison_graph import draw_graph, room_in_node
+from psipo_explore.views.kit.controls import Choice, Slider
+from psipo_explore.views.kit.labels import Labels, Room, labels_of
+from psipo_explore.views.kit.legend import line_mark
+from psipo_explore.views.kit.still import StillFigure
+from psipo_explore.views.kit.view import Artists, View
+from psipo_explore.views.kit.words import enumeration, number
 
 if TYPE_CHECKING:
-    from psipo_explore.views.panel import Panel
+    from psipo_explore.views.kit.panel import Panel
 
 MOST_ACTIONS = len(palette.ACTION_LINES)
 _YOURS = "your data"

@@ -16,11 +16,12 @@ from matplotlib.figure import Figure
 from psipo_explore import DPO, IPO, Comparisons, MarginLoss, fit_reward, gibbs_policy, minimise
 from psipo_explore._checks import Array
 from psipo_explore.policy import log_gibbs_policy
-from psipo_explore.views import palette
-from psipo_explore.views.legend import line_entry
-from psipo_explore.views.stops import BETAS
-from psipo_explore.views.view import Artists, Slider, View
-from psipo_explore.views.words import number, probability_from_log
+from psipo_explore.views.kit import palette
+from psipo_explore.views.kit.controls import Slider
+from psipo_explore.views.kit.legend import line_entry
+from psipo_explore.views.kit.stops import BETAS
+from psipo_explore.views.kit.view import Artists, View
+from psipo_explore.views.kit.words import number, probability_from_log
 
 _SAMPLES = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
 _RIDGES = tuple(sorted({float(f"{ridge:.1g}") for ridge in np.geomspace(0.001, 100, 31)}))

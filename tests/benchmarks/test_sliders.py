@@ -20,7 +20,7 @@ DISPLAYS = {
 %matplotlib inline
 import matplotlib.pyplot as plt
 from ipywidgets import SelectionSlider, interact
-from psipo_explore.views.palette import STYLE
+from psipo_explore.views.kit.palette import STYLE
 
 slider = view.sliders[0]
 options = [(slider.write(stop), stop) for stop in sorted({*slider.stops, slider.start})]

@@ -11,8 +11,10 @@ import pytest
 from grids import at_start_and_end
 from playwright.sync_api import Browser, Page, expect
 
-from psipo_explore.views import VIEWS, Choice, View, pages, svg
-from psipo_explore.views.view import CANNOT_BE_SHOWN, Typed
+from psipo_explore.views import VIEWS, Choice, View
+from psipo_explore.views.kit import pages, svg
+from psipo_explore.views.kit.controls import Typed
+from psipo_explore.views.kit.still import CANNOT_BE_SHOWN
 
 PARTS = "#picture > svg[role=img] > g"
 PARTS_ARE = """(parts, pictures) => parts.every((part, k) => {

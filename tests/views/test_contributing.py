@@ -9,7 +9,7 @@ import pytest
 from matplotlib.text import Text
 
 from psipo_explore import LOGIT, optimal_policy, tournament
-from psipo_explore.views.view import View
+from psipo_explore.views.kit.view import View
 
 CONTRIBUTING = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 

@@ -11,7 +11,8 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from psipo_explore.views import VIEWS, Choice, View, svg
+from psipo_explore.views import VIEWS, Choice, View
+from psipo_explore.views.kit import svg
 
 ROOT = Path(__file__).parents[2]
 FIGURES = ROOT / "figures"

@@ -20,8 +20,9 @@ from matplotlib.text import Text
 
 from psipo_explore import Comparisons
 from psipo_explore._tables import as_html
-from psipo_explore.views import explorer, fonts, labels, pages, psi_curve, svg, training
-from psipo_explore.views.labels import Room, labels_of
+from psipo_explore.views import explorer, psi_curve, training
+from psipo_explore.views.kit import fonts, labels, pages, svg
+from psipo_explore.views.kit.labels import Room, labels_of
 
 LITTLE, MUCH = Room(24, 11, beginning=3), Room(110, 11)
 

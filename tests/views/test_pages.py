@@ -9,7 +9,8 @@ import pytest
 from grids import at_start_and_end
 
 from psipo_explore import cli
-from psipo_explore.views import VIEWS, Choice, Slider, View, pages, svg
+from psipo_explore.views import VIEWS, Choice, Slider, View
+from psipo_explore.views.kit import pages, svg
 
 SMALL = 3
 

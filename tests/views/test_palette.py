@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 from matplotlib.colors import to_rgb
 
-from psipo_explore.views import palette
+from psipo_explore.views.kit import palette
 
 Colour = npt.NDArray[np.float64]
 

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from psipo_explore.views.words import enumeration, number, probability, probability_from_log
+from psipo_explore.views.kit.words import enumeration, number, probability, probability_from_log
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib.textpath import text_to_path
 
 from psipo_explore._tables import printable
-from psipo_explore.views.fonts import SHAPES, USUAL, families, needs_shaping, reads_leftwards
-from psipo_explore.views.words import enumeration
+from psipo_explore.views.kit.fonts import SHAPES, USUAL, families, needs_shaping, reads_leftwards
+from psipo_explore.views.kit.words import enumeration
 
 _LINE_END = re.compile("\r\n|[\n\v\f\r\x85\u2028\u2029]")
 _IGNORABLE = re.compile(r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]")

@@ -6,108 +6,22 @@ figure, the live panel and whatever else shows the view all come from these two,
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.artist import Artist
-from matplotlib.figure import Figure
 
 from psipo_explore._tables import printable
-from psipo_explore.psi import Psi
-from psipo_explore.views import svg
-from psipo_explore.views.palette import STYLE
-from psipo_explore.views.words import number
+from psipo_explore.views.kit import svg
+from psipo_explore.views.kit.controls import Control, Slider
+from psipo_explore.views.kit.palette import STYLE
+from psipo_explore.views.kit.panel import Panel
+from psipo_explore.views.kit.still import StillFigure
 
-if TYPE_CHECKING:
-    from psipo_explore.views.panel import Panel
-
-CANNOT_BE_SHOWN = "This cannot be shown: {}."
 Artists = Mapping[str, Artist]
 Values = Mapping[str, Any]
-
-
-def cannot_be_shown(error: Exception) -> str:
-    """The sentence under a picture that some values do not have."""
-    return printable(CANNOT_BE_SHOWN.format(error))
-
-
-@dataclass(frozen=True)
-class Slider:
-    """A number the reader moves: its keyword, the words beside it, its stops (all whole, or none), how a stop is written."""
-
-    name: str
-    label: str
-    stops: tuple[float, ...]
-    start: float
-    write: Callable[[float], str] = number
-
-    def check(self, value: Any) -> float:
-        """Return the value, if the slider could stand there."""
-        low, high = self.stops[0], self.stops[-1]
-        try:
-            given = float(value)
-        except (TypeError, ValueError):
-            raise TypeError(f"{self.name} = {value!r}, must be a number") from None
-        if not low <= given <= high:
-            raise ValueError(f"{self.name} = {given:g}, must be from {self.write(low)} to {self.write(high)}")
-        if isinstance(low, int) and not given.is_integer():
-            raise ValueError(f"{self.name} = {given:g}, must be a whole number")
-        return given
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of several things with names: its keyword, the words beside it, the names."""
-
-    name: str
-    label: str
-    stops: tuple[str, ...]
-    start: str
-
-    def check(self, value: Any) -> str:
-        """Return the value, if it is one of the names."""
-        if value not in self.stops:
-            raise ValueError(f"{self.name} = {value!r}, must be one of {', '.join(map(repr, self.stops))}")
-        return str(value)
-
-
-@dataclass(frozen=True)
-class Typed:
-    """A formula Ψ(q) that the reader types, or nothing: its keyword, the words beside it, nothing and some examples."""
-
-    name: str
-    label: str
-    stops: tuple[str, ...]
-    start: str = ""
-
-    def check(self, value: Any) -> str:
-        """Return the value, if it is blank or a formula."""
-        if not isinstance(value, str):
-            raise TypeError(f"{self.name} = {value!r}, must be a text")
-        if value.strip():
-            Psi.from_formula(value)
-        return value
-
-
-Control = Slider | Choice | Typed
-
-
-class StillFigure(Figure):
-    """A Matplotlib figure that knows what it shows, and shows itself in a notebook without pyplot."""
-
-    sentence = ""
-
-    def _repr_mimebundle_(self, **_: object) -> dict[str, str | bytes]:
-        return {"image/png": self._png(), "text/plain": self.sentence}  # a notebook not yet trusted shows no SVG
-
-    def _png(self) -> bytes:
-        out = io.BytesIO()
-        with mpl.rc_context(STYLE):
-            self.savefig(out, format="png", dpi=2 * svg.DPI)
-        return out.getvalue()
 
 
 @dataclass(frozen=True)
@@ -186,6 +100,4 @@ class View:
 
     def panel(self, **start: Any) -> Panel:
         """The picture with its controls, which begin at the given values."""
-        from psipo_explore.views.panel import Panel
-
         return Panel(self, self.values(start))

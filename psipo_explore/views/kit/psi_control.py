@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from psipo_explore import Psi, folded_power
-from psipo_explore.views.view import Typed
-from psipo_explore.views.words import number
+from psipo_explore.views.kit.controls import Typed
+from psipo_explore.views.kit.words import number
 
 FORMULA = Typed(
     "formula",

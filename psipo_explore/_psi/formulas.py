@@ -17,7 +17,7 @@ import sympy as sp
 from scipy import special
 
 from psipo_explore._checks import Array
-from psipo_explore._formula_error import FormulaError
+from psipo_explore._psi.formula_error import FormulaError
 
 _LONGEST = 200  # characters
 _LARGEST = 10**15  # of a number, and its inverse the smallest

@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from psipo_explore.diagnosis import Diagnosis
-from psipo_explore.views import palette, svg
-from psipo_explore.views.view import StillFigure
-from psipo_explore.views.words import number
+from psipo_explore.views.kit import palette, svg
+from psipo_explore.views.kit.still import StillFigure
+from psipo_explore.views.kit.words import number
 
 _LOOKS = {"DPO": palette.DPO_LINE, "IPO": palette.IDENTITY_LINE}
 _BARS = 0.52  # height of a bar, in rows

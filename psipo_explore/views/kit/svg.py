@@ -17,7 +17,7 @@ from matplotlib.backends.backend_svg import RendererSVG
 from matplotlib.figure import Figure
 
 from psipo_explore._tables import as_html
-from psipo_explore.views.palette import STYLE
+from psipo_explore.views.kit.palette import STYLE
 
 DPI = 72  # SVG's unit is the point
 _METADATA = re.compile(r"<metadata>.*?</metadata>|<defs>\s*<style[^>]*>.*?</style>\s*</defs>", re.DOTALL)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anywidget
 import ipywidgets as widgets
@@ -11,8 +11,12 @@ import traitlets
 
 from psipo_explore._tables import as_html
 from psipo_explore.psi import FormulaError
-from psipo_explore.views import svg
-from psipo_explore.views.view import Artists, Choice, Control, StillFigure, Typed, Values, View, cannot_be_shown
+from psipo_explore.views.kit import svg
+from psipo_explore.views.kit.controls import Choice, Control, Typed
+from psipo_explore.views.kit.still import StillFigure, cannot_be_shown
+
+if TYPE_CHECKING:
+    from psipo_explore.views.kit.view import Artists, Values, View
 
 _WIDTH = "960px"
 _SENTENCE_STYLE = "font-size:15px;line-height:1.4;margin:0.4em 0;min-height:4.2em"  # three lines, so that nothing below jumps
@@ -23,8 +27,8 @@ _POINTER_STYLE = "font-size:14px;line-height:1.2;margin:0"
 class _Names(anywidget.AnyWidget):
     """Nothing to see: it gives the sliders beside it their names and values for those who hear them."""
 
-    _esm = (files("psipo_explore.views") / "panel.js").read_text(encoding="utf-8")
-    _css = (files("psipo_explore.views") / "panel.css").read_text(encoding="utf-8")
+    _esm = (files("psipo_explore.views.kit") / "panel.js").read_text(encoding="utf-8")
+    _css = (files("psipo_explore.views.kit") / "panel.css").read_text(encoding="utf-8")
 
 
 class _Drawing(NamedTuple):

@@ -14,7 +14,7 @@ from matplotlib import ft2font
 from matplotlib.font_manager import FontEntry, FontProperties, findSystemFonts, fontManager, get_font
 from matplotlib.ft2font import FT2Font, LoadFlags
 
-from psipo_explore.views.palette import STYLE
+from psipo_explore.views.kit.palette import STYLE
 
 USUAL: str = STYLE["font.family"]
 SHAPES = hasattr(ft2font, "__libraqm_version__")  # joins Arabic letters, orders Hebrew ones, places Indic signs

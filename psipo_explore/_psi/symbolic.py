@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache, partial
+from functools import partial
 from time import thread_time
 from types import FrameType
 from typing import Any, NamedTuple
@@ -17,11 +17,10 @@ import numpy as np
 import sympy as sp
 from scipy import special
 
-from psipo_explore._callables import Function, is_odd, limit, require_limits
 from psipo_explore._checks import Array
-from psipo_explore._formula_error import FormulaError
-from psipo_explore._formulas import Piece, evaluate, expression, q, read_formula
-from psipo_explore.psi import Psi
+from psipo_explore._psi.formula_error import FormulaError
+from psipo_explore._psi.formulas import Piece, evaluate, expression, q, read_formula
+from psipo_explore._psi.numerical import Function, is_odd, limit, require_limits
 
 _SECONDS = 2.0  # for SymPy
 _DIGITS = 50
@@ -80,9 +79,11 @@ def _at_most(seconds: float) -> Iterator[None]:
         sys.settrace(before)
 
 
-class _Facts(NamedTuple):
-    """What is known of a formula besides its values."""
+class Facts(NamedTuple):
+    """What makes a Ψ of a formula, and the column at which it begins."""
 
+    function: Function
+    column: int
     at_zero: float
     at_one: float
     odd: bool
@@ -90,7 +91,7 @@ class _Facts(NamedTuple):
     slope: Function | None
 
 
-def _symbolically(formula: Piece) -> _Facts | None:
+def _symbolically(formula: Piece) -> Facts | None:
     """The facts as SymPy finds them; None if it does not, or not in time, or against the evidence."""
     function = partial(evaluate, formula)
     try:
@@ -103,7 +104,7 @@ def _symbolically(formula: Piece) -> _Facts | None:
             slope = sp.lambdify(q, sp.diff(f, q), modules=[_IN_NUMPY, "numpy"])
             ends = float(at_zero), float(at_one)
             odd = is_odd(function, *ends) and _is_constant(f + f.subs(q, 1 - q))
-            facts = _Facts(*ends, odd, sp.latex(f), _silent(slope))
+            facts = Facts(function, formula.column, *ends, odd, sp.latex(f), _silent(slope))
         require_limits(function, *ends)
         return facts
     except _OscillatesError:
@@ -112,10 +113,12 @@ def _symbolically(formula: Piece) -> _Facts | None:
         return None
 
 
-def _numerically(formula: Piece) -> _Facts:
+def _numerically(formula: Piece) -> Facts:
     function = partial(evaluate, formula)
     at_zero, at_one = (limit(function, end) for end in (0.0, 1.0))
-    return _Facts(at_zero, at_one, is_odd(function, at_zero, at_one), rf"\mathrm{{{formula.words}}}", None)
+    return Facts(
+        function, formula.column, at_zero, at_one, is_odd(function, at_zero, at_one), rf"\mathrm{{{formula.words}}}", None
+    )
 
 
 def _silent(slope: Function) -> Function:
@@ -136,31 +139,20 @@ def _require_rising(values: Array, slopes: Array, text: str) -> None:
         )
 
 
-def psi_from_formula(text: str) -> Psi:
-    """See `Psi.from_formula`."""
-    found = _known(text)
-    if isinstance(found, FormulaError):
-        raise FormulaError(found.sentence, text, found.column)
-    return found
+def facts_of(text: str) -> Facts:
+    """What a typed formula says of itself.
 
-
-@lru_cache(maxsize=256)
-def _known(text: str) -> Psi | FormulaError:
-    """The Ψ or the refusal of a text, which is found once."""
-    try:
-        return _found(text)
-    except FormulaError as error:
-        return error
-
-
-def _found(text: str) -> Psi:
+    Raises
+    ------
+    FormulaError
+        If the text is no formula, or none that can be a Ψ.
+    """
     formula = read_formula(text)
-    function = partial(evaluate, formula)
     try:
-        at_zero, at_one, odd, latex, slope = _symbolically(formula) or _numerically(formula)
-        values = np.asarray(function(_DENSE))
-        _require_rising(values, np.asarray(slope(_DENSE) if slope else np.gradient(values, _DENSE)), text)
-        return Psi(text.strip(), function, latex=latex, at_zero=at_zero, at_one=at_one, derivative=slope, odd=odd)
+        facts = _symbolically(formula) or _numerically(formula)
+        values = np.asarray(facts.function(_DENSE))
+        _require_rising(values, np.asarray(facts.slope(_DENSE) if facts.slope else np.gradient(values, _DENSE)), text)
+        return facts
     except FormulaError:
         raise
     except _OscillatesError as end:

@@ -20,8 +20,10 @@ import numpy as np
 
 from psipo_explore._checks import count
 from psipo_explore._tables import as_html
-from psipo_explore.views import svg
-from psipo_explore.views.view import Choice, Control, Typed, Values, View, cannot_be_shown
+from psipo_explore.views.kit import svg
+from psipo_explore.views.kit.controls import Choice, Control, Typed
+from psipo_explore.views.kit.still import cannot_be_shown
+from psipo_explore.views.kit.view import Values, View
 
 USUAL_FRAMES = 2000  # drawn in about a minute
 MOST_FRAMES = 20_000
@@ -133,7 +135,7 @@ def _html(view: View, grid: Grid, bar: Any) -> str:
     )
     frames = base64.b64encode(gzip.compress(packed.encode(), mtime=0)).decode()
     parts = {"title": as_html(view.title), "still": still, "sentence": as_html(figure.sentence), "frames": frames}
-    template = (files("psipo_explore.views") / "page.html").read_text(encoding="utf-8")
+    template = (files("psipo_explore.views.kit") / "page.html").read_text(encoding="utf-8")
     return re.sub(r"<!--(\w+)-->", lambda mark: parts[mark[1]], template)
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from psipo_explore import _checks as checks
 from psipo_explore._checks import Array, ArrayLike, Indices
-from psipo_explore._segments import Segments
-
-if TYPE_CHECKING:
-    from psipo_explore.comparisons import Comparisons
+from psipo_explore._data.segments import Segments
 
 
 def counted_pairs(
@@ -75,29 +72,29 @@ def _is_label(value: Any) -> bool:
         return False
 
 
-def check_lengths(data: Comparisons) -> None:
+def check_lengths(actions: tuple[str, ...], contexts: Indices, winners: Indices, losers: Indices, weights: Array) -> None:
     """Refuse fields that do not fit together."""
-    if not data.actions:
+    if not actions:
         raise ValueError("actions is empty, must name at least one")
-    if len(data.contexts) != data.n_actions:
-        raise ValueError(f"contexts has {len(data.contexts)} entries, must have one for each of {data.n_actions} actions")
-    identities = list(zip(data.contexts.tolist(), data.actions, strict=True))
+    if len(contexts) != len(actions):
+        raise ValueError(f"contexts has {len(contexts)} entries, must have one for each of {len(actions)} actions")
+    identities = list(zip(contexts.tolist(), actions, strict=True))
     if len(set(identities)) < len(identities):
         twice = next(label for i, (_, label) in enumerate(identities) if identities[i] in identities[:i])
         raise ValueError(f"actions names {checks.shown(twice)} twice in one context, must name each action once")
-    for name in ("losers", "weights"):
-        if getattr(data, name).shape != data.winners.shape:
-            raise ValueError(f"{name} has shape {getattr(data, name).shape}, must be that of winners, {data.winners.shape}")
+    for name, field in {"losers": losers, "weights": weights}.items():
+        if field.shape != winners.shape:
+            raise ValueError(f"{name} has shape {field.shape}, must be that of winners, {winners.shape}")
 
 
-def check_pairs(data: Comparisons) -> None:
+def check_pairs(contexts: Indices, winners: Indices, losers: Indices) -> None:
     """Refuse indices that are no comparison of two actions of one context."""
-    for name in ("winners", "losers"):
-        index = getattr(data, name)
-        outside = (index < 0) | (index >= data.n_actions)
-        checks.refuse_where(outside, name, index, f"must be the index of one of {checks.actions(data.n_actions)}")
-    checks.refuse_where(data.winners == data.losers, "losers", data.losers, "must differ from its winner")
-    strangers = data.contexts[data.winners] != data.contexts[data.losers]
-    checks.refuse_where(strangers, "losers", data.losers, "must be of the same context as its winner")
-    alone = (Segments(data.contexts).sum(np.ones(data.n_actions)) == 1) & (data.n_actions > 1)
-    checks.refuse_where(alone, "contexts", data.contexts, "must hold more than one action: there is nothing to compare")
+    n_actions = contexts.size
+    for name, index in {"winners": winners, "losers": losers}.items():
+        outside = (index < 0) | (index >= n_actions)
+        checks.refuse_where(outside, name, index, f"must be the index of one of {checks.actions(n_actions)}")
+    checks.refuse_where(winners == losers, "losers", losers, "must differ from its winner")
+    strangers = contexts[winners] != contexts[losers]
+    checks.refuse_where(strangers, "losers", losers, "must be of the same context as its winner")
+    alone = (Segments(contexts).sum(np.ones(n_actions)) == 1) & (n_actions > 1)
+    checks.refuse_where(alone, "contexts", contexts, "must hold more than one action: there is nothing to compare")

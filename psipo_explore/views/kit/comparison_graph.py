@@ -11,8 +11,8 @@ from matplotlib.patches import FancyArrowPatch
 
 from psipo_explore import Comparisons
 from psipo_explore._checks import Array, Mask
-from psipo_explore.views.labels import Labels, Room
-from psipo_explore.views.words import number
+from psipo_explore.views.kit.labels import Labels, Room
+from psipo_explore.views.kit.words import number
 
 _GROUND = "#e0e0e0"
 _ARROW = "#444444"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from psipo_explore import IDENTITY, LOGIT
-from psipo_explore.views import palette
+from psipo_explore.views.kit import palette
 
 PSIS = {"logit": LOGIT, "identity": IDENTITY}
 LOOKS = {"logit": palette.LOGIT_LINE, "identity": palette.IDENTITY_LINE}

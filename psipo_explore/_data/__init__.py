@@ -1,0 +1,1 @@
+"""How a file, or a list of pairs, becomes Comparisons."""

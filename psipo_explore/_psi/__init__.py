@@ -1,0 +1,1 @@
+"""How a typed or a given function becomes a Ψ."""
