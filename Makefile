@@ -12,6 +12,7 @@ test: .venv/ready-test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/python $(NOT_IN_A_BROWSER) -m "not slow"
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow" tests/browser
 

@@ -14,7 +14,7 @@ from psipo_explore._checks import Array, ArrayLike, Mask
 from psipo_explore._exact_sums import refuse_what_rounding_decides
 from psipo_explore._excess import CLOSE, excess
 from psipo_explore.psi import Psi
-from psipo_explore.scores import ExpectedPsi, expected_psi, require_psi
+from psipo_explore.scores import ExpectedPsi, cyclic_share, expected_psi
 
 __all__ = ["cyclic_share", "gibbs_policy", "kl_divergence", "log_gibbs_policy", "objective", "optimal_policy"]
 
@@ -260,55 +260,3 @@ def kl_divergence(policy: ArrayLike, pi_ref: ArrayLike) -> Array:
     near = pi_ref * excess(np.where(close, d, 0.0))
     far = special.rel_entr(policy, pi_ref) - (policy - pi_ref)
     return np.asarray(np.where(close, near, np.maximum(far, 0.0)).sum(-1))[()]
-
-
-def cyclic_share(p: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None) -> Array:
-    """Share of Ψ(p*) that no score of single actions explains, and that ΨPO therefore cannot see.
-
-    The flow F(y, y') = Ψ(p*(y ≻ y')) − Ψ(½) is g(y) − g(y') + C(y, y') with g the expected Ψ, which is F's
-    least-squares potential; the share is ‖C‖²/‖F‖², pairs weighted by μ(y) μ(y') (HodgeRank, Jiang et al. 2011).
-
-    Parameters
-    ----------
-    p : array_like, shape (..., K, K)
-        Preferences; entry [y, y'] is the probability that y beats y', p + pᵀ = 1.
-    psi : Psi
-        An odd Ψ.
-    mu : array_like, shape (..., K), optional
-        Distribution of the opponent; uniform by default.
-
-    Returns
-    -------
-    ndarray, shape (...)
-        Between 0 (p is Bradley–Terry, if psi is the logit) and 1 (nothing but cycles); 0 where all pairs are even.
-
-    Raises
-    ------
-    ValueError
-        If psi is not odd, or a certain preference makes the flow infinite.
-
-    Examples
-    --------
-    >>> from psipo_explore import LOGIT, tournament
-    >>> rock_paper_scissors = tournament([(0, 1), (1, 2), (2, 0)], 3, q=0.8)
-    >>> float(cyclic_share(rock_paper_scissors, LOGIT))
-    1.0
-    """
-    require_psi(psi)
-    if not psi.odd:
-        raise ValueError(f"psi '{checks.cut(psi.name)}' is not odd, so its flow is not antisymmetric; must be odd")
-    p = checks.preference_table(p)
-    mu = checks.policy("mu", mu, p.shape[-1], of="p")
-    checks.broadcast(p=p.shape[:-2], mu=mu.shape[:-1])
-    weight = mu[..., :, np.newaxis] * mu[..., np.newaxis, :]
-    flow = np.where(weight > 0, psi.of_table(p) - psi.centre, 0.0)
-    checks.refuse_where(
-        np.isinf(flow), "p", np.broadcast_to(p, flow.shape), f"makes the flow infinite under psi '{checks.cut(psi.name)}'"
-    )
-    scale = np.abs(flow).max((-2, -1), keepdims=True)
-    flow = flow / np.where(scale > 0, scale, 1.0)
-    g = np.matmul(flow, mu[..., np.newaxis])
-    cycle = flow - (g - np.swapaxes(g, -1, -2))
-    energy = np.sum(weight * flow**2, (-2, -1))
-    share = np.sum(weight * cycle**2, (-2, -1)) / np.where(energy > 0, energy, 1.0)
-    return np.asarray(np.minimum(share, 1.0))[()]

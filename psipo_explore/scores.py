@@ -17,7 +17,7 @@ from psipo_explore._logistic_sums import win_rates
 from psipo_explore._tables import SHOWN, html_table
 from psipo_explore.psi import IDENTITY, LOGIT, Psi
 
-__all__ = ["ExpectedPsi", "expected_psi", "expected_psi_bradley_terry"]
+__all__ = ["ExpectedPsi", "cyclic_share", "expected_psi", "expected_psi_bradley_terry"]
 
 _BLOCK = 1 << 20  # entries of Ψ held at once where the whole table would not fit
 _ULPS_OF_A_TERM = 4 * float(np.finfo(float).eps)  # Ψ is right to an ulp or two, and μ and their product are rounded
@@ -189,6 +189,58 @@ def _certain_pairs(p: Array, psi: Psi, counts: Mask) -> tuple[Mask, Mask]:
         why = f"has no limit: psi '{checks.cut(psi.name)}' is infinite at both ends and not odd"
         checks.refuse_where(certain, "p", np.broadcast_to(p, certain.shape), why)
     return surely_beats, surely_loses
+
+
+def cyclic_share(p: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None) -> Array:
+    """Share of Ψ(p*) that no score of single actions explains, and that ΨPO therefore cannot see.
+
+    The flow F(y, y') = Ψ(p*(y ≻ y')) − Ψ(½) is g(y) − g(y') + C(y, y') with g the expected Ψ, which is F's
+    least-squares potential; the share is ‖C‖²/‖F‖², pairs weighted by μ(y) μ(y') (HodgeRank, Jiang et al. 2011).
+
+    Parameters
+    ----------
+    p : array_like, shape (..., K, K)
+        Preferences; entry [y, y'] is the probability that y beats y', p + pᵀ = 1.
+    psi : Psi
+        An odd Ψ.
+    mu : array_like, shape (..., K), optional
+        Distribution of the opponent; uniform by default.
+
+    Returns
+    -------
+    ndarray, shape (...)
+        Between 0 (p is Bradley–Terry, if psi is the logit) and 1 (nothing but cycles); 0 where all pairs are even.
+
+    Raises
+    ------
+    ValueError
+        If psi is not odd, or a certain preference makes the flow infinite.
+
+    Examples
+    --------
+    >>> from psipo_explore import LOGIT, tournament
+    >>> rock_paper_scissors = tournament([(0, 1), (1, 2), (2, 0)], 3, q=0.8)
+    >>> float(cyclic_share(rock_paper_scissors, LOGIT))
+    1.0
+    """
+    require_psi(psi)
+    if not psi.odd:
+        raise ValueError(f"psi '{checks.cut(psi.name)}' is not odd, so its flow is not antisymmetric; must be odd")
+    p = checks.preference_table(p)
+    mu = checks.policy("mu", mu, p.shape[-1], of="p")
+    checks.broadcast(p=p.shape[:-2], mu=mu.shape[:-1])
+    weight = mu[..., :, np.newaxis] * mu[..., np.newaxis, :]
+    flow = np.where(weight > 0, psi.of_table(p) - psi.centre, 0.0)
+    checks.refuse_where(
+        np.isinf(flow), "p", np.broadcast_to(p, flow.shape), f"makes the flow infinite under psi '{checks.cut(psi.name)}'"
+    )
+    scale = np.abs(flow).max((-2, -1), keepdims=True)
+    flow = flow / np.where(scale > 0, scale, 1.0)
+    g = np.matmul(flow, mu[..., np.newaxis])
+    cycle = flow - (g - np.swapaxes(g, -1, -2))
+    energy = np.sum(weight * flow**2, (-2, -1))
+    share = np.sum(weight * cycle**2, (-2, -1)) / np.where(energy > 0, energy, 1.0)
+    return np.asarray(np.minimum(share, 1.0))[()]
 
 
 def expected_psi_bradley_terry(rewards: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None) -> ExpectedPsi:
