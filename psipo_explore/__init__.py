@@ -6,11 +6,11 @@ from psipo_explore.diagnosis import Diagnosis, diagnose
 from psipo_explore.losses import DPO, IPO, MarginLoss
 from psipo_explore.minimisers import Minimum, minimise
 from psipo_explore.optimisers import Adam, GradientDescent
-from psipo_explore.policy import cyclic_share, gibbs_policy, kl_divergence, objective, optimal_policy
+from psipo_explore.policy import gibbs_policy, kl_divergence, objective, optimal_policy
 from psipo_explore.preferences import bradley_terry, tournament
 from psipo_explore.psi import IDENTITY, LOGIT, Psi, folded_power
 from psipo_explore.rewards import fit_reward
-from psipo_explore.scores import ExpectedPsi, expected_psi, expected_psi_bradley_terry
+from psipo_explore.scores import ExpectedPsi, cyclic_share, expected_psi, expected_psi_bradley_terry
 from psipo_explore.sweeps import sweep
 from psipo_explore.training import TrainingRun, train
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from psipo_explore import _checks as checks
-from psipo_explore._checks import Array, Indices, Mask
+from psipo_explore._checks import Array, Indices
 from psipo_explore._data.graphs import components
 from psipo_explore.comparisons import Comparisons
 
@@ -123,12 +123,3 @@ def _corrected(won: Array, lost: Array, flipped: float) -> Array:
     met, lead = won + lost, (won - lost) / (1 - 2 * flipped)
     nothing = np.abs(met + lead) <= 4 * _EPS * met
     return np.where(nothing, 0.0, (met + lead) / 2)
-
-
-def corrected_blocks(data: Comparisons, counts: CorrectedCounts) -> tuple[Indices, Mask, Mask]:
-    """As `minimisers.blocks_of`, of robust DPO's loss."""
-    winners, losers = counts.won()
-    blocks = components(winners, losers, data.n_actions, "strong")
-    across = blocks[winners] != blocks[losers]
-    inside = blocks[data.winners] == blocks[data.losers]
-    return blocks, np.isin(blocks, blocks[losers[across]]), inside

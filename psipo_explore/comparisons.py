@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from psipo_explore._checks import Array, ArrayLike, Indices
 from psipo_explore._data.files import csv_rows, indexed, jsonl_rows
 from psipo_explore._data.graphs import components
 from psipo_explore._data.pairs import check_lengths, check_pairs, counted_pairs
+from psipo_explore._data.segments import Segments
 from psipo_explore._tables import html_table
 from psipo_explore.preferences import meeting_weights
 
@@ -372,6 +374,53 @@ class Comparisons:
     def components(self) -> Indices:
         """Number of the connected component of each action, shape (K,), whoever won."""
         return components(self.winners, self.losers, self.n_actions, "weak")
+
+    @cached_property
+    def by_context(self) -> Segments:
+        """Sums over the actions of each context."""
+        return Segments(self.contexts)
+
+    def reference(self, pi_ref: ArrayLike | None = None) -> Array:
+        """The reference policy over these actions: a distribution in each context.
+
+        Parameters
+        ----------
+        pi_ref : array_like, shape (K,), optional
+            π_ref, which sums to 1 in each context within 1e-6; by default uniform in each.
+
+        Returns
+        -------
+        ndarray, shape (K,)
+            π_ref, divided by its sum in each context.
+
+        Raises
+        ------
+        ValueError
+            If pi_ref is no distribution in some context, or 0 for an action that was compared.
+
+        Examples
+        --------
+        >>> Comparisons([0], [1], ("a", "b", "c", "d"), [1.0], [0, 0, 1, 1]).reference([0.9, 0.1, 0.5, 0.5])
+        array([0.9, 0.1, 0.5, 0.5])
+        """
+        if pi_ref is None:
+            return 1 / self.by_context.sum(np.ones(self.n_actions))
+        given = checks.real("pi_ref", pi_ref)
+        if given.shape != (self.n_actions,):
+            raise ValueError(f"pi_ref has shape {given.shape}, must be ({self.n_actions},), one entry for each action")
+        checks.refuse_where(~((given >= 0) & np.isfinite(given)), "pi_ref", given, "must be a probability", -given)
+        total = self.by_context.sum(given)
+        off = np.abs(total - 1) > checks.POLICY_TOLERANCE
+        if off.any():
+            y = int(np.argmax(np.abs(total - 1)))
+            raise ValueError(f"pi_ref sums to {total[y]:.12g} in context {self.contexts[y]}, must sum to 1 in each")
+        compared = np.zeros(self.n_actions, dtype=bool)
+        compared[self.winners] = compared[self.losers] = True
+        excluded = compared & (given == 0)
+        if excluded.any():
+            y = int(np.argmax(excluded))
+            raise ValueError(f"pi_ref[{y}] = 0, must be positive: {checks.shown(self.actions[y])} was compared")
+        return np.asarray(given / total)
 
     def merged(self) -> Comparisons:
         """The same data with one entry for each (winner, loser), weights added.

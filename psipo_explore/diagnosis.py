@@ -15,12 +15,13 @@ import numpy as np
 
 from psipo_explore import _checks as checks
 from psipo_explore._bars import with_bar
+from psipo_explore._blocks import blocks_of
 from psipo_explore._checks import Array, ArrayLike, Indices
 from psipo_explore._data.files import Row, Skipped, csv_rows, indexed, jsonl_rows, refuse
 from psipo_explore._tables import as_html, html_table
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import DPO, IPO, MarginLoss, cdpo
-from psipo_explore.minimisers import blocks_of, minimise
+from psipo_explore.minimisers import minimise
 
 __all__ = ["Diagnosis", "diagnose", "diagnose_file"]
 
@@ -247,7 +248,7 @@ def diagnose(
         raise ValueError(f"smoothing = {smoothing:g}, must be {why}")
     merged = data.merged()
     n_contexts = _distinct(data.contexts)
-    _, vanishing, _ = blocks_of(merged, DPO)
+    vanishing = blocks_of(merged, DPO).vanishing
     pairs, how_often = np.unique(_unordered(data), return_counts=True)
     _, ways = np.unique(_unordered(merged), return_counts=True)
     losses = with_bar([DPO, cdpo(smoothing), IPO], 3, "loss", progress)

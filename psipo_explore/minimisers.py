@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from psipo_explore import _checks as checks
+from psipo_explore._blocks import Blocks, blocks_of
 from psipo_explore._checks import Array, ArrayLike, Indices, Mask
-from psipo_explore._corrected_counts import CorrectedCounts, corrected_blocks
+from psipo_explore._corrected_counts import CorrectedCounts
 from psipo_explore._data.segments import Segments
 from psipo_explore._exact_sums import refuse_what_rounding_decides
 from psipo_explore._potentials import convex_potential
@@ -146,79 +147,44 @@ def minimise(data: Comparisons, loss: MarginLoss, beta: ArrayLike, *, pi_ref: Ar
         raise ValueError("data holds no comparison, must hold at least one: without any there is no loss")
     beta = checks.beta_in_training(beta)
     checks.require_fits("beta", (*beta.shape, data.n_actions))
-    reference = context_policy(data, pi_ref)
+    reference = data.reference(pi_ref)
 
     if loss.flipped:
         counts = CorrectedCounts.of(data, loss.flipped)
         if counts.non_negative:
             return minimise(counts.as_comparisons(data), DPO, beta, pi_ref=reference)
-    blocks, vanishing, inside = blocks_of(data, loss)
-    x = convex_potential(data, loss, inside)
-    refuse_what_rounding_decides(np.where(vanishing, -np.inf, x), _SOLVED * (1 + np.abs(x)), beta, blocks)
-    log_ratio = _closest_to_reference(x / beta[..., np.newaxis], blocks, vanishing, reference, data.contexts)
+    blocks = blocks_of(data, loss)
+    x = convex_potential(data, loss, blocks.inside)
+    scores = np.where(blocks.vanishing, -np.inf, x)
+    refuse_what_rounding_decides(scores, _SOLVED * (1 + np.abs(x)), beta, blocks.of_action)
+    log_ratio = _closest_to_reference(x / beta[..., np.newaxis], blocks, reference, data)
     with np.errstate(divide="ignore"):
         policy = np.exp(log_ratio + np.log(reference))
     return Minimum(
         policy=policy,
         log_ratio=log_ratio,
-        attained=bool(inside.all()),
-        unique=np.unique(blocks[~vanishing & (reference > 0)]).size == np.unique(data.contexts).size,
-        vanishing=vanishing,
-        loss=_infimum(data, loss, beta, x, inside),
+        attained=bool(blocks.inside.all()),
+        unique=np.unique(blocks.of_action[~blocks.vanishing & (reference > 0)]).size == np.unique(data.contexts).size,
+        vanishing=blocks.vanishing,
+        loss=_infimum(data, loss, beta, x, blocks.inside),
         actions=data.actions,
-        blocks=blocks,
+        blocks=blocks.of_action,
         contexts=data.contexts,
     )
 
 
-def context_policy(data: Comparisons, pi_ref: ArrayLike | None) -> Array:
-    """The reference policy, shape (K,), which sums to 1 in each context and excludes no action that was compared."""
-    contexts = Segments(data.contexts)
-    if pi_ref is None:
-        return 1 / contexts.sum(np.ones(data.n_actions))
-    given = checks.real("pi_ref", pi_ref)
-    if given.shape != (data.n_actions,):
-        raise ValueError(f"pi_ref has shape {given.shape}, must be ({data.n_actions},), one entry for each action")
-    checks.refuse_where(~((given >= 0) & np.isfinite(given)), "pi_ref", given, "must be a probability", -given)
-    total = contexts.sum(given)
-    off = np.abs(total - 1) > checks.POLICY_TOLERANCE
-    if off.any():
-        y = int(np.argmax(np.abs(total - 1)))
-        raise ValueError(f"pi_ref sums to {total[y]:.12g} in context {data.contexts[y]}, must sum to 1 in each")
-    compared = np.zeros(data.n_actions, dtype=bool)
-    compared[data.winners] = compared[data.losers] = True
-    excluded = compared & (given == 0)
-    if excluded.any():
-        y = int(np.argmax(excluded))
-        raise ValueError(f"pi_ref[{y}] = 0, must be positive: {checks.shown(data.actions[y])} was compared")
-    return np.asarray(given / total)
-
-
-def blocks_of(data: Comparisons, loss: MarginLoss) -> tuple[Indices, Mask, Mask]:
-    """Groups inside which ratios are fixed, the actions that vanish, and the comparisons whose margin stays finite."""
-    if loss.flipped:
-        counts = CorrectedCounts.of(data, loss.flipped)
-        counts.require_minimum(data, loss.name)
-        return corrected_blocks(data, counts)
-    if np.isfinite(loss.best_x):
-        return data.components, np.zeros(data.n_actions, dtype=bool), np.ones(data.winners.size, dtype=bool)
-    blocks = data.strong_components
-    inside = blocks[data.winners] == blocks[data.losers]
-    return blocks, np.isin(blocks, blocks[data.losers[~inside]]), inside
-
-
-def _closest_to_reference(u: Array, blocks: Indices, vanishing: Mask, reference: Array, contexts: Indices) -> Array:
+def _closest_to_reference(u: Array, blocks: Blocks, reference: Array, data: Comparisons) -> Array:
     """Log π − log π_ref of the π closest to π_ref among those with u's differences inside each block.
 
     Block B with inner law q gets weight ∝ π_ref(B) exp(−KL(q ‖ π_ref(·|B))), which is to say that E_q[u] is taken off u.
     """
     with np.errstate(divide="ignore"):
-        log_reference = np.where(vanishing, -np.inf, np.log(reference))
-    block = Segments(blocks)
+        log_reference = np.where(blocks.vanishing, -np.inf, np.log(reference))
+    block = Segments(blocks.of_action)
     u = block.less_log_mean(u, log_reference)
     q = np.exp(log_reference + u)
     settled = u - block.sum(np.where(q > 0, q * u, 0.0))
-    return np.where(vanishing, -np.inf, Segments(contexts).less_log_mean(settled, log_reference))
+    return np.where(blocks.vanishing, -np.inf, data.by_context.less_log_mean(settled, log_reference))
 
 
 def _infimum(data: Comparisons, loss: MarginLoss, beta: Array, x: Array, inside: Mask) -> Array:

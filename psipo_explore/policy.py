@@ -14,9 +14,10 @@ from psipo_explore._checks import Array, ArrayLike, Mask
 from psipo_explore._exact_sums import refuse_what_rounding_decides
 from psipo_explore._excess import CLOSE, excess
 from psipo_explore.psi import Psi
-from psipo_explore.scores import ExpectedPsi, cyclic_share, expected_psi
+from psipo_explore.scores import ExpectedPsi, expected_psi
+from psipo_explore.scores import cyclic_share as cyclic_share  # where it was at first
 
-__all__ = ["cyclic_share", "gibbs_policy", "kl_divergence", "log_gibbs_policy", "objective", "optimal_policy"]
+__all__ = ["gibbs_policy", "kl_divergence", "log_gibbs_policy", "objective", "optimal_policy"]
 
 
 def gibbs_policy(g: ExpectedPsi | ArrayLike, beta: ArrayLike, *, pi_ref: ArrayLike | None = None) -> Array:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from psipo_explore import _checks as checks
-from psipo_explore._checks import Array, Indices, Mask
-from psipo_explore._data.segments import Segments
+from psipo_explore._blocks import Blocks, blocks_of
+from psipo_explore._checks import Array
 from psipo_explore._potentials import convex_potential
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import DPO
-from psipo_explore.minimisers import blocks_of
 
 __all__ = ["fit_reward"]
 
@@ -69,15 +68,15 @@ def fit_reward(data: Comparisons, *, ridge: float = 0.0, steps: int | None = Non
         return _centred(_descended(data, checks.count("steps", steps)), data)
     if ridge:
         return _centred(convex_potential(data, DPO, np.ones(data.winners.size, dtype=bool), ridge=ridge), data)
-    blocks, vanishing, inside = blocks_of(data, DPO)
-    _require_one_source(data, blocks, vanishing)
-    return _centred(np.where(vanishing, -np.inf, convex_potential(data, DPO, inside)), data)
+    blocks = blocks_of(data, DPO)
+    _require_one_source(data, blocks)
+    return _centred(np.where(blocks.vanishing, -np.inf, convex_potential(data, DPO, blocks.inside)), data)
 
 
-def _require_one_source(data: Comparisons, blocks: Indices, vanishing: Mask) -> None:
+def _require_one_source(data: Comparisons, blocks: Blocks) -> None:
     """Refuse data that leave the scales of two groups of one context apart."""
-    unbeaten = np.flatnonzero(~vanishing)
-    one_of_each = unbeaten[np.unique(blocks[unbeaten], return_index=True)[1]]
+    unbeaten = np.flatnonzero(~blocks.vanishing)
+    one_of_each = unbeaten[np.unique(blocks.of_action[unbeaten], return_index=True)[1]]
     one_of_each = one_of_each[np.argsort(data.contexts[one_of_each], kind="stable")]
     tied = np.diff(data.contexts[one_of_each]) != 0
     if not tied.all():
@@ -103,6 +102,6 @@ def _descended(data: Comparisons, steps: int) -> Array:
 
 
 def _centred(r: Array, data: Comparisons) -> Array:
-    contexts, finite = Segments(data.contexts), np.isfinite(r)
-    mean = contexts.sum(np.where(finite, r, 0.0)) / contexts.sum(finite.astype(np.float64))
+    sum_in_context, finite = data.by_context.sum, np.isfinite(r)
+    mean = sum_in_context(np.where(finite, r, 0.0)) / sum_in_context(finite.astype(np.float64))
     return np.asarray(r - mean)

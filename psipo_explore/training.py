@@ -18,12 +18,10 @@ from psipo_explore import _checks as checks
 from psipo_explore._bars import with_bar
 from psipo_explore._batches import batches
 from psipo_explore._checks import Array, ArrayLike, Indices
-from psipo_explore._data.segments import Segments
 from psipo_explore._tables import SHOWN, as_html, html_table
 from psipo_explore._training_input import data_sets, losses_of
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import MarginLoss
-from psipo_explore.minimisers import context_policy
 from psipo_explore.optimisers import Adam, Optimiser
 
 __all__ = ["TrainingRun", "train"]
@@ -276,7 +274,7 @@ class Settings:
         beta = checks.beta_in_training(beta)
         if not beta.size:
             raise ValueError("beta is empty, must hold at least one")
-        reference, *_ = [context_policy(table, pi_ref) for table in tables]
+        reference, *_ = [table.reference(pi_ref) for table in tables]
         optimiser = Adam(0.01) if optimiser is None else optimiser
         if isinstance(optimiser, type) or not hasattr(optimiser, "steps"):
             raise TypeError(f"optimiser = {checks.shown(optimiser)}, must be an optimiser, such as Adam(0.01)")
@@ -348,7 +346,7 @@ def log_ratios(settings: Settings, *, progress: bool = False) -> Array:
                 records[record] = u
                 record += 1
     logits = np.moveaxis(records.reshape(-1, *shape), (3, 0), (0, -2))
-    return Segments(tables[0].contexts).less_log_mean(logits, settings.log_reference)
+    return tables[0].by_context.less_log_mean(logits, settings.log_reference)
 
 
 def _gradient(u: Array, ends: Indices, weights: Array, losses: Sequence[MarginLoss], beta: Array, scale: Array) -> Array:

@@ -13,7 +13,6 @@ from strategies import counts, share, tables
 import psipo_explore as psipo
 from psipo_explore import DPO, IPO, Comparisons, MarginLoss, losses, minimise
 from psipo_explore.losses import EXPONENTIAL, SQUARED, cdpo, odpo, robust_dpo
-from psipo_explore.minimisers import context_policy
 
 ACCEPTED = [IPO, SQUARED, DPO, odpo(1.5), odpo(-3.0), cdpo(0.1), robust_dpo(0.05), EXPONENTIAL]
 RISES_FOR_EVER = [DPO, odpo(1.5), robust_dpo(0.0), EXPONENTIAL]
@@ -249,9 +248,9 @@ def test_a_long_result_says_how_much_of_it_is_shown() -> None:
 
 def test_a_reference_is_a_distribution_in_each_context() -> None:
     data = Comparisons([0, 3], [1, 4], tuple("abcde"), np.ones(2), [0, 0, 1, 1, 1])
-    assert_array_equal(context_policy(data, None), [1 / 2, 1 / 2, 1 / 3, 1 / 3, 1 / 3])
+    assert_array_equal(data.reference(), [1 / 2, 1 / 2, 1 / 3, 1 / 3, 1 / 3])
     as_float32 = np.array([0.3, 0.7, 0.1, 0.2, 0.7], dtype=np.float32)
-    sums = np.add.reduceat(context_policy(data, as_float32), [0, 2])
+    sums = np.add.reduceat(data.reference(as_float32), [0, 2])
     assert_allclose(sums, 1, rtol=1e-15)
 
 

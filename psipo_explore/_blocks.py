@@ -1,0 +1,42 @@
+"""Which ratios of probabilities a loss fixes, and which probabilities it sends to 0: read off the comparison graph."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from psipo_explore._checks import Indices, Mask
+from psipo_explore._corrected_counts import CorrectedCounts
+from psipo_explore._data.graphs import components
+from psipo_explore.comparisons import Comparisons
+from psipo_explore.losses import MarginLoss
+
+
+class Blocks(NamedTuple):
+    """Groups of actions inside which a loss fixes the ratios of probabilities."""
+
+    of_action: Indices  # number of each action's block, shape (K,)
+    vanishing: Mask  # actions whose probability tends to 0, shape (K,)
+    inside: Mask  # comparisons whose margin stays finite, shape (N,)
+
+
+def blocks_of(data: Comparisons, loss: MarginLoss) -> Blocks:
+    """What the loss leaves of data.
+
+    Raises
+    ------
+    ValueError
+        If the loss of data has no minimum, as robust DPO's may not have.
+    """
+    if np.isfinite(loss.best_x):
+        return Blocks(data.components, np.zeros(data.n_actions, dtype=bool), np.ones(data.winners.size, dtype=bool))
+    winners, losers = data.winners, data.losers
+    if loss.flipped:
+        counts = CorrectedCounts.of(data, loss.flipped)
+        counts.require_minimum(data, loss.name)
+        winners, losers = counts.won()
+    blocks = components(winners, losers, data.n_actions, "strong")
+    beaten_from_outside = losers[blocks[winners] != blocks[losers]]
+    inside = blocks[data.winners] == blocks[data.losers]
+    return Blocks(blocks, np.isin(blocks, blocks[beaten_from_outside]), inside)
