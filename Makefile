@@ -3,7 +3,7 @@ BIN := .venv/bin
 INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 NOT_IN_A_BROWSER := -m pytest -q -rs -n 2 --dist worksteal --ignore=tests/browser
 
-.PHONY: lab test slow oldest newest coverage mutants packages accuracy figures bench clean
+.PHONY: lab test deep slow oldest newest coverage mutants packages accuracy figures bench clean
 
 lab: .venv/ready-lab
 	@$(BIN)/psipo lab
@@ -15,6 +15,8 @@ test: .venv/ready-test
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python $(NOT_IN_A_BROWSER) -m "not slow"
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow" tests/browser
+
+deep: slow coverage packages oldest newest
 
 slow: .venv/ready-test
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m slow tests

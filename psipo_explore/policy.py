@@ -1,7 +1,7 @@
 """From scores to the optimal policy, π*(y) ∝ π_ref(y) exp(g(y)/β), and how good a policy is.
 
 One function makes g (`scores`), one tilts π_ref by g/β (Eq. 7 and 9 of arXiv:2310.12036); RLHF is the same tilt with
-g a reward. Beside them the objective of Eq. 6, its KL term, and the share of preferences that no score can express.
+g a reward. Beside them the objective of Eq. 6 and its KL term.
 """
 
 from __future__ import annotations
