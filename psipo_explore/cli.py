@@ -297,8 +297,8 @@ def _workers() -> Iterator[Executor]:
     from multiprocessing import active_children, get_context
 
     others = set(active_children())
-    end_with_us = {"initializer": _begin_work, "initargs": (os.getpid(),)}
-    with ProcessPoolExecutor(mp_context=get_context("spawn"), **end_with_us) as pool:
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(mp_context=spawn, initializer=_begin_work, initargs=(os.getpid(),)) as pool:
         try:
             yield pool
         except BaseException:

@@ -40,8 +40,8 @@ _CYCLE = np.array([[0.0, 1.0, -1.0], [-1.0, 0.0, 1.0], [1.0, -1.0, 0.0]])
 _STRENGTHS = tuple(np.linspace(0, 4, 41).round(1).tolist())
 _SHARES = (0.05, 0.2, 1 / 3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 _INTRANSITIVE = float(_REWARDS[0] - _REWARDS[2])  # from here on c beats a
-_LOOKS = {"logit": palette.LOGIT_LINE, "DPO": palette.DPO_LINE, "identity": palette.IDENTITY_LINE}
-_RINGS = {"color": "#000000", "marker": "o", "markersize": 11, "markerfacecolor": "none", "linestyle": "none"}
+_LOOKS: dict[str, palette.Look] = {"logit": palette.LOGIT_LINE, "DPO": palette.DPO_LINE, "identity": palette.IDENTITY_LINE}
+_RINGS: palette.Look = {"color": "#000000", "marker": "o", "markersize": 11, "markerfacecolor": "none", "linestyle": "none"}
 
 
 def preferences(strength: float | Array) -> Array:

@@ -24,7 +24,7 @@ from psipo_explore.views.kit.stops import BETAS, TWENTIETHS, WINNING
 from psipo_explore.views.kit.view import Artists, View
 from psipo_explore.views.kit.words import number, probability, probability_from_log
 
-_OUT_OF_REACH = {"facecolor": palette.IDENTITY_PALE, "linewidth": 0}
+_OUT_OF_REACH: palette.Look = {"facecolor": palette.IDENTITY_PALE, "linewidth": 0}
 
 
 def _linear(one_minus_p: Array | float) -> Array:

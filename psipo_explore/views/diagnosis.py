@@ -46,7 +46,8 @@ def _draw_shares(ax: Axes, diagnosis: Diagnosis) -> None:
     ax.barh(rows, list(shares.values()), height=_BARS, color=colours)
     for row, share in zip(rows, shares.values(), strict=True):
         inside = share > 0.7
-        x, look = (share - 0.03, {"ha": "right", "color": "white"}) if inside else (share + 0.03, {})
+        look: palette.Look = {"ha": "right", "color": "white"} if inside else {}
+        x = share - 0.03 if inside else share + 0.03
         ax.text(x, row, f"{share:.1%}", va="center", **look)
     ax.set_yticks(rows, list(shares))
     ax.invert_yaxis()

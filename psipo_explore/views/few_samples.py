@@ -27,8 +27,8 @@ from psipo_explore.views.kit.words import number, probability
 
 _MOST = 40
 _SAMPLES = tuple(range(1, _MOST + 1))
-_UNANIMOUS = {"colors": palette.LOGIT, "linewidths": 7}
-_DIVIDED = {"colors": "#999999", "linewidths": 7}
+_UNANIMOUS: palette.Look = {"colors": palette.LOGIT, "linewidths": 7}
+_DIVIDED: palette.Look = {"colors": "#999999", "linewidths": 7}
 
 
 @lru_cache(maxsize=64)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from psipo_explore.views import training
+from psipo_explore.views.kit.controls import Choice
 from psipo_explore.views.kit.panel import Panel
 
 VIEW = replace(
@@ -16,7 +17,7 @@ VIEW = replace(
     name="never_wins",
     title="An action that never wins, under DPO and under IPO",
     controls=tuple(
-        replace(control, start=training.NEVER_WINS) if control.name == "comparisons" else control
+        replace(control, start=training.NEVER_WINS) if isinstance(control, Choice) and control.name == "comparisons" else control
         for control in training.VIEW.controls
     ),
 )

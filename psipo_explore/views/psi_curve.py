@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from psipo_explore import IDENTITY, LOGIT, Psi
 from psipo_explore.views.kit import palette
@@ -26,7 +27,7 @@ _TOP = 7.0  # of the axis of Ψ
 _STEEPEST = 2000.0  # of the axis of slopes
 _FIXED = {"logit": (LOGIT, palette.LOGIT_LINE), "identity": (IDENTITY, palette.IDENTITY_LINE)}
 _LINE_ONLY = ("color", "linestyle")
-_TANGENT = {"color": "#56B4E9", "linewidth": 2.4, "zorder": 3}
+_TANGENT: palette.Look = {"color": "#56B4E9", "linewidth": 2.4, "zorder": 3}
 _REACH = 0.25  # of the tangent, to either side
 _LEGEND_INCHES = 3.7
 
@@ -35,7 +36,7 @@ def build(figure: Figure) -> Artists:
     """Draw logit and identity, which stand still, and what moves between them."""
     values, slopes = _axes(figure)
     for psi, look in _FIXED.values():
-        only_line = {"linewidth": 4.5, **{key: look[key] for key in _LINE_ONLY}}
+        only_line: palette.Look = {"linewidth": 4.5, **{key: look[key] for key in _LINE_ONLY}}
         values.plot(_Q, psi(_Q) - psi.centre, **only_line)
         slopes.plot(_Q, psi.derivative(_Q), **only_line)
     artists: dict[str, Artist] = {"tangent": values.plot([], [], **_TANGENT)[0]}
@@ -89,7 +90,7 @@ def update(artists: Artists, *, lam: float, q: float, formula: str) -> str:
     return _sentence(psi, lam, q, slope, formula)
 
 
-def _chosen(psi: Psi, lam: float, formula: str, text: Artist) -> str:
+def _chosen(psi: Psi, lam: float, formula: str, text: Text) -> str:
     if formula.strip():
         by_name = rf"$\Psi(q)$ = {not_mathematics(psi.name)}"
         return fitting((rf"$\Psi(q) = {psi.latex}$", by_name, r"$\Psi(q)$ as typed"), text, _LEGEND_INCHES)
@@ -110,7 +111,7 @@ def _sentence(psi: Psi, lam: float, q: float, slope: float, formula: str) -> str
         steeper = "exactly its slope at ½"
     else:
         steeper = f"{number(slope / at_half)} times its slope at ½" if at_half else "at ½ it is 0"
-    step = number(psi(min(q + 0.001, 1.0)) - psi(q))
+    step = number(float(psi(min(q + 0.001, 1.0)) - psi(q)))
     subject = "" if formula.strip() else "Ψ is "
     return (
         f"{subject}{psi_words(psi, lam, formula)}. At q = {number(q)} its slope is {number(slope)}, {steeper}: "
@@ -123,7 +124,7 @@ def _reach(psi: Psi, lam: float, formula: str) -> str:
         spread = number(psi.spread)
         return f"It is bounded, so nothing is ever exactly 0: no log-ratio moves further than (Ψ(1) − Ψ(0))/β = {spread}/β."
     if lam == 0 and not formula.strip():
-        last = number(psi(0.9999) - psi(0.999))
+        last = number(float(psi(0.9999) - psi(0.999)))
         return (
             f"It is unbounded, so β cannot stop a collapse: from 0.999 to 0.9999 it still gains {last}, and each further digit 9 "
             "is worth as much, without end."

@@ -23,7 +23,7 @@ from psipo_explore.views.kit.stops import BETAS, WINNING
 from psipo_explore.views.kit.view import Artists, View
 from psipo_explore.views.kit.words import number, probability
 
-_LOST = {
+_LOST: dict[str, palette.Look] = {
     "logit": {"facecolor": palette.LOGIT_PALE, "linewidth": 0},
     "identity": {"facecolor": palette.IDENTITY_PALE, "linewidth": 0, "hatch": "//", "edgecolor": palette.IDENTITY},
 }
@@ -34,7 +34,7 @@ _ONE_MINUS_P_GRID = np.concatenate([DECADES, [0.0]])  # and certainty
 _LOWEST, _HIGHEST = 1e-3, 1e5  # of the axis of log-ratios
 _INFINITE = 3e4  # where an infinite log-ratio is drawn
 _HELD = 0.99  # share of the KL at collapse above which β no longer holds the policy
-_BOUND_LINE = {"color": palette.IDENTITY, "linestyle": "-.", "linewidth": 1.2}
+_BOUND_LINE: palette.Look = {"color": palette.IDENTITY, "linestyle": "-.", "linewidth": 1.2}
 
 
 def build(figure: Figure) -> Artists:

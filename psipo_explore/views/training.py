@@ -70,8 +70,15 @@ class Runs(NamedTuple):
 @cache
 def _trained(tables: tuple[Comparisons, ...], batch_size: int, betas: tuple[float, ...]) -> dict[Comparisons, Runs]:
     """Train all data sets, losses, β's and seeds in one array."""
-    options = {"steps": _STEPS, "record_every": _EVERY, "seeds": _SEEDS, "batch_size": batch_size}
-    run = train(tables, list(_LOSSES.values()), betas, **options)
+    run = train(
+        tables,
+        list(_LOSSES.values()),
+        betas,
+        steps=_STEPS,
+        record_every=_EVERY,
+        seeds=_SEEDS,
+        batch_size=batch_size,
+    )
     low, high = (np.clip(end, 0, 1) for end in run.interval(0.95))
     parts = zip(tables, run.mean(), low, high, strict=True)
     return {data: Runs(run.steps, *summary) for data, *summary in parts}
@@ -160,7 +167,7 @@ def _root(step: Array) -> Array:
 def _places(n: int) -> Array:
     """Where n marks stand side by side in the strip, as steps."""
     low, high = _root(np.array(_STRIP))
-    return np.square(low + (high - low) * (np.arange(n) + 0.5) / n)
+    return np.asarray(np.square(low + (high - low) * (np.arange(n) + 0.5) / n))
 
 
 def _curves(key: str, by_step: Axes, by_beta: Axes, look: Mapping[str, Any]) -> Artists:

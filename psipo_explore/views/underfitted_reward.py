@@ -7,9 +7,9 @@ ridge or stopped early; on the right what each method's policy leaves y_l, again
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -72,7 +72,7 @@ def _log_left_by(loss: MarginLoss, beta: float | Array) -> Array:
 def build(figure: Figure) -> Artists:
     """Draw DPO's and IPO's curves, which stand still, and what the rewards move."""
     rewards, left = _axes(figure)
-    artists: dict[str, Artist] = {"beta": left.axvline(1.0, color="#222222", linewidth=1)}
+    artists: dict[str, Any] = {"beta": left.axvline(1.0, color="#222222", linewidth=1)}
     for name, loss in (("DPO", DPO), ("IPO", IPO)):
         left.plot(_BETAS, np.exp(_log_left_by(loss, _BETAS)), clip_on=False, zorder=3, **_line(name))
     for name in ("ridge", "stopped"):
@@ -87,7 +87,7 @@ def build(figure: Figure) -> Artists:
     return {**artists, **_legend(figure)}
 
 
-def _line(name: str) -> dict[str, object]:
+def _line(name: str) -> palette.Look:
     return {key: _LOOKS[name][key] for key in ("color", "linestyle")}
 
 

@@ -91,4 +91,5 @@ def _draw_arrow(ax: Axes, winner: Array, loser: Array, weight: float, node: floa
     if weight != 1:
         dx, dy = loser - winner
         aside = np.array([dy, -dx]) * (0.065 + 0.2 / np.hypot(dx, dy))
-        ax.text(*(winner + loser) / 2 + aside, number(weight), ha="center", va="center", fontsize=9, zorder=5)
+        x, y = (winner + loser) / 2 + aside
+        ax.text(x, y, number(weight), ha="center", va="center", fontsize=9, zorder=5)

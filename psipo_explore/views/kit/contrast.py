@@ -6,4 +6,4 @@ from psipo_explore import IDENTITY, LOGIT
 from psipo_explore.views.kit import palette
 
 PSIS = {"logit": LOGIT, "identity": IDENTITY}
-LOOKS = {"logit": palette.LOGIT_LINE, "identity": palette.IDENTITY_LINE}
+LOOKS: dict[str, palette.Look] = {"logit": palette.LOGIT_LINE, "identity": palette.IDENTITY_LINE}

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, lru_cache
+from typing import Any
 
 from matplotlib import ft2font
 from matplotlib.font_manager import FontEntry, FontProperties, findSystemFonts, fontManager, get_font
@@ -106,7 +107,7 @@ def _other_fonts() -> Iterator[tuple[str, FT2Font]]:
     for entry in sorted(fontManager.ttflist, key=_from_regular):
         if entry.name in seen or entry.name.startswith(_NOT_FOR_TEXT):
             continue
-        face = {"face_index": entry.index} if getattr(entry, "index", 0) else {}  # from Matplotlib 3.11 on
+        face: dict[str, Any] = {"face_index": entry.index} if getattr(entry, "index", 0) else {}  # from Matplotlib 3.11 on
         try:
             font = FT2Font(entry.fname, **face)
         except (OSError, RuntimeError):  # gone since Matplotlib listed it

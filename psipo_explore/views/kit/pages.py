@@ -21,7 +21,7 @@ import numpy as np
 from psipo_explore._checks import count
 from psipo_explore._tables import as_html
 from psipo_explore.views.kit import svg
-from psipo_explore.views.kit.controls import Choice, Control, Typed
+from psipo_explore.views.kit.controls import Choice, Control, Slider, Typed
 from psipo_explore.views.kit.still import cannot_be_shown
 from psipo_explore.views.kit.view import Values, View
 
@@ -194,7 +194,7 @@ def _control(view: View, control: Control, stops: Iterable[Any]) -> dict[str, An
         "label": control.label,
         "chosen": isinstance(control, Choice),
         "rebuilds": control.name in view.rebuild_on,
-        "written": [stop if isinstance(control, Choice) else control.write(stop) for stop in stops],
+        "written": [control.write(stop) if isinstance(control, Slider) else stop for stop in stops],
         "python": [repr(stop) for stop in stops],
         "start": stops.index(control.start),
     }

@@ -17,8 +17,9 @@ CHOSEN = "#000000"  # the Ψ that a slider chooses, between logit and identity
 IDENTITY_PALE = "#c3dcec"
 LOGIT_PALE = "#f6cdb0"
 
-LOGIT_LINE: dict[str, Any] = {"color": LOGIT, "linestyle": "-", "marker": "o", "markersize": 7}
-IDENTITY_LINE: dict[str, Any] = {"color": IDENTITY, "linestyle": (0, (5, 1.5)), "marker": "s", "markersize": 9}
+Look = dict[str, Any]  # Matplotlib's keywords
+LOGIT_LINE: Look = {"color": LOGIT, "linestyle": "-", "marker": "o", "markersize": 7}
+IDENTITY_LINE: Look = {"color": IDENTITY, "linestyle": (0, (5, 1.5)), "marker": "s", "markersize": 9}
 ACTION_LINES: tuple[dict[str, Any], ...] = (  # a, b, c, … where each has a curve: from winner to loser
     {"color": WINNER, "linestyle": "-", "marker": "o"},
     {"color": "#E69F00", "linestyle": (0, (5, 1.5)), "marker": "s"},
@@ -27,15 +28,15 @@ ACTION_LINES: tuple[dict[str, Any], ...] = (  # a, b, c, … where each has a cu
     {"color": "#000000", "linestyle": (0, (3, 1, 1, 1, 1, 1)), "marker": "v"},
     {"color": "#5F4690", "linestyle": (0, (8, 2)), "marker": "P"},
 )
-DPO_LINE: dict[str, Any] = {"color": LOGIT, "linestyle": (0, (5, 1.5, 1, 1.5)), "marker": "D", "markersize": 6}
-CDPO_LINE: dict[str, Any] = {"color": "#000000", "linestyle": (0, (3, 1, 1, 1, 1, 1)), "marker": "P", "markersize": 8}
-RIDGE_LINE: dict[str, Any] = {"color": "#E69F00", "linestyle": (0, (9, 1.5, 1, 1.5, 1, 1.5)), "marker": "v", "markersize": 9}
-STOPPED_LINE: dict[str, Any] = {"color": "#56B4E9", "linestyle": (0, (1, 1)), "marker": "^", "markersize": 9}
-REFERENCE_LINE: dict[str, Any] = {"color": REFERENCE, "linestyle": ":", "linewidth": 1.6}
-COLLAPSE_LINE: dict[str, Any] = {"color": "#000000", "linestyle": (0, (5, 1.5, 1, 1.5)), "marker": "D", "markersize": 7}
-CHOSEN_LINE: dict[str, Any] = {"color": CHOSEN, "linestyle": "-", "marker": "D", "markersize": 7}
+DPO_LINE: Look = {"color": LOGIT, "linestyle": (0, (5, 1.5, 1, 1.5)), "marker": "D", "markersize": 6}
+CDPO_LINE: Look = {"color": "#000000", "linestyle": (0, (3, 1, 1, 1, 1, 1)), "marker": "P", "markersize": 8}
+RIDGE_LINE: Look = {"color": "#E69F00", "linestyle": (0, (9, 1.5, 1, 1.5, 1, 1.5)), "marker": "v", "markersize": 9}
+STOPPED_LINE: Look = {"color": "#56B4E9", "linestyle": (0, (1, 1)), "marker": "^", "markersize": 9}
+REFERENCE_LINE: Look = {"color": REFERENCE, "linestyle": ":", "linewidth": 1.6}
+COLLAPSE_LINE: Look = {"color": "#000000", "linestyle": (0, (5, 1.5, 1, 1.5)), "marker": "D", "markersize": 7}
+CHOSEN_LINE: Look = {"color": CHOSEN, "linestyle": "-", "marker": "D", "markersize": 7}
 
-STYLE: dict[str, Any] = {
+STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "mathtext.fontset": "dejavusans",
     "text.usetex": False,

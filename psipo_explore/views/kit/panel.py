@@ -67,9 +67,9 @@ class _Field(widgets.VBox):
             self._complaint.value = (
                 f'<div role="alert" style="{_COMPLAINT_STYLE}"><pre style="{_POINTER_STYLE}">{pointer}</pre>{sentence}</div>'
             )
-            self.children = (self._text, self._complaint)
+            self.children = [self._text, self._complaint]
             return False
-        self.children = (self._text,)
+        self.children = [self._text]
         return True
 
 

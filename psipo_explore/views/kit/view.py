@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
-from matplotlib.artist import Artist
 
 from psipo_explore._tables import printable
 from psipo_explore.views.kit import svg
@@ -20,7 +19,7 @@ from psipo_explore.views.kit.palette import STYLE
 from psipo_explore.views.kit.panel import Panel
 from psipo_explore.views.kit.still import StillFigure
 
-Artists = Mapping[str, Artist]
+Artists = Mapping[str, Any]  # Line2D, Text, Rectangle …: a view knows which of its own is which
 Values = Mapping[str, Any]
 
 
