@@ -131,6 +131,12 @@ def test_without_time_for_sympy_the_same_is_found_numerically(text: str, monkeyp
         read_anew("q - 2*sin(30*q)/30")
 
 
+def test_without_time_for_sympy_what_has_no_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(symbolic, "_SECONDS", 0.0)
+    with pytest.raises(FormulaError, match=r"the formula is no Ψ: f's limit as q nears 0 cannot be told"):
+        read_anew("q + sin(1/q)")
+
+
 @pytest.mark.parametrize(
     "text", ["log(q/(1-q))", "erf(q)", "erfinv(q)", "max(q, 0.3)", "q**q + 2*q", "(q - 1)/log(q)", "sin(1/q)", "q**0"]
 )
