@@ -113,12 +113,14 @@ def _symbolically(formula: Piece) -> Facts | None:
         return None
 
 
-def _numerically(formula: Piece) -> Facts:
+def _numerically(formula: Piece, text: str) -> Facts:
     function = partial(evaluate, formula)
-    at_zero, at_one = (limit(function, end) for end in (0.0, 1.0))
-    return Facts(
-        function, formula.column, at_zero, at_one, is_odd(function, at_zero, at_one), rf"\mathrm{{{formula.words}}}", None
-    )
+    try:
+        at_zero, at_one = (limit(function, end) for end in (0.0, 1.0))
+    except ValueError as error:
+        raise FormulaError(f"the formula is no Ψ: {error}", text, formula.column) from error
+    odd = is_odd(function, at_zero, at_one)
+    return Facts(function, formula.column, at_zero, at_one, odd, rf"\mathrm{{{formula.words}}}", None)
 
 
 def _silent(slope: Function) -> Function:
@@ -149,14 +151,10 @@ def facts_of(text: str) -> Facts:
     """
     formula = read_formula(text)
     try:
-        facts = _symbolically(formula) or _numerically(formula)
-        values = np.asarray(facts.function(_DENSE))
-        _require_rising(values, np.asarray(facts.slope(_DENSE) if facts.slope else np.gradient(values, _DENSE)), text)
-        return facts
-    except FormulaError:
-        raise
+        facts = _symbolically(formula) or _numerically(formula, text)
     except _OscillatesError as end:
         sentence = f"{formula.words} oscillates as q nears {end}, must tend to a limit"
-    except ValueError as error:
-        sentence = f"the formula is no Ψ: {error}"
-    raise FormulaError(sentence, text, formula.column)
+        raise FormulaError(sentence, text, formula.column) from None
+    values = np.asarray(facts.function(_DENSE))
+    _require_rising(values, np.asarray(facts.slope(_DENSE) if facts.slope else np.gradient(values, _DENSE)), text)
+    return facts
