@@ -1,7 +1,8 @@
-"""Batches of comparisons for simulated training: drawn with replacement, for several data sets and seeds at once.
+"""Batches of comparisons for simulated training: drawn with replacement, for several data sets and
+seeds at once.
 
-The draws of a seed are the same whatever is drawn beside them. Where a batch is at least as large as the data, how often
-each comparison was drawn says all of it, in fewer terms.
+The draws of a seed are the same whatever is drawn beside them. Where a batch is at least as large
+as the data, how often each comparison was drawn says all of it, in fewer terms.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ def batches(
     if batch_size is None:
         width = max(table.winners.size for table in tables)
         pairs = np.stack([_padded(_pairs(table), width) for table in tables], axis=1)
-        weights = np.stack([_padded(table.weights / table.weights.sum(), width) for table in tables])
+        weights = np.stack(
+            [_padded(table.weights / table.weights.sum(), width) for table in tables]
+        )
         yield steps, pairs[np.newaxis, :, :, np.newaxis], weights[np.newaxis, :, np.newaxis]
         return
     width = max(min(table.winners.size, batch_size) for table in tables)
@@ -45,7 +48,9 @@ def batches(
 
 
 def _drawn(table: Comparisons, uniform: Array, width: int) -> tuple[Indices, Array]:
-    """Pairs of shape (n or 1, 2, seeds or 1, width) and weights without the 2, for numbers of shape (n, seeds, batch)."""
+    """Pairs of shape (n or 1, 2, seeds or 1, width) and weights without the 2, for numbers of shape
+    (n, seeds, batch).
+    """
     share = np.cumsum(table.weights) / table.weights.sum()
     share[-1] = 1.0
     which = np.searchsorted(share, uniform, side="right")
@@ -53,7 +58,9 @@ def _drawn(table: Comparisons, uniform: Array, width: int) -> tuple[Indices, Arr
     if table.winners.size > batch_size:
         return _pairs(table)[:, which].swapaxes(0, 1), np.full((1, 1, width), 1 / batch_size)
     times_drawn = _counts(which, table.winners.size)
-    return _padded(_pairs(table), width)[np.newaxis, :, np.newaxis], _padded(times_drawn / batch_size, width)
+    return _padded(_pairs(table), width)[np.newaxis, :, np.newaxis], _padded(
+        times_drawn / batch_size, width
+    )
 
 
 def _pairs(table: Comparisons) -> Indices:
@@ -61,7 +68,9 @@ def _pairs(table: Comparisons) -> Indices:
 
 
 def _padded(values: npt.NDArray[_Scalar], width: int) -> npt.NDArray[_Scalar]:
-    """Zeros after the values: comparisons of weight 0 of an action with itself, so that data sets fit side by side."""
+    """Zeros after the values: comparisons of weight 0 of an action with itself, so that data sets
+    fit side by side.
+    """
     return np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, width - values.shape[-1])])
 
 
@@ -69,5 +78,7 @@ def _counts(which: Indices, n_comparisons: int) -> Indices:
     """How often each comparison is in each batch; batches are the last axis."""
     n_batches = which[..., 0].size
     batch = np.arange(n_batches).reshape(*which.shape[:-1], 1)
-    counts = np.bincount((batch * n_comparisons + which).ravel(), minlength=n_batches * n_comparisons)
+    counts = np.bincount(
+        (batch * n_comparisons + which).ravel(), minlength=n_batches * n_comparisons
+    )
     return counts.reshape(*which.shape[:-1], n_comparisons)

@@ -1,4 +1,6 @@
-"""Which ratios of probabilities a loss fixes, and which probabilities it sends to 0: read off the comparison graph."""
+"""Which ratios of probabilities a loss fixes, and which probabilities it sends to 0: read off the
+comparison graph.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,11 @@ def blocks_of(data: Comparisons, loss: MarginLoss) -> Blocks:
         If the loss of data has no minimum, as robust DPO's may not have.
     """
     if np.isfinite(loss.best_x):
-        return Blocks(data.components, np.zeros(data.n_actions, dtype=bool), np.ones(data.winners.size, dtype=bool))
+        return Blocks(
+            data.components,
+            np.zeros(data.n_actions, dtype=bool),
+            np.ones(data.winners.size, dtype=bool),
+        )
     winners, losers = data.winners, data.losers
     if loss.flipped:
         counts = CorrectedCounts.of(data, loss.flipped)

@@ -1,7 +1,8 @@
 """What input must be, and the words that say so.
 
-Every message begins with the argument's name, then names the worst entry and what was expected. Nothing is clipped
-or repaired in silence; what is returned is a new float64 array, ready for the mathematics.
+Every message begins with the argument's name, then names the worst entry and what was expected.
+Nothing is clipped or repaired in silence; what is returned is a new float64 array, ready for the
+mathematics.
 """
 
 from __future__ import annotations
@@ -72,15 +73,21 @@ def worst(badness: Array) -> tuple[np.intp, ...]:
     return np.unravel_index(np.argmax(np.where(np.isnan(badness), np.inf, badness)), badness.shape)
 
 
-def refuse_where(bad: Mask, name: str, values: Array | Indices, expected: str, badness: Array | None = None) -> None:
-    """Raise for the worst of the entries marked bad, the first one if badness does not say which is worst."""
+def refuse_where(
+    bad: Mask, name: str, values: Array | Indices, expected: str, badness: Array | None = None
+) -> None:
+    """Raise for the worst of the entries marked bad, the first one if badness does not say which is
+    worst.
+    """
     if bad.any():
         at = worst(np.where(bad, 1.0 if badness is None else badness, -1.0))
         raise ValueError(f"{entry(name, at)} = {values[at]:.12g}, {expected}")
 
 
 def most_numbers() -> int:
-    """How many float64 numbers one array may hold: half of the machine's memory, the rest for those made on the way."""
+    """How many float64 numbers one array may hold: half of the machine's memory, the rest for those
+    made on the way.
+    """
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # a system that does not say
@@ -98,7 +105,9 @@ def in_bytes(numbers: float) -> str:
 
 
 def require_fits(name: str, shape: tuple[int, ...], instead: str = "") -> None:
-    """Refuse an argument that asks for an array larger than memory, before the system kills the process for it."""
+    """Refuse an argument that asks for an array larger than memory, before the system kills the
+    process for it.
+    """
     if (numbers := prod(shape)) > most_numbers():
         lengths = ", ".join(map(shown, shape))
         raise ValueError(
@@ -113,8 +122,11 @@ def as_array(name: str, values: ArrayLike, expected: str) -> npt.NDArray[Any]:
         return np.asarray(values)
     except ValueError:
         raise ValueError(f"{name} is ragged, must be {expected}") from None
-    except (TypeError, RuntimeError) as error:  # such as of a tensor on a GPU, or one that requires a gradient
-        raise TypeError(f"{name} is no array that NumPy reads ({cut(error)}), must be {expected}") from error
+    except (TypeError, RuntimeError) as error:
+        # such as of a tensor on a GPU, or one that requires a gradient
+        raise TypeError(
+            f"{name} is no array that NumPy reads ({cut(error)}), must be {expected}"
+        ) from error
 
 
 def real(name: str, values: ArrayLike) -> Array:
@@ -129,7 +141,8 @@ def real(name: str, values: ArrayLike) -> Array:
 
 
 def aligned(name: str, table: Any) -> tuple[Array, Sequence[Hashable]]:
-    """The values of a square table, and its actions' names: those of a DataFrame's rows, or 0, 1, ….
+    """The values of a square table, and its actions' names: those of a DataFrame's rows, or 0, 1,
+    ….
 
     A DataFrame's columns are put in the order of its rows.
     """
@@ -192,10 +205,14 @@ def seeds(given: SupportsIndex | Iterable[SupportsIndex]) -> Sequence[int]:
     except TypeError:
         numbers = []
     if not numbers or min(numbers) < 0:
-        raise ValueError(f"seeds = {shown(given)}, must be how many, or whole numbers from 0 on, at least one")
+        raise ValueError(
+            f"seeds = {shown(given)}, must be how many, or whole numbers from 0 on, at least one"
+        )
     seed, times = Counter(numbers).most_common(1)[0]
     if times > 1:
-        raise ValueError(f"seeds holds {shown(seed)} {times} times, must hold it once: equal seeds give equal runs")
+        raise ValueError(
+            f"seeds holds {shown(seed)} {times} times, must hold it once: equal seeds give equal runs"
+        )
     return numbers
 
 
@@ -252,7 +269,9 @@ def weights(values: ArrayLike) -> Array:
 
 def probabilities(name: str, values: ArrayLike) -> Array:
     array = real(name, values)
-    refuse_where(~((array >= 0) & (array <= 1)), name, array, "must lie in [0, 1]", np.abs(array - 0.5))
+    refuse_where(
+        ~((array >= 0) & (array <= 1)), name, array, "must lie in [0, 1]", np.abs(array - 0.5)
+    )
     return array
 
 
@@ -263,7 +282,9 @@ def rewards(values: ArrayLike) -> Array:
     with np.errstate(over="ignore"):
         spread = array.max(-1) - array.min(-1)
     if np.isinf(spread).any():
-        raise ValueError(f"rewards run from {array.min():g} to {array.max():g}, must not differ by more than float64 holds")
+        raise ValueError(
+            f"rewards run from {array.min():g} to {array.max():g}, must not differ by more than float64 holds"
+        )
     return array
 
 
@@ -273,12 +294,16 @@ def require_last_axis(name: str, array: Array) -> None:
 
 
 def policy(name: str, values: ArrayLike | None, n_actions: int, *, of: str) -> Array:
-    """Probabilities of shape (..., n_actions) that sum to one, uniform if not given; `of` names what fixed n_actions."""
+    """Probabilities of shape (..., n_actions) that sum to one, uniform if not given; `of` names
+    what fixed n_actions.
+    """
     if values is None:
         return np.full(n_actions, 1 / n_actions)
     array = real(name, values)
     if array.ndim and array.shape[-1] != n_actions:
-        raise ValueError(f"{name} has shape {array.shape}, must be (..., {n_actions}): {of} has {actions(n_actions)}")
+        raise ValueError(
+            f"{name} has shape {array.shape}, must be (..., {n_actions}): {of} has {actions(n_actions)}"
+        )
     return distribution(name, array)
 
 
@@ -314,19 +339,25 @@ def preference_table(p: ArrayLike) -> Array:
         *batch, y, other = at
         mirror = (*batch, other, y)
         if y == other:
-            raise ValueError(f"{entry('p', at)} = {table[at]:.12g}, must be 0.5: nothing beats itself")
+            raise ValueError(
+                f"{entry('p', at)} = {table[at]:.12g}, must be 0.5: nothing beats itself"
+            )
         raise ValueError(f"{entry('p', at)} + {entry('p', mirror)} = {total[at]:.12g}, must be 1")
     return np.asarray(table / total)
 
 
 def broadcast(**batches: tuple[int, ...]) -> tuple[int, ...]:
-    """Common shape of the arguments' leading axes; the first argument that fits none before it is refused."""
+    """Common shape of the arguments' leading axes; the first argument that fits none before it is
+    refused.
+    """
     shape: tuple[int, ...] = ()
     for name, batch in batches.items():
         try:
             shape = np.broadcast_shapes(shape, batch)
         except ValueError:
-            raise ValueError(f"{name} has leading axes {batch}, which do not broadcast with {shape} before it") from None
+            raise ValueError(
+                f"{name} has leading axes {batch}, which do not broadcast with {shape} before it"
+            ) from None
         require_fits(name, shape)
     return shape
 

@@ -1,6 +1,8 @@
-"""Robust DPO as DPO on corrected counts: of W wins, a share s of labels flipped, C = ((1−s) W − s Wᵀ)/(1−2s) are left.
+"""Robust DPO as DPO on corrected counts: of W wins, a share s of labels flipped, C = ((1−s) W − s
+Wᵀ)/(1−2s) are left.
 
-Where a count turns negative, robust DPO's loss has a minimum if and only if a circulation runs strictly between −C and Cᵀ.
+Where a count turns negative, robust DPO's loss has a minimum if and only if a circulation runs
+strictly between −C and Cᵀ.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from psipo_explore._data.graphs import components
 from psipo_explore.comparisons import Comparisons
 
 _EPS = float(np.finfo(float).eps)
-_TOLD_APART = 1e-6  # room for a circulation, as a share of a pair's counts, that the linear programme tells from none
+# room for a circulation, as a share of a pair's counts, that the linear programme tells from none
+_TOLD_APART = 1e-6
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,8 @@ class CorrectedCounts:
     first, second : ndarray of int, shape (P,)
         The pairs that were compared, each once.
     wins, losses : ndarray, shape (P,)
-        C of the first against the second, and of the second against the first; their sum is how often they met.
+        C of the first against the second, and of the second against the first; their sum is how
+        often they met.
     """
 
     first: Indices
@@ -62,8 +66,9 @@ class CorrectedCounts:
     def won(self) -> tuple[Indices, Indices]:
         """Winners and losers of the graph that says what vanishes, for counts that have a minimum.
 
-        Its circulation runs along each pair with a count that is not positive, against that count, and so along a cycle of
-        positive ones: negative counts tie nothing together that is not tied already.
+        Its circulation runs along each pair with a count that is not positive, against that count,
+        and so along a cycle of positive ones: negative counts tie nothing together that is not tied
+        already.
         """
         forward, backward = self.wins > 0, self.losses > 0
         winners = np.concatenate([self.first[forward], self.second[backward]])
@@ -81,29 +86,41 @@ class CorrectedCounts:
         winner, loser = names[worst], names[(worst + self.first.size) % counts.size]
         is_not = "is not bounded below" if room < -_TOLD_APART else "has no minimum, or only just,"
         raise ValueError(
-            f"loss '{loss_name}' {is_not} on these data: without the flipped labels {winner} would have beaten {loser} "
+            f"loss '{loss_name}' {is_not} on these data: without the flipped labels {winner} would "
+            f"have beaten {loser} "
             f"{counts[worst]:.3g} times; it can be trained"
         )
 
     def _room_for_a_circulation(self, n_actions: int, loss_name: str) -> float:
-        """The largest ε with a circulation f, −wins + ε size ≤ f ≤ losses − ε size; over the components with a negative count.
+        """The largest ε with a circulation f, −wins + ε size ≤ f ≤ losses − ε size; over the
+        components with a negative count.
 
-        The loss's slope at infinity along v is the largest Σ f (v[first] − v[second]) over −wins ≤ f ≤ losses. A pair with a
-        count of 0 is free to end there, at ε = 0: who never wins it may vanish.
+        The loss's slope at infinity along v is the largest Σ f (v[first] − v[second]) over −wins ≤
+        f ≤ losses. A pair with a count of 0 is free to end there, at ε = 0: who never wins it may
+        vanish.
         """
         from scipy import sparse
         from scipy.optimize import linprog
 
         component = components(self.first, self.second, n_actions, "weak")[self.first]
         here = np.isin(component, component[(self.wins < 0) | (self.losses < 0)])
-        first, second, wins, losses = (part[here] for part in (self.first, self.second, self.wins, self.losses))
+        first, second, wins, losses = (
+            part[here] for part in (self.first, self.second, self.wins, self.losses)
+        )
         size = np.abs(wins) + np.abs(losses)
         n = size.size
         rows, columns = np.concatenate([first, second]), np.tile(np.arange(n), 2)
-        flow = sparse.coo_array((np.concatenate([size, -size]), (rows, columns)), shape=(n_actions, n + 1)).tocsr()
+        flow = sparse.coo_array(
+            (np.concatenate([size, -size]), (rows, columns)), shape=(n_actions, n + 1)
+        ).tocsr()
         largest = abs(flow).max(axis=1).toarray().ravel()
-        flow = (sparse.diags_array(1 / np.where(largest > 0, largest, 1.0)) @ flow)[np.flatnonzero(largest)]
-        one, epsilon = sparse.eye_array(n), ((wins != 0) & (losses != 0)).astype(np.float64)[:, np.newaxis]
+        flow = (sparse.diags_array(1 / np.where(largest > 0, largest, 1.0)) @ flow)[
+            np.flatnonzero(largest)
+        ]
+        one, epsilon = (
+            sparse.eye_array(n),
+            ((wins != 0) & (losses != 0)).astype(np.float64)[:, np.newaxis],
+        )
         found = linprog(
             np.append(np.zeros(n), -1.0),
             A_ub=sparse.block_array([[one, epsilon], [-one, epsilon]]),
@@ -114,12 +131,16 @@ class CorrectedCounts:
             method="highs",
         )
         if not found.success:
-            raise RuntimeError(f"{loss_name}: the linear programme that asks for a minimum was not solved: {found.message}")
+            raise RuntimeError(
+                f"{loss_name}: the linear programme that asks for a minimum was not solved: {found.message}"
+            )
         return float(found.x[-1])
 
 
 def _corrected(won: Array, lost: Array, flipped: float) -> Array:
-    """((1−s) won − s lost)/(1−2s) = ½ (won + lost + (won − lost)/(1−2s)), exactly 0 where rounding alone would part them."""
+    """((1−s) won − s lost)/(1−2s) = ½ (won + lost + (won − lost)/(1−2s)), exactly 0 where rounding
+    alone would part them.
+    """
     met, lead = won + lost, (won - lost) / (1 - 2 * flipped)
     nothing = np.abs(met + lead) <= 4 * _EPS * met
     return np.where(nothing, 0.0, (met + lead) / 2)

@@ -34,12 +34,12 @@ class Step:
     sentence : str
         What is said, in words.
     equation : sympy.Eq, sympy.Gt or sympy.Lt
-        What is said, in symbols: over K actions, with free indices y and y' where it holds for each action. A claim
-        may be an inequality. A claim about a limit has the limit as its left side.
+        What is said, in symbols: over K actions, with free indices y and y' where it holds for each
+        action. A claim may be an inequality. A claim about a limit has the limit as its left side.
     defines : bool
-        Whether this step gives the left side its meaning; else the equation is claimed. The left side is a symbol,
-        or one symbol for each action. It is new, or it has a kind, any value of which would do: then this step
-        chooses one.
+        Whether this step gives the left side its meaning; else the equation is claimed. The left
+        side is a symbol, or one symbol for each action. It is new, or it has a kind, any value of
+        which would do: then this step chooses one.
 
     Raises
     ------
@@ -80,7 +80,8 @@ class Step:
 
 @dataclass(frozen=True)
 class Derivation:
-    """A chain of steps, such as the proofs of App. A.1 of arXiv:2310.12036, and what its symbols stand for.
+    """A chain of steps, such as the proofs of App. A.1 of arXiv:2310.12036, and what its symbols
+    stand for.
 
     Parameters
     ----------
@@ -91,9 +92,10 @@ class Derivation:
     steps : tuple of Step
         In order; a claim rests on the definitions before it.
     kinds : mapping
-        What each symbol is that no step has defined yet: "real", "positive", "probability", "distribution" or
-        "preferences". A claim is proved for all values of these kinds, and for no others. Probabilities are between
-        0 and 1, neither being reached. A derivative by one entry of a distribution leaves the other entries alone.
+        What each symbol is that no step has defined yet: "real", "positive", "probability",
+        "distribution" or "preferences". A claim is proved for all values of these kinds, and for no
+        others. Probabilities are between 0 and 1, neither being reached. A derivative by one entry
+        of a distribution leaves the other entries alone.
     sizes : tuple of int
         Numbers of actions K for which `check` proves every step, and for no others.
     proves : str
@@ -104,8 +106,8 @@ class Derivation:
     Raises
     ------
     TypeError, ValueError
-        If an argument is not what it must be, no step claims anything, a symbol is defined twice, two symbols look
-        alike, or a symbol assumes more than its kind says.
+        If an argument is not what it must be, no step claims anything, a symbol is defined twice,
+        two symbols look alike, or a symbol assumes more than its kind says.
 
     Examples
     --------
@@ -130,7 +132,8 @@ class Derivation:
         _require_kinds(self.kinds)
         _require_sizes(self.sizes)
         _require_one_meaning_each(self.steps, self.kinds)
-        object.__setattr__(self, "kinds", dict(self.kinds))  # what the caller does to his must not change ours
+        # what the caller does to his must not change ours
+        object.__setattr__(self, "kinds", dict(self.kinds))
 
     @property
     def claims(self) -> tuple[Step, ...]:
@@ -138,7 +141,8 @@ class Derivation:
         return tuple(step for step in self.steps if not step.defines)
 
     def check(self, *, seed: int = 0) -> str:
-        """Prove every claim for all values of its symbols, compare both sides at many points, and say so.
+        """Prove every claim for all values of its symbols, compare both sides at many points, and
+        say so.
 
         Parameters
         ----------
@@ -153,8 +157,9 @@ class Derivation:
         Raises
         ------
         ValueError
-            If a claim fails, with its number, its sentence, and the point where its sides differ; or if a step says
-            something that is not known to be a real number for all values of its symbols.
+            If a claim fails, with its number, its sentence, and the point where its sides differ;
+            or if a step says something that is not known to be a real number for all values of its
+            symbols.
 
         Examples
         --------
@@ -214,7 +219,9 @@ class Derivation:
         lines = [f"**{self.title}** ({self.source})"]
         lines += [f"*Proved:* {self.proves}"] if self.proves else []
         lines += [f"*Not proved:* {self.leaves_open}"] if self.leaves_open else []
-        lines += [f"**{number}.** {step._repr_markdown_()}" for number, step in enumerate(self.steps, 1)]
+        lines += [
+            f"**{number}.** {step._repr_markdown_()}" for number, step in enumerate(self.steps, 1)
+        ]
         return "\n\n".join(lines)
 
 
@@ -222,10 +229,18 @@ def _require_definition(equation: sp.Rel) -> None:
     left, name = equation.lhs, _name(equation.lhs)
     indices = left.indices if isinstance(left, sp.Indexed) else ()
     different = set(indices) <= set(INDICES) and len(set(indices)) == len(indices)
-    if not isinstance(equation, sp.Eq) or type(left) not in (sp.Symbol, sp.Dummy, sp.Indexed) or not different:
-        raise ValueError(f"equation = {equation}, must define a symbol, or one for each choice of y, y' or both")
+    if (
+        not isinstance(equation, sp.Eq)
+        or type(left) not in (sp.Symbol, sp.Dummy, sp.Indexed)
+        or not different
+    ):
+        raise ValueError(
+            f"equation = {equation}, must define a symbol, or one for each choice of y, y' or both"
+        )
     if not assumes_at_most(name, POSITIVE):
-        raise ValueError(f"equation defines {name}, which must be assumed real or positive, or nothing")
+        raise ValueError(
+            f"equation defines {name}, which must be assumed real or positive, or nothing"
+        )
 
 
 def _require_steps(steps: tuple[Step, ...]) -> None:
@@ -237,7 +252,9 @@ def _require_steps(steps: tuple[Step, ...]) -> None:
 
 
 def _require_kinds(kinds: Mapping[sp.Basic, str]) -> None:
-    for symbol, kind in instance("kinds", kinds, Mapping, "a mapping from symbols to kinds").items():
+    for symbol, kind in instance(
+        "kinds", kinds, Mapping, "a mapping from symbols to kinds"
+    ).items():
         if type(symbol) not in _NAMES:
             raise TypeError(f"kinds has {symbol!r}, must be a sympy.Symbol or IndexedBase")
         if kind not in KINDS:
@@ -245,7 +262,9 @@ def _require_kinds(kinds: Mapping[sp.Basic, str]) -> None:
         if kind in TABLES and not isinstance(symbol, sp.IndexedBase):
             raise ValueError(f"kinds[{symbol}] = {kind!r}, must be the kind of an IndexedBase")
         if not assumes_at_most(symbol, REAL if kind == "real" else POSITIVE):
-            raise ValueError(f"kinds[{symbol}] = {kind!r}, must not be less than {symbol} assumes by itself")
+            raise ValueError(
+                f"kinds[{symbol}] = {kind!r}, must not be less than {symbol} assumes by itself"
+            )
 
 
 def _require_sizes(sizes: tuple[int, ...]) -> None:
@@ -259,11 +278,15 @@ def _require_one_meaning_each(steps: tuple[Step, ...], kinds: Mapping[sp.Basic, 
     defined = Counter(_name(step.equation.lhs) for step in steps if step.defines)
     for name, times in defined.items():
         if times > 1 or (name in kinds and isinstance(name, sp.IndexedBase)):
-            raise ValueError(f"steps define {name}, which has a meaning already, must define each symbol once")
+            raise ValueError(
+                f"steps define {name}, which has a meaning already, must define each symbol once"
+            )
     used = {K, *INDICES, *kinds}.union(*(step.equation.atoms(*_NAMES) for step in steps))
     for (_, name), different in Counter((type(symbol), str(symbol)) for symbol in used).items():
         if different > 1:
-            raise ValueError(f"steps hold {different} different symbols that are written {name}, must hold one")
+            raise ValueError(
+                f"steps hold {different} different symbols that are written {name}, must hold one"
+            )
 
 
 def _name(left: sp.Expr) -> sp.Basic:
@@ -272,7 +295,9 @@ def _name(left: sp.Expr) -> sp.Basic:
 
 
 def _latex(equation: sp.Rel) -> str:
-    """LaTeX in the paper's symbols, such as π(y) and p(y ≻ y'), so named that β comes before them, and y before y'."""
+    """LaTeX in the paper's symbols, such as π(y) and p(y ≻ y'), so named that β comes before them,
+    and y before y'.
+    """
 
     def words(e: sp.Indexed) -> sp.Symbol:
         between = r" \succ " if e.base.label.name == "p" else ", "

@@ -1,4 +1,6 @@
-"""Sums that add no error of their own, so that equal sums come out equal, and what rounding may not decide is refused."""
+"""Sums that add no error of their own, so that equal sums come out equal, and what rounding may not
+decide is refused.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ _NOTHING_LEFT = 745.0  # nats below the best at which a probability rounds to 0
 
 
 def exact_sum(terms: Array) -> Array:
-    """Σ over the last axis, rounded once: high parts that add up exactly, then what is left of each term.
+    """Σ over the last axis, rounded once: high parts that add up exactly, then what is left of each
+    term.
 
     Error-free extraction (Rump, Ogita and Oishi 2008, "Accurate floating-point summation").
     """
@@ -49,8 +52,9 @@ def exact_sums(sums: Callable[[Array], Array], n_terms: int, values: Array) -> A
 def order_of_rates(signs: Array, mu: Array) -> Indices:
     """Place of each rate Σ_y' signs[y, y'] μ(y') in ascending order; equal rates share one.
 
-    Rates are compared exactly. They are equal if they differ by no more than a few ulp of the largest mass that only one of
-    the two actions counts: so much the masses themselves may have been rounded.
+    Rates are compared exactly. They are equal if they differ by no more than a few ulp of the
+    largest mass that only one of the two actions counts: so much the masses themselves may have
+    been rounded.
 
     Parameters
     ----------
@@ -61,10 +65,14 @@ def order_of_rates(signs: Array, mu: Array) -> Indices:
     """
     mu = np.broadcast_to(mu, signs.shape[:-1])
     k = mu.shape[-1]
-    digits = _digits_of_sums(lambda masses: np.matmul(signs, masses[..., np.newaxis])[..., 0], k, mu)
+    digits = _digits_of_sums(
+        lambda masses: np.matmul(signs, masses[..., np.newaxis])[..., 0], k, mu
+    )
     order = np.lexsort(digits[::-1])
     ascending = [np.take_along_axis(digit, order, -1) for digit in digits]
-    steps = sum(np.diff(digit) * _base(k) ** -place for place, digit in enumerate(ascending, start=1))
+    steps = sum(
+        np.diff(digit) * _base(k) ** -place for place, digit in enumerate(ascending, start=1)
+    )
     sorted_signs = np.take_along_axis(signs, order[..., np.newaxis], -2)
     counted_by_one = np.diff(sorted_signs, axis=-2) != 0
     largest = np.where(counted_by_one, mu[..., np.newaxis, :], 0.0).max(-1)
@@ -95,8 +103,11 @@ def _digits_of_sums(sums: Callable[[Array], Array], n_terms: int, values: Array)
     return digits
 
 
-def refuse_what_rounding_decides(scores: Array, rounding: Array, beta: Array, blocks: Indices | None = None) -> None:
-    """Refuse a β that makes rounding matter: two scores of one block differ by no more than it, and not by 0.
+def refuse_what_rounding_decides(
+    scores: Array, rounding: Array, beta: Array, blocks: Indices | None = None
+) -> None:
+    """Refuse a β that makes rounding matter: two scores of one block differ by no more than it, and
+    not by 0.
 
     Parameters
     ----------
@@ -113,7 +124,10 @@ def refuse_what_rounding_decides(scores: Array, rounding: Array, beta: Array, bl
     scores, rounding = np.broadcast_to(scores, shape), np.broadcast_to(rounding, shape)
     block = np.zeros(shape, np.intp) if blocks is None else np.broadcast_to(blocks, shape)
     order = np.lexsort((-scores, block))
-    scores, rounding = np.take_along_axis(scores, order, -1), np.take_along_axis(rounding, order, -1)
+    scores, rounding = (
+        np.take_along_axis(scores, order, -1),
+        np.take_along_axis(rounding, order, -1),
+    )
     block = np.take_along_axis(block, order, -1)
     same_block = np.diff(block) == 0
     with np.errstate(invalid="ignore"):
@@ -124,15 +138,20 @@ def refuse_what_rounding_decides(scores: Array, rounding: Array, beta: Array, bl
     if decided.any():
         *batch, k = at = np.unravel_index(int(np.argmax(decided)), decided.shape)
         pair = sorted(int(order[(*batch, i)]) for i in (k, k + 1))
-        name = checks.entry("beta", tuple(int(i) for i in batch[len(batch) - beta.ndim :]) if beta.ndim else ())
+        name = checks.entry(
+            "beta", tuple(int(i) for i in batch[len(batch) - beta.ndim :]) if beta.ndim else ()
+        )
         raise ValueError(
-            f"{name} = {strength[at]:g} is too small: the scores of actions {pair[0]} and {pair[1]} differ by {gap[at]:.2g}, "
+            f"{name} = {strength[at]:g} is too small: the scores of actions {pair[0]} and "
+            f"{pair[1]} differ by {gap[at]:.2g}, "
             "which rounding alone may have made"
         )
 
 
 def _leaves_something(scores: Array, block: Indices, beta: Array) -> Array:
-    """Whether the upper of two neighbours is near enough to its block's best to keep any probability."""
+    """Whether the upper of two neighbours is near enough to its block's best to keep any
+    probability.
+    """
     starts = np.concatenate([np.ones((*block.shape[:-1], 1), bool), np.diff(block) != 0], axis=-1)
     first = np.maximum.accumulate(np.where(starts, np.arange(block.shape[-1]), 0), axis=-1)
     best = np.take_along_axis(scores, first, -1)[..., :-1]

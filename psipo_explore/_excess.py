@@ -1,4 +1,6 @@
-"""What KL adds up: it is 0 to the second order where two policies agree, and must not be a difference of larger numbers there."""
+"""What KL adds up: it is 0 to the second order where two policies agree, and must not be a
+difference of larger numbers there.
+"""
 
 from __future__ import annotations
 

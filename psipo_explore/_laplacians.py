@@ -1,8 +1,9 @@
-"""Newton's step on a graph: the Δx with Bᵀ diag(c) B Δx = −Bᵀf, for the pull f and the curvature c of each comparison.
+"""Newton's step on a graph: the Δx with Bᵀ diag(c) B Δx = −Bᵀf, for the pull f and the curvature c
+of each comparison.
 
-B is the incidence matrix, +1 at the winner and −1 at the loser. Where curvatures are alike the Laplacian is solved as it
-is; where they are not, the heaviest spanning tree gives each margin a scale of its own, so that no rounding in a clump
-drowns the thread that ties it to the next.
+B is the incidence matrix, +1 at the winner and −1 at the loser. Where curvatures are alike the
+Laplacian is solved as it is; where they are not, the heaviest spanning tree gives each margin a
+scale of its own, so that no rounding in a clump drowns the thread that ties it to the next.
 """
 
 from __future__ import annotations
@@ -30,10 +31,11 @@ _EPS = float(np.finfo(float).eps)
 
 
 class Pulls(NamedTuple):
-    """Of each comparison, shape (N,): its pull w·limit + tail, the rounding in the tail, and its curvature c.
+    """Of each comparison, shape (N,): its pull w·limit + tail, the rounding in the tail, and its
+    curvature c.
 
-    The limit, one of at most two numbers, is what a slope that saturates comes to in the end. In a cut such pulls may cancel,
-    and leave the tails.
+    The limit, one of at most two numbers, is what a slope that saturates comes to in the end. In a
+    cut such pulls may cancel, and leave the tails.
     """
 
     weight: Array
@@ -45,7 +47,9 @@ class Pulls(NamedTuple):
 
 @dataclass(frozen=True)
 class Springs:
-    """Comparisons as springs between actions; a ridge, shape (K,), ties each action to the ground by one more."""
+    """Comparisons as springs between actions; a ridge, shape (K,), ties each action to the ground
+    by one more.
+    """
 
     winners: Indices
     losers: Indices
@@ -60,12 +64,16 @@ class Springs:
     def sum_at_actions(self, values: Array) -> Array:
         """Bᵀ values, shape (K,): what each action gets as a winner, less what it gets as a loser."""
         k = self.n_actions
-        return np.asarray(np.bincount(self.winners, values, k) - np.bincount(self.losers, values, k))
+        return np.asarray(
+            np.bincount(self.winners, values, k) - np.bincount(self.losers, values, k)
+        )
 
     def total_at_actions(self, values: Array) -> Array:
         """|B|ᵀ values, shape (K,)."""
         k = self.n_actions
-        return np.asarray(np.bincount(self.winners, values, k) + np.bincount(self.losers, values, k))
+        return np.asarray(
+            np.bincount(self.winners, values, k) + np.bincount(self.losers, values, k)
+        )
 
     def centred(self, x: Array) -> Array:
         """Take off each component's mean: in the sum of the pulls, and so of the ridge's, it is 0."""
@@ -99,7 +107,8 @@ class Springs:
             return self._solve_grounded(matrix.tocsc(), b)
         diagonal = matrix.diagonal()
         inverse = np.divide(1.0, diagonal, out=np.zeros_like(diagonal), where=diagonal > 0)
-        b = self.centred(b)  # no step takes away what rounding adds to b outside the Laplacian's range
+        # no step takes away what rounding adds to b outside the Laplacian's range
+        b = self.centred(b)
         x, failed = sparse.linalg.cg(
             matrix,
             b,
@@ -111,7 +120,9 @@ class Springs:
         return self._solve_grounded(matrix.tocsc(), b) if failed else self.centred(x)
 
     def _solve_grounded(self, matrix: Any, b: Array) -> Array:
-        """By factorisation, the best-knit action of each component held at 0, unless a ridge that rounding leaves holds it."""
+        """By factorisation, the best-knit action of each component held at 0, unless a ridge that
+        rounding leaves holds it.
+        """
         from scipy import sparse
 
         degree, free = matrix.diagonal(), np.ones(b.size, dtype=bool)
@@ -136,7 +147,9 @@ class Springs:
         return by_component[first]
 
     def tree(self, x: Array, at: Pulls) -> Tree | None:
-        """The heaviest spanning tree; None if its paths are too long to write down, or a curvature is too small."""
+        """The heaviest spanning tree; None if its paths are too long to write down, or a curvature
+        is too small.
+        """
         ground = self.n_actions
         if self.ridge.any():
             held = np.arange(ground)
@@ -153,7 +166,11 @@ class Springs:
             return None
         n = at.curvature.size
         crossing = rooted.paths(first[:n], second[:n])
-        return None if crossing is None else Tree(rooted, crossing, at, np.where(of_edge >= 0, of_edge, np.inf))
+        return (
+            None
+            if crossing is None
+            else Tree(rooted, crossing, at, np.where(of_edge >= 0, of_edge, np.inf))
+        )
 
     def _pulls_of_ridge(self, x: Array) -> Pulls:
         """Of the springs that tie each action to the ground."""
@@ -170,12 +187,14 @@ class Tree:
     rooted : _RootedTree
         Of K actions and the ground.
     crossing : sparse array, shape (N, K)
-        T: ±1 where a comparison crosses the cut that opens when the edge above an action is taken out.
+        T: ±1 where a comparison crosses the cut that opens when the edge above an action is taken
+        out.
     at : Pulls
         Of each comparison.
     heaviness : ndarray, shape (K,)
-        Curvature of the edge above each action. No comparison that crosses its cut has more, so that Tᵀ diag(c) T, scaled by
-        it, is well conditioned however unlike the curvatures are. Infinite where that edge is an anchor, which does not give.
+        Curvature of the edge above each action. No comparison that crosses its cut has more, so
+        that Tᵀ diag(c) T, scaled by it, is well conditioned however unlike the curvatures are.
+        Infinite where that edge is an anchor, which does not give.
     """
 
     rooted: _RootedTree
@@ -184,7 +203,8 @@ class Tree:
     heaviness: Array
 
     def step(self) -> Array:
-        """Newton's step: (Tᵀ diag(c) T) d = −Tᵀf for the margins d along the tree, and Δx by adding them up.
+        """Newton's step: (Tᵀ diag(c) T) d = −Tᵀf for the margins d along the tree, and Δx by adding
+        them up.
 
         Cuts that balance to rounding have nothing left to do, and do not hide the others.
         """
@@ -196,10 +216,18 @@ class Tree:
         largest = np.abs(b).max(initial=0.0)
         if largest == 0:
             return np.zeros(b.size)
-        half = sparse.diags_array(np.sqrt(self.at.curvature)) @ self.crossing @ sparse.diags_array(scale)
+        half = (
+            sparse.diags_array(np.sqrt(self.at.curvature))
+            @ self.crossing
+            @ sparse.diags_array(scale)
+        )
         transposed = half.T.tocsr()
-        scaled = sparse.linalg.LinearOperator((b.size, b.size), matvec=lambda d: transposed @ (half @ d))
-        d, _ = sparse.linalg.cg(scaled, b / largest, rtol=_CG_RESIDUAL_ALONG_TREE, atol=0.0, maxiter=_CG_STEPS)
+        scaled = sparse.linalg.LinearOperator(
+            (b.size, b.size), matvec=lambda d: transposed @ (half @ d)
+        )
+        d, _ = sparse.linalg.cg(
+            scaled, b / largest, rtol=_CG_RESIDUAL_ALONG_TREE, atol=0.0, maxiter=_CG_STEPS
+        )
         return self.rooted.heights(largest * scale * d)
 
     @cached_property
@@ -218,7 +246,9 @@ class Tree:
         """By how much that rounding may move the margin across each cut, shape (E,)."""
         _, rounding = self.cuts
         stiffness = abs(self.crossing).T @ self.at.curvature
-        return np.asarray(np.divide(rounding, stiffness, out=np.zeros_like(rounding), where=stiffness > 0))
+        return np.asarray(
+            np.divide(rounding, stiffness, out=np.zeros_like(rounding), where=stiffness > 0)
+        )
 
 
 def _joined(one: Pulls, other: Pulls) -> Pulls:
@@ -241,9 +271,11 @@ class _RootedTree:
         root = int(max(first.max(), second.max()))
         order = np.argsort(-heaviness, kind="stable")
         low, high = np.minimum(first, second)[order], np.maximum(first, second)[order]
-        _, heaviest = np.unique(low * (root + 1) + high, return_index=True)  # of the edges between the same two nodes
+        # of the edges between the same two nodes
+        _, heaviest = np.unique(low * (root + 1) + high, return_index=True)
         places = heaviest + 1.0  # in the order; 0 would be no edge
-        ends = (low[heaviest].astype(np.int32), high[heaviest].astype(np.int32))  # SciPy before 1.16 takes no others
+        # SciPy before 1.16 takes no others
+        ends = (low[heaviest].astype(np.int32), high[heaviest].astype(np.int32))
         graph = sparse.coo_array((places, ends), shape=(root + 1, root + 1))
         tree = minimum_spanning_tree(graph.tocsr())
         _, parent = breadth_first_order(tree, root, directed=False)
@@ -256,14 +288,18 @@ class _RootedTree:
         return cls(parent, edge)
 
     def heights(self, margins: Array) -> Array:
-        """By how much each node but the root exceeds it, shape (K,), given by how much each exceeds its parent."""
+        """By how much each node but the root exceeds it, shape (K,), given by how much each exceeds
+        its parent.
+        """
         height, above = np.append(margins, 0.0), self.parent
         while (above != self.parent[-1]).any():  # sums over paths of 1, 2, 4, … edges
             height, above = height + height[above], above[above]
         return np.asarray(height[:-1])
 
     def paths(self, first: Indices, second: Indices) -> Any | None:
-        """1 where the path from first to second climbs to a parent, −1 where it descends, shape (N, K); None if too long."""
+        """1 where the path from first to second climbs to a parent, −1 where it descends, shape (N,
+        K); None if too long.
+        """
         from scipy import sparse
 
         depth = np.append(self.heights(np.ones(self.parent.size - 1)), 0.0)
@@ -275,7 +311,10 @@ class _RootedTree:
             rows.append(which)
             columns.append(node)
             signs.append(np.where(climbs, 1.0, -1.0))
-            here, there = np.where(climbs, self.parent[here], here), np.where(climbs, there, self.parent[there])
+            here, there = (
+                np.where(climbs, self.parent[here], here),
+                np.where(climbs, there, self.parent[there]),
+            )
             apart = here != there
             here, there, which = here[apart], there[apart], which[apart]
             steps += max(which.size, _STEPS_OF_A_CALL)

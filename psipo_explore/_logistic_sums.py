@@ -1,8 +1,9 @@
 """Σ_j μ_j σ(r_i − r_j) for every i, in O(K) memory and near-linear time, without the K×K table.
 
-σ has its nearest pole at distance π from the real line, so on a bin of width 1 sixteen Chebyshev nodes represent it to
-5e-15, as a function of r_i and as a function of r_j. Crowded bins are therefore replaced by their nodes; what is left
-is summed directly, rewards further than 40 apart counting as certain (σ(−40) is 4e-18).
+σ has its nearest pole at distance π from the real line, so on a bin of width 1 sixteen Chebyshev
+nodes represent it to 5e-15, as a function of r_i and as a function of r_j. Crowded bins are
+therefore replaced by their nodes; what is left is summed directly, rewards further than 40 apart
+counting as certain (σ(−40) is 4e-18).
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from psipo_explore._checks import Array, Indices
 
 _DEGREE = 16
 _CERTAIN = 41.0  # bins: rewards in bins that far apart differ by more than 40
-_PARTS = 256  # bincount adds one by one; many short sums of equal numbers round far better than one long one
+# bincount adds one by one; many short sums of equal numbers round far better than one long one
+_PARTS = 256
 _BLOCK = 1 << 18  # kernel entries held at once: 2 MB
 _BLOCK_ROWS = 1024
 
@@ -27,7 +29,9 @@ _TO_COEFFICIENTS[:, 0] /= 2
 
 
 def win_rates(r: Array, mu: Array) -> Array:
-    """E_{j∼μ}[σ(r_i − r_j)] of each i, for rewards r and opponents μ of shape (K,); error below 2e-14."""
+    """E_{j∼μ}[σ(r_i − r_j)] of each i, for rewards r and opponents μ of shape (K,); error below
+    2e-14.
+    """
     bin_floor = np.floor(r)
     within = r - bin_floor  # kept apart: their sum has lost these digits where rewards are large
     floors, bin_of, crowd = np.unique(bin_floor, return_inverse=True, return_counts=True)
@@ -36,7 +40,9 @@ def win_rates(r: Array, mu: Array) -> Array:
     floors, crowd_bin = np.unique(bin_floor[in_crowd], return_inverse=True)
 
     x = 2 * within[in_crowd] - 1
-    weights = np.concatenate([_spread_over_nodes(x, mu[in_crowd], crowd_bin, floors.size), mu[lone]])
+    weights = np.concatenate(
+        [_spread_over_nodes(x, mu[in_crowd], crowd_bin, floors.size), mu[lone]]
+    )
     at_points = _sums_at_points(
         np.concatenate([np.repeat(floors, _DEGREE), bin_floor[lone]]),
         np.concatenate([np.tile((_NODES + 1) / 2, floors.size), within[lone]]),
@@ -53,7 +59,9 @@ def _spread_over_nodes(x: Array, mu: Array, bin_of: Indices, n_bins: int) -> Arr
     part_of = bin_of * _PARTS + np.arange(x.size) % _PARTS
     moments = np.empty((n_bins, _DEGREE))
     for degree, t in enumerate(_chebyshev_polynomials(x)):
-        moments[:, degree] = np.bincount(part_of, mu * t, n_bins * _PARTS).reshape(-1, _PARTS).sum(1)
+        moments[:, degree] = (
+            np.bincount(part_of, mu * t, n_bins * _PARTS).reshape(-1, _PARTS).sum(1)
+        )
     return np.asarray(moments @ _TO_COEFFICIENTS.T).ravel()
 
 
@@ -66,7 +74,9 @@ def _interpolate(x: Array, at_nodes: Array, bin_of: Indices) -> Array:
 
 
 def _chebyshev_polynomials(x: Array) -> Iterator[Array]:
-    """T_0(x), T_1(x), … one at a time: all sixteen at once would be the largest array of the whole computation."""
+    """T_0(x), T_1(x), … one at a time: all sixteen at once would be the largest array of the whole
+    computation.
+    """
     previous, current = np.ones_like(x), x
     for _ in range(_DEGREE):
         yield previous
@@ -74,7 +84,9 @@ def _chebyshev_polynomials(x: Array) -> Iterator[Array]:
 
 
 def _sums_at_points(floors: Array, within: Array, weights: Array) -> Array:
-    """The sum at each point floor + within: near points by the kernel, those further below by their total weight."""
+    """The sum at each point floor + within: near points by the kernel, those further below by their
+    total weight.
+    """
     order = np.lexsort((within, floors))
     f, t, w = floors[order], within[order], weights[order]
     total_below = np.concatenate([[0.0], np.cumsum(w, dtype=np.longdouble)]).astype(np.float64)

@@ -1,4 +1,6 @@
-"""φ(x), φ'(x) and φ''(x) of the margin losses, x = βh, elementwise: each written so that no large |x| makes a NaN."""
+"""φ(x), φ'(x) and φ''(x) of the margin losses, x = βh, elementwise: each written so that no large
+|x| makes a NaN.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,8 @@ from scipy.special import expit, log_expit
 from psipo_explore._checks import Array
 from psipo_explore._excess import excess
 
-TwoFloats = tuple[float, float]  # a number that one float64 only comes near, and what it is short of it
+# a number that one float64 only comes near, and what it is short of it
+TwoFloats = tuple[float, float]
 _NEAR = 1.0  # of the best x: there a slope is no difference of two larger numbers
 _SATURATED = 4.0  # |x| from which a logistic slope is within 2 % of its limit
 
@@ -25,8 +28,12 @@ def logistic_curvature(x: Array) -> Array:
     return np.asarray(expit(x) * expit(-x))
 
 
-def logistic_slope_parts(x: Array, limits: tuple[float, float], offset: float = 0.0) -> tuple[Array, Array]:
-    """Where a logistic φ' saturates, its limit and what it is beyond it, σ(x) or −σ(−x); elsewhere 0 and the whole of it."""
+def logistic_slope_parts(
+    x: Array, limits: tuple[float, float], offset: float = 0.0
+) -> tuple[Array, Array]:
+    """Where a logistic φ' saturates, its limit and what it is beyond it, σ(x) or −σ(−x); elsewhere
+    0 and the whole of it.
+    """
     x = x - offset
     at_left, at_right = limits
     limit = np.where(x < -_SATURATED, at_left, np.where(x > _SATURATED, at_right, 0.0))
@@ -155,5 +162,9 @@ def discopop_slope(x: Array, tau: float) -> Array:
 def discopop_curvature(x: Array, tau: float) -> Array:
     m, rest = expit(x / tau), expit(-x / tau)
     blend = np.exp(log_expit(x / tau) - x)
-    of_dpo = -m * rest * (rest - m) / tau**2 * dpo(x) - 2 * m * rest / tau * dpo_slope(x) + rest * logistic_curvature(x)
+    of_dpo = (
+        -m * rest * (rest - m) / tau**2 * dpo(x)
+        - 2 * m * rest / tau * dpo_slope(x)
+        + rest * logistic_curvature(x)
+    )
     return np.asarray(of_dpo + blend * ((rest / tau - 1) ** 2 - m * rest / tau**2))

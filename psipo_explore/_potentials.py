@@ -1,7 +1,9 @@
-"""The x that minimises Σ w φ(x[winner] − x[loser]) + ridge ‖x‖²/2, for convex φ, by damped Newton steps.
+"""The x that minimises Σ w φ(x[winner] − x[loser]) + ridge ‖x‖²/2, for convex φ, by damped Newton
+steps.
 
-Every φ that is accepted has |φ'''| ≤ φ''. A step that would move some margin by r is shortened so that it moves by
-log(1 + r), which lowers the sum from wherever it starts (Bach 2010, "Self-concordant analysis for logistic regression").
+Every φ that is accepted has |φ'''| ≤ φ''. A step that would move some margin by r is shortened so
+that it moves by log(1 + r), which lowers the sum from wherever it starts (Bach 2010,
+"Self-concordant analysis for logistic regression").
 """
 
 from __future__ import annotations
@@ -28,11 +30,14 @@ _ALIKE = 1e-4  # share of the largest curvature down to which a linear solve is 
 _MANY = 2000  # actions beyond which the plain solve is tried before the careful one
 _FAR = 4.0  # moves of a margin beyond which curvature changes past all recognition
 _UNLIKE = 1e300  # ratio of weights beyond which float64 does not hold both
-_LOST = 1e307  # ratio of a ridge and a weight beyond which float64 has not all digits of the smaller
+# ratio of a ridge and a weight beyond which float64 has not all digits of the smaller
+_LOST = 1e307
 _EPS = float(np.finfo(float).eps)
 
 
-def convex_potential(data: Comparisons, loss: MarginLoss, inside: Mask, *, ridge: float = 0.0) -> Array:
+def convex_potential(
+    data: Comparisons, loss: MarginLoss, inside: Mask, *, ridge: float = 0.0
+) -> Array:
     """Minimise over the comparisons that are inside; x has mean 0 on each component they leave.
 
     Raises
@@ -53,7 +58,9 @@ def convex_potential(data: Comparisons, loss: MarginLoss, inside: Mask, *, ridge
     careful = replace(plain, along_tree=True)
     last = _newton(careful, start, at_most=_STEPS)
     if failure := careful.failure(last):
-        raise RuntimeError(f"{'the reward was not fitted' if ridge else f'{loss.name} was not minimised'}: {failure}")
+        raise RuntimeError(
+            f"{'the reward was not fitted' if ridge else f'{loss.name} was not minimised'}: {failure}"
+        )
     return last.x
 
 
@@ -65,7 +72,10 @@ def _newton(objective: _Objective, x: Array, *, at_most: int) -> _Iterate:
         if step is None:
             break
         move = objective.largest_move(current, step)
-        previous, current = current, objective.at(current.x + objective.damping(current, step) * step, move)
+        previous, current = (
+            current,
+            objective.at(current.x + objective.damping(current, step) * step, move),
+        )
         if current.settled(previous):
             break
     return current
@@ -82,7 +92,9 @@ class _Iterate(NamedTuple):
     move: float  # of a margin, in the full Newton step that led here
 
     def settled(self, previous: _Iterate) -> bool:
-        """Whether the step was small and the gradient is, outright or because rounding stops it from falling."""
+        """Whether the step was small and the gradient is, outright or because rounding stops it
+        from falling.
+        """
         rests = self.move <= _MOVE_AT_REST or previous.move / 2 <= self.move <= _MOVE
         stalls = previous.imbalance / 2 <= self.imbalance <= _GRADIENT_AT_REST
         return rests and (self.imbalance <= _GRADIENT or stalls)
@@ -98,14 +110,17 @@ class _Objective:
     along_tree: bool  # where curvatures are unlike, which costs many small matrices a step
 
     @classmethod
-    def over(cls, data: Comparisons, loss: MarginLoss, inside: Mask, ridge: float, *, along_tree: bool) -> _Objective:
+    def over(
+        cls, data: Comparisons, loss: MarginLoss, inside: Mask, ridge: float, *, along_tree: bool
+    ) -> _Objective:
         winners, losers, weights = data.winners[inside], data.losers[inside], data.weights[inside]
         component = components(winners, losers, data.n_actions, "weak")
         largest = np.zeros(data.n_actions)
         np.maximum.at(largest, component[winners], weights)
         _refuse_unlike(weights, largest[component[winners]])
         _, exponent = np.frexp(largest)
-        share = np.ldexp(weights, -exponent[component[winners]])  # a power of 2, so that counts stay counts
+        # a power of 2, so that counts stay counts
+        share = np.ldexp(weights, -exponent[component[winners]])
         _refuse_lost_ridge(ridge, largest[largest > 0])
         ridges = np.ldexp(np.full(data.n_actions, ridge), -exponent[component])
         return cls(loss, Springs(winners, losers, component, ridges), share, along_tree)
@@ -120,7 +135,10 @@ class _Objective:
     def at(self, x: Array, move: float) -> _Iterate:
         """The derivatives at x."""
         x, h = self.springs.centred(x), self.margins(x)
-        pull, curvature = self.weights * self.loss.phi_slope(h), self.weights * self.loss.phi_curvature(h)
+        pull, curvature = (
+            self.weights * self.loss.phi_slope(h),
+            self.weights * self.loss.phi_curvature(h),
+        )
         ridge = self.springs.ridge
         gradient = self.springs.sum_at_actions(pull) + ridge * x
         pulls = self.springs.total_at_actions(np.abs(pull) + curvature) + ridge * (1 + np.abs(x))
@@ -128,7 +146,9 @@ class _Objective:
         return _Iterate(x, pull, curvature, gradient, float(share.max()), move)
 
     def newton_step(self, at: _Iterate) -> Array | None:
-        """The step to the minimum of the quadratic model; None where its matrix is singular or rounding hides the rest."""
+        """The step to the minimum of the quadratic model; None where its matrix is singular or
+        rounding hides the rest.
+        """
         alike = self._alike(at.curvature)
         if not alike and (tree := self._tree(at)):
             return tree.step()
@@ -140,7 +160,8 @@ class _Objective:
         return None if rounded and self.largest_move(at, step) > max(_MOVE, at.move / 2) else step
 
     def damping(self, at: _Iterate, step: Array) -> float:
-        """By what to shorten a step: not at all where the whole of it surely lowers the sum, else to log(1 + r) of r.
+        """By what to shorten a step: not at all where the whole of it surely lowers the sum, else
+        to log(1 + r) of r.
 
         Along a step that moves margins by r, the sum falls by at least Σ c r² − Σ c (eʳ − 1 − r).
         """
@@ -163,7 +184,8 @@ class _Objective:
         at_rest = last.imbalance <= _GRADIENT_AT_REST
         if at_rest and self.blur(last) > _MOVE:
             return (
-                f"the gradient is down to {last.imbalance:.2g}, but its rounding alone would move a margin, for some "
+                f"the gradient is down to {last.imbalance:.2g}, but its rounding alone would move "
+                "a margin, for some "
                 f"comparisons pull by {last.curvature.min() / last.curvature.max():.2g} of what others do"
             )
         if not at_rest or last.move > _MOVE:
@@ -182,7 +204,9 @@ class _Objective:
         pulls = self.springs.total_at_actions(np.abs(at.pull) + at.curvature)
         noise = _EPS * pulls * np.random.default_rng(0).standard_normal(at.x.size)
         try:
-            return self._share_of_margin(at, self.margins(self.springs.solve(at.curvature, noise, exactly=False)))
+            return self._share_of_margin(
+                at, self.margins(self.springs.solve(at.curvature, noise, exactly=False))
+            )
         except RuntimeError:
             return np.inf
 
@@ -225,7 +249,12 @@ def _refuse_unlike(weights: Array, most: Array) -> None:
 
 
 def _refuse_lost_ridge(ridge: float, weights: Array) -> None:
-    """Refuse a ridge that is lost beside a component's largest weight, or beside which that is lost."""
+    """Refuse a ridge that is lost beside a component's largest weight, or beside which that is
+    lost.
+    """
     lost = (ridge > 0) & ((ridge / _LOST > weights) | (ridge < weights / _LOST))
     if lost.any():
-        raise ValueError(f"ridge = {ridge:g} beside a weight of {weights[lost][0]:g}, must be within a factor of {_LOST:g} of it")
+        raise ValueError(
+            f"ridge = {ridge:g} beside a weight of {weights[lost][0]:g}, must be within a factor "
+            f"of {_LOST:g} of it"
+        )

@@ -1,4 +1,6 @@
-"""Small HTML tables, so that a result shown in a notebook can be read; and texts made fit for HTML and XML."""
+"""Small HTML tables, so that a result shown in a notebook can be read; and texts made fit for HTML
+and XML.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ _NO_TEXT = re.compile(
 
 
 def printable(text: str) -> str:
-    """The text with a replacement character for each character that XML, UTF-8 or a line of words cannot hold."""
+    """The text with a replacement character for each character that XML, UTF-8 or a line of words
+    cannot hold.
+    """
     return _NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
@@ -32,7 +36,9 @@ def html_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, caption:
     """One table: the first cell of each row is its heading."""
     head = "".join(f'<th scope="col">{as_html(cell)}</th>' for cell in header)
     body = "".join(
-        f'<tr><th scope="row">{as_html(first)}</th>{"".join(f"<td>{as_html(cell)}</td>" for cell in rest)}</tr>'
+        "<tr><th "
+        f'scope="row">{as_html(first)}</th>{"".join(f"<td>{as_html(cell)}</td>" for cell in rest)}</tr>'
         for first, *rest in rows
     )
-    return f"<table><caption>{as_html(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    top = f"<caption>{as_html(caption)}</caption><thead><tr>{head}</tr></thead>"
+    return f"<table>{top}<tbody>{body}</tbody></table>"

@@ -22,7 +22,9 @@ def data_sets(data: Comparisons | Sequence[Comparisons]) -> list[Comparisons]:
         checks.instance(name, table, Comparisons, "Comparisons, such as Comparisons.from_pairs(…)")
         if not table.winners.size:
             raise ValueError(f"{name} holds no comparison, must hold at least one")
-        if table.actions != given[0].actions or not np.array_equal(table.contexts, given[0].contexts):
+        if table.actions != given[0].actions or not np.array_equal(
+            table.contexts, given[0].contexts
+        ):
             found, expected = checks.listed(table.actions), checks.listed(given[0].actions)
             raise ValueError(f"{name} has actions {found}, must have those of data[0]: {expected}")
     return [table.merged() for table in given]
@@ -35,5 +37,7 @@ def losses_of(loss: MarginLoss | Sequence[MarginLoss]) -> list[MarginLoss]:
     if not given:
         raise ValueError("loss is empty, must hold at least one loss")
     for k, one in enumerate(given):
-        checks.instance(f"loss[{k}]" if several else "loss", one, MarginLoss, "a MarginLoss, such as IPO or DPO")
+        checks.instance(
+            f"loss[{k}]" if several else "loss", one, MarginLoss, "a MarginLoss, such as IPO or DPO"
+        )
     return given

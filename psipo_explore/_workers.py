@@ -12,7 +12,8 @@ from typing import Any
 def end_with(caller: int) -> None:
     """End this process as soon as its parent ends, if the parent is the caller.
 
-    A worker that waits for work does not hear that its parent was killed: other workers hold the queue open.
+    A worker that waits for work does not hear that its parent was killed: other workers hold the
+    queue open.
     """
     _watch(caller, os.getpid())
 

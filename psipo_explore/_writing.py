@@ -11,7 +11,8 @@ from pathlib import Path
 def write_whole(path: Path, content: bytes) -> None:
     """Write a temporary file, then put it in the place of the old one.
 
-    The old file's permissions are kept. A link stays a link. What is no file, a device or a pipe, is written to.
+    The old file's permissions are kept. A link stays a link. What is no file, a device or a pipe,
+    is written to.
     """
     target = path.resolve()
     try:
@@ -20,7 +21,8 @@ def write_whole(path: Path, content: bytes) -> None:
         else:
             _replace(target, content)
     except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error  # the temporary name says nothing
+        # the temporary name says nothing
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _replace(target: Path, content: bytes) -> None:

@@ -1,5 +1,6 @@
-"""The command `psipo`: the lessons in JupyterLab (`lab`); the views on one page (`app`), as pages that need no Python (`pages`)
-and as still pictures (`figures`); and what a preference file holds (`diagnose`).
+"""The command `psipo`: the lessons in JupyterLab (`lab`); the views on one page (`app`), as pages
+that need no Python (`pages`) and as still pictures (`figures`); and what a preference file holds
+(`diagnose`).
 """
 
 from __future__ import annotations
@@ -32,11 +33,14 @@ if TYPE_CHECKING:
     _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 COURSE_FOLDER = Path("psipo_course")
-_FAILURES_HERE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}  # of the disk, whatever was asked for
+# of the disk, whatever was asked for
+_FAILURES_HERE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 2 for a mistake in the call, 1 for a failure here, 130 for an interrupt."""
+    """Run one command; returns the exit code: 2 for a mistake in the call, 1 for a failure here,
+    130 for an interrupt.
+    """
     is_heard = sys.stdout is not None
     _replace_closed_streams()
     _show_what_the_terminal_can()
@@ -51,7 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, RuntimeError) as error:
         with suppress(OSError):
             print(f"psipo: {error}", file=sys.stderr, flush=True)
-        is_failure = isinstance(error, RuntimeError) or getattr(error, "errno", None) in _FAILURES_HERE
+        is_failure = (
+            isinstance(error, RuntimeError) or getattr(error, "errno", None) in _FAILURES_HERE
+        )
         return 1 if is_failure else 2
     except KeyboardInterrupt:
         return 130
@@ -94,7 +100,9 @@ def _drop_what_cannot_be_printed() -> None:
 
 @contextmanager
 def _signals_as_exits() -> Iterator[None]:
-    """Turn a request to end into an exception, so that workers are ended and temporary files removed."""
+    """Turn a request to end into an exception, so that workers are ended and temporary files
+    removed.
+    """
 
     def leave(number: int, _: object) -> None:
         raise SystemExit(128 + number)
@@ -112,7 +120,9 @@ def _signals_as_exits() -> Iterator[None]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="psipo", description="Explore ΨPO and IPO: lessons with sliders, and their figures.")
+    parser = argparse.ArgumentParser(
+        prog="psipo", description="Explore ΨPO and IPO: lessons with sliders, and their figures."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (_add_lab, _add_app, _add_figures, _add_pages, _add_diagnose):
         add(commands)
@@ -123,14 +133,24 @@ def _add_lab(commands: _Commands) -> None:
     lab = commands.add_parser(
         "lab",
         help="open the course in JupyterLab, on the first lesson",
-        description="Open the course in JupyterLab, on the first lesson. Lessons that the folder lacks are copied into it; those "
+        description="Open the course in JupyterLab, on the first lesson. Lessons that the folder "
+        "lacks are copied into it; those "
         "that are there are yours, and are kept as they are.",
     )
     lab.add_argument(
-        "folder", nargs="?", type=Path, help=f"where your copy of the lessons is, or shall be (default: here, or {COURSE_FOLDER})"
+        "folder",
+        nargs="?",
+        type=Path,
+        help=f"where your copy of the lessons is, or shall be (default: here, or {COURSE_FOLDER})",
     )
-    lab.add_argument("--restore", action="store_true", help="put back the lessons as they came, over yours, after asking you")
-    lab.add_argument("--port", type=int, default=8888, help="port on 127.0.0.1; the next free one if it is taken")
+    lab.add_argument(
+        "--restore",
+        action="store_true",
+        help="put back the lessons as they came, over yours, after asking you",
+    )
+    lab.add_argument(
+        "--port", type=int, default=8888, help="port on 127.0.0.1; the next free one if it is taken"
+    )
     lab.add_argument("--no-browser", action="store_true", help="print the URL and open nothing")
     lab.set_defaults(run=_lab)
 
@@ -139,19 +159,30 @@ def _add_app(commands: _Commands) -> None:
     app = commands.add_parser(
         "app",
         help="serve the explorer and every view on one page, without code",
-        description="Serve the explorer and every view on one web page, for people without Python (needs Voilà: "
-        "pip install voila). It prints the page's URL, and opens it where there is a screen; Ctrl+C ends it. Visitors run "
-        "no code and do not see each other's sliders; each has a Python process here, which ends when the page is closed.",
+        description="Serve the explorer and every view on one web page, for people without Python "
+        "(needs Voilà: "
+        "pip install voila). It prints the page's URL, and opens it where there is a screen; "
+        "Ctrl+C ends it. Visitors run "
+        "no code and do not see each other's sliders; each has a Python process here, which ends "
+        "when the page is closed.",
     )
-    app.add_argument("--port", type=int, default=8866, help="port (default: 8866); the next free one if it is taken")
     app.add_argument(
-        "--ip", default="127.0.0.1", help="address to serve at (default: 127.0.0.1, which only this machine reaches)"
+        "--port",
+        type=int,
+        default=8866,
+        help="port (default: 8866); the next free one if it is taken",
+    )
+    app.add_argument(
+        "--ip",
+        default="127.0.0.1",
+        help="address to serve at (default: 127.0.0.1, which only this machine reaches)",
     )
     app.add_argument(
         "--visitors",
         type=int,
         metavar="N",
-        help="how many may come at once; the next one is told to try again in a minute (default: one for each 256 MB of this "
+        help="how many may come at once; the next one is told to try again in a minute (default: "
+        "one for each 256 MB of this "
         "machine's memory, or of the container's)",
     )
     app.add_argument("--no-browser", action="store_true", help="print the URL and open nothing")
@@ -161,37 +192,67 @@ def _add_app(commands: _Commands) -> None:
 def _add_figures(commands: _Commands) -> None:
     figures = commands.add_parser("figures", help="draw each view's still picture as SVG")
     figures.add_argument("views", nargs="*", metavar="VIEW", help="which views (default: all)")
-    figures.add_argument("--out", type=Path, default=Path("figures"), help="folder to write to (default: figures)")
+    figures.add_argument(
+        "--out", type=Path, default=Path("figures"), help="folder to write to (default: figures)"
+    )
     figures.set_defaults(run=_figures)
 
 
 def _add_pages(commands: _Commands) -> None:
-    pages = commands.add_parser("pages", help="draw each view as one HTML file whose sliders need no Python")
+    pages = commands.add_parser(
+        "pages", help="draw each view as one HTML file whose sliders need no Python"
+    )
     pages.add_argument("views", nargs="*", metavar="VIEW", help="which views (default: all)")
-    pages.add_argument("--out", type=Path, default=Path("pages"), help="folder to write to (default: pages)")
-    pages.add_argument("--stops", type=int, help="stops a slider keeps (default: what gives 2000 frames a page)")
+    pages.add_argument(
+        "--out", type=Path, default=Path("pages"), help="folder to write to (default: pages)"
+    )
+    pages.add_argument(
+        "--stops", type=int, help="stops a slider keeps (default: what gives 2000 frames a page)"
+    )
     pages.set_defaults(run=_pages)
 
 
 def _add_diagnose(commands: _Commands) -> None:
     diagnose = commands.add_parser(
-        "diagnose", help="say what a preference file holds, and what DPO, cDPO and IPO would make of it"
+        "diagnose",
+        help="say what a preference file holds, and what DPO, cDPO and IPO would make of it",
     )
-    diagnose.add_argument("file", type=Path, help="CSV with a header, or a JSON object a line: prompt, chosen, rejected")
+    diagnose.add_argument(
+        "file",
+        type=Path,
+        help="CSV with a header, or a JSON object a line: prompt, chosen, rejected",
+    )
     for role in ("prompt", "chosen", "rejected"):
-        diagnose.add_argument(f"--{role}", default=role, metavar="NAME", help=f"column or field of the {role} (default: {role})")
-    diagnose.add_argument("--beta", type=float, nargs="+", help="strengths of the KL term (default: 0.01 to 1)")
-    diagnose.add_argument("--smoothing", type=float, help="share of labels that cDPO takes to be wrong (default: 0.1)")
-    diagnose.add_argument("--skip-bad", action="store_true", help="pass over lines that cannot be read, and count them")
+        diagnose.add_argument(
+            f"--{role}",
+            default=role,
+            metavar="NAME",
+            help=f"column or field of the {role} (default: {role})",
+        )
+    diagnose.add_argument(
+        "--beta", type=float, nargs="+", help="strengths of the KL term (default: 0.01 to 1)"
+    )
+    diagnose.add_argument(
+        "--smoothing", type=float, help="share of labels that cDPO takes to be wrong (default: 0.1)"
+    )
+    diagnose.add_argument(
+        "--skip-bad",
+        action="store_true",
+        help="pass over lines that cannot be read, and count them",
+    )
     diagnose.add_argument("--json", action="store_true", help="print numbers as JSON, not words")
     diagnose.add_argument("--figure", type=Path, metavar="OUT.svg", help="draw the answer as well")
     diagnose.set_defaults(run=_diagnose)
 
 
 def _lab(options: argparse.Namespace) -> int:
-    folder = options.folder or (Path() if (Path() / course.FIRST_LESSON).is_file() else COURSE_FOLDER)
+    folder = options.folder or (
+        Path() if (Path() / course.FIRST_LESSON).is_file() else COURSE_FOLDER
+    )
     _bring_course(folder, restore=options.restore)
-    command = lab_command(folder, options.port, open_browser=not options.no_browser and _has_display())
+    command = lab_command(
+        folder, options.port, open_browser=not options.no_browser and _has_display()
+    )
     return _run(command, lab_environment())
 
 
@@ -201,7 +262,9 @@ def _bring_course(folder: Path, *, restore: bool) -> None:
     changed = course.changed(folder)
     names = ", ".join(path.name for path in changed)
     if restore:
-        if changed and not _agreed(f"This replaces your {names}, and what you wrote there is gone. Replace? [y/N] "):
+        if changed and not _agreed(
+            f"This replaces your {names}, and what you wrote there is gone. Replace? [y/N] "
+        ):
             raise ValueError("nothing was replaced")
         course.put_back(folder)
     elif changed:
@@ -217,9 +280,14 @@ def _agreed(question: str) -> bool:
 
 
 def lab_command(folder: Path, port: int, *, open_browser: bool) -> list[str]:
-    """JupyterLab on loopback, at the first lesson alone in its window, which leaves it room on a projector; its token kept."""
+    """JupyterLab on loopback, at the first lesson alone in its window, which leaves it room on a
+    projector; its token kept.
+    """
     command = [sys.executable, "-m", "jupyterlab"]
-    command += [f"--ServerApp.root_dir={folder.resolve()}", f"--LabApp.default_url=/doc/tree/{course.FIRST_LESSON.as_posix()}"]
+    command += [
+        f"--ServerApp.root_dir={folder.resolve()}",
+        f"--LabApp.default_url=/doc/tree/{course.FIRST_LESSON.as_posix()}",
+    ]
     command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"]
     if not open_browser:
         command.append("--no-browser")
@@ -229,10 +297,15 @@ def lab_command(folder: Path, port: int, *, open_browser: bool) -> list[str]:
 
 
 def lab_environment() -> dict[str, str]:
-    """The environment, with a folder of Jupyter settings that keeps the news pop-up from covering the lesson."""
+    """The environment, with a folder of Jupyter settings that keeps the news pop-up from covering
+    the lesson.
+    """
     ours = str(files("psipo_explore") / "jupyter_config")
     theirs = os.environ.get("JUPYTER_CONFIG_PATH")
-    return {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join([ours, theirs] if theirs else [ours])}
+    return {
+        **os.environ,
+        "JUPYTER_CONFIG_PATH": os.pathsep.join([ours, theirs] if theirs else [ours]),
+    }
 
 
 def _has_display() -> bool:
@@ -282,7 +355,9 @@ def _pages(options: argparse.Namespace) -> int:
         with _workers() as pool:
             with _interrupt_held():
                 drawn = pool.map(partial(_page, stops=options.stops), names)
-            for name, html in zip(names, tqdm(drawn, total=len(names), unit="page", disable=not progress), strict=True):
+            for name, html in zip(
+                names, tqdm(drawn, total=len(names), unit="page", disable=not progress), strict=True
+            ):
                 _write(options.out / f"{name}.html", html)
     except BrokenProcessPool:
         reason = "a process that draws pages was killed, maybe because memory is short"
@@ -298,7 +373,9 @@ def _workers() -> Iterator[Executor]:
 
     others = set(active_children())
     spawn = get_context("spawn")
-    with ProcessPoolExecutor(mp_context=spawn, initializer=_begin_work, initargs=(os.getpid(),)) as pool:
+    with ProcessPoolExecutor(
+        mp_context=spawn, initializer=_begin_work, initargs=(os.getpid(),)
+    ) as pool:
         try:
             yield pool
         except BaseException:
@@ -357,9 +434,15 @@ def _diagnose(options: argparse.Namespace) -> int:
     picture: Path | None = options.figure
     if picture and (picture.suffix.lower() != ".svg" or not picture.parent.is_dir()):
         raise ValueError(f"--figure {picture}: must end in .svg, in a folder that is there")
-    asked = {name: value for name in ("beta", "smoothing") if (value := getattr(options, name)) is not None}
+    asked = {
+        name: value
+        for name in ("beta", "smoothing")
+        if (value := getattr(options, name)) is not None
+    }
     columns = {role: getattr(options, role) for role in ("prompt", "chosen", "rejected")}
-    found = diagnose_file(options.file, **asked, **columns, skip_bad=options.skip_bad, progress=sys.stderr.isatty())
+    found = diagnose_file(
+        options.file, **asked, **columns, skip_bad=options.skip_bad, progress=sys.stderr.isatty()
+    )
     print(json.dumps(found.as_dict(), indent=2) if options.json else _wrapped(str(found)))
     if picture:
         from psipo_explore.views import diagnosis
@@ -371,4 +454,6 @@ def _diagnose(options: argparse.Namespace) -> int:
 
 def _wrapped(text: str) -> str:
     width = min(100, shutil.get_terminal_size().columns)
-    return "\n".join(textwrap.fill(line, width) if len(line) > width else line for line in text.splitlines())
+    return "\n".join(
+        textwrap.fill(line, width) if len(line) > width else line for line in text.splitlines()
+    )

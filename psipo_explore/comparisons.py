@@ -1,7 +1,8 @@
 """Finite data: who beat whom, how often.
 
-`Comparisons` holds (winner, loser) pairs with weights; it is made of pairs, of a table of counts or of a file, and gives
-counts and empirical preferences p̂ back. What cannot be a comparison is refused with its place in the input.
+`Comparisons` holds (winner, loser) pairs with weights; it is made of pairs, of a table of counts or
+of a file, and gives counts and empirical preferences p̂ back. What cannot be a comparison is
+refused with its place in the input.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ class Comparisons:
     Raises
     ------
     ValueError
-        If lengths differ, an index is out of range, a weight is not positive, an action meets itself or another context's, or
-        one of several contexts has a single action.
+        If lengths differ, an index is out of range, a weight is not positive, an action meets
+        itself or another context's, or one of several contexts has a single action.
 
     Examples
     --------
@@ -84,9 +85,11 @@ class Comparisons:
         pairs : iterable of (label, label)
             Winner and loser of each comparison; the rows of a DataFrame with two columns.
         actions : sequence of labels, optional
-            All actions in the order wanted, some perhaps never compared; by default in order of appearance.
+            All actions in the order wanted, some perhaps never compared; by default in order of
+            appearance.
         weights : array_like, shape (N,), optional
-            How often each comparison was made; 1 by default. A weight of 0 leaves the comparison out.
+            How often each comparison was made; 1 by default. A weight of 0 leaves the comparison
+            out.
 
         Returns
         -------
@@ -96,7 +99,8 @@ class Comparisons:
         Raises
         ------
         ValueError
-            If there is no pair, a pair sets a label against itself, or a label is not among the actions.
+            If there is no pair, a pair sets a label against itself, or a label is not among the
+            actions.
 
         Examples
         --------
@@ -107,14 +111,16 @@ class Comparisons:
         return cls._in_one_context(winners, losers, labels, counts)
 
     @classmethod
-    def from_table(cls, wins: ArrayLike, *, actions: Sequence[Hashable] | None = None) -> Comparisons:
+    def from_table(
+        cls, wins: ArrayLike, *, actions: Sequence[Hashable] | None = None
+    ) -> Comparisons:
         """Make comparisons of a table of counts.
 
         Parameters
         ----------
         wins : array_like, shape (K, K)
-            Entry [y, y'] is how often y beat y'; at least 0, and 0 on the diagonal. Of a pandas DataFrame the columns are put
-            in the order of the rows' names.
+            Entry [y, y'] is how often y beat y'; at least 0, and 0 on the diagonal. Of a pandas
+            DataFrame the columns are put in the order of the rows' names.
         actions : sequence of labels, length K, optional
             By default the names of a DataFrame, or "0", "1", …, as the table is indexed.
 
@@ -126,8 +132,8 @@ class Comparisons:
         Raises
         ------
         ValueError
-            If wins is not square, its rows and columns have different names, or a count is negative, not finite, or of an
-            action against itself.
+            If wins is not square, its rows and columns have different names, or a count is
+            negative, not finite, or of an action against itself.
 
         Examples
         --------
@@ -144,26 +150,36 @@ class Comparisons:
         checks.refuse_where(on_diagonal, "wins", counts, "must be 0: an action cannot beat itself")
         labels = checks.labels(names if actions is None else actions)
         if len(labels) != len(counts):
-            raise ValueError(f"actions has {len(labels)} labels, must have {len(counts)}, one for each row of wins")
+            raise ValueError(
+                f"actions has {len(labels)} labels, must have {len(counts)}, one for each row of wins"
+            )
         winners, losers = np.nonzero(counts)
         return cls._in_one_context(winners, losers, labels, counts[winners, losers])
 
     @classmethod
     def from_csv(
-        cls, path: str | os.PathLike[str], *, winner: str, loser: str, context: str | None = None, weight: str | None = None
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        winner: str,
+        loser: str,
+        context: str | None = None,
+        weight: str | None = None,
     ) -> Comparisons:
         """Read comparisons from a CSV file with a header, one comparison a line.
 
         Parameters
         ----------
         path : path
-            A UTF-8 file, with or without byte-order mark, with any line ends; blanks around cells are dropped.
+            A UTF-8 file, with or without byte-order mark, with any line ends; blanks around cells
+            are dropped.
         winner, loser : str
             Names of the columns that hold the labels.
         context : str, optional
             Name of the column that holds the context (the prompt); by default all share one.
         weight : str, optional
-            Name of the column that says how often; by default each line counts once. Lines of weight 0 only name actions.
+            Name of the column that says how often; by default each line counts once. Lines of
+            weight 0 only name actions.
 
         Returns
         -------
@@ -173,7 +189,8 @@ class Comparisons:
         Raises
         ------
         ValueError
-            With file and line: a missing column, an empty cell, a bad weight, a self-comparison, a byte that is not UTF-8.
+            With file and line: a missing column, an empty cell, a bad weight, a self-comparison, a
+            byte that is not UTF-8.
 
         Examples
         --------
@@ -189,7 +206,8 @@ class Comparisons:
 
     @classmethod
     def from_jsonl(cls, path: str | os.PathLike[str]) -> Comparisons:
-        """Read preference data as TRL users have it: a JSON object a line, with prompt, chosen and rejected.
+        """Read preference data as TRL users have it: a JSON object a line, with prompt, chosen and
+        rejected.
 
         Parameters
         ----------
@@ -220,7 +238,8 @@ class Comparisons:
 
     @classmethod
     def from_preferences(cls, p: ArrayLike, *, mu: ArrayLike | None = None) -> Comparisons:
-        """The population behind all samples: every pair both ways round, weighted by μ(y) μ(y') p(y ≻ y').
+        """The population behind all samples: every pair both ways round, weighted by μ(y) μ(y') p(y
+        ≻ y').
 
         Parameters
         ----------
@@ -249,8 +268,11 @@ class Comparisons:
         return cls._in_one_context(winners, losers, names, weights[winners, losers])
 
     @classmethod
-    def sample(cls, p: ArrayLike, n: int, *, rng: np.random.Generator, mu: ArrayLike | None = None) -> Comparisons:
-        """Draw comparisons of two different answers from μ, each won by y with probability p(y ≻ y').
+    def sample(
+        cls, p: ArrayLike, n: int, *, rng: np.random.Generator, mu: ArrayLike | None = None
+    ) -> Comparisons:
+        """Draw comparisons of two different answers from μ, each won by y with probability p(y ≻
+        y').
 
         Parameters
         ----------
@@ -278,10 +300,14 @@ class Comparisons:
         >>> len(Comparisons.sample([[0.5, 0.8], [0.2, 0.5]], 5, rng=np.random.default_rng(0)).winners)
         5
         """
-        checks.instance("rng", rng, np.random.Generator, "a Generator, such as numpy.random.default_rng(0)")
+        checks.instance(
+            "rng", rng, np.random.Generator, "a Generator, such as numpy.random.default_rng(0)"
+        )
         weights, names = meeting_weights(p, mu)
         if not weights.any():
-            raise ValueError("mu gives all its mass to one action, must allow two different answers")
+            raise ValueError(
+                "mu gives all its mass to one action, must allow two different answers"
+            )
         n = checks.count("n", n)
         checks.require_fits("n", (n,))
         drawn = rng.choice(weights.size, size=n, p=weights.ravel() / weights.sum())
@@ -289,8 +315,12 @@ class Comparisons:
         return cls._in_one_context(winners, losers, names, np.ones(winners.size))
 
     @classmethod
-    def _in_one_context(cls, winners: Indices, losers: Indices, labels: Sequence[Hashable], weights: Array) -> Comparisons:
-        return cls(winners, losers, tuple(map(str, labels)), weights, np.zeros(len(labels), dtype=np.intp))
+    def _in_one_context(
+        cls, winners: Indices, losers: Indices, labels: Sequence[Hashable], weights: Array
+    ) -> Comparisons:
+        return cls(
+            winners, losers, tuple(map(str, labels)), weights, np.zeros(len(labels), dtype=np.intp)
+        )
 
     @property
     def n_actions(self) -> int:
@@ -337,7 +367,8 @@ class Comparisons:
         Raises
         ------
         ValueError
-            If prior is negative, or 0 while some pair was never compared, or the actions have several contexts.
+            If prior is negative, or 0 while some pair was never compared, or the actions have
+            several contexts.
 
         Examples
         --------
@@ -346,7 +377,10 @@ class Comparisons:
                [0.33333333, 0.5       ]])
         """
         if np.ptp(self.contexts) > 0:
-            raise ValueError("contexts are more than one, must be one: between answers to two prompts there is no preference")
+            raise ValueError(
+                "contexts are more than one, must be one: between answers to two prompts there is "
+                "no preference"
+            )
         prior = checks.scalar("prior", prior)
         if prior < 0:
             raise ValueError(f"prior = {prior:g}, must be at least 0")
@@ -360,14 +394,19 @@ class Comparisons:
             never = np.argwhere(np.triu(total == 0))
             first = " and ".join(checks.cut(self.actions[y]) for y in never[0])
             which = f"{first} (and {len(never) - 1} more)" if len(never) > 1 else first
-            raise ValueError(f"prior = 0 leaves pairs that were never compared without a preference: {which}; must be positive")
+            raise ValueError(
+                f"prior = 0 leaves pairs that were never compared without a preference: {which}; "
+                "must be positive"
+            )
         p = wins / total
         np.fill_diagonal(p, 0.5)
         return p
 
     @property
     def strong_components(self) -> Indices:
-        """Number of the strong component of each action, shape (K,), in the graph with an edge from winner to loser."""
+        """Number of the strong component of each action, shape (K,), in the graph with an edge from
+        winner to loser.
+        """
         return components(self.winners, self.losers, self.n_actions, "strong")
 
     @property
@@ -407,19 +446,27 @@ class Comparisons:
             return 1 / self.by_context.sum(np.ones(self.n_actions))
         given = checks.real("pi_ref", pi_ref)
         if given.shape != (self.n_actions,):
-            raise ValueError(f"pi_ref has shape {given.shape}, must be ({self.n_actions},), one entry for each action")
-        checks.refuse_where(~((given >= 0) & np.isfinite(given)), "pi_ref", given, "must be a probability", -given)
+            raise ValueError(
+                f"pi_ref has shape {given.shape}, must be ({self.n_actions},), one entry for each action"
+            )
+        checks.refuse_where(
+            ~((given >= 0) & np.isfinite(given)), "pi_ref", given, "must be a probability", -given
+        )
         total = self.by_context.sum(given)
         off = np.abs(total - 1) > checks.POLICY_TOLERANCE
         if off.any():
             y = int(np.argmax(np.abs(total - 1)))
-            raise ValueError(f"pi_ref sums to {total[y]:.12g} in context {self.contexts[y]}, must sum to 1 in each")
+            raise ValueError(
+                f"pi_ref sums to {total[y]:.12g} in context {self.contexts[y]}, must sum to 1 in each"
+            )
         compared = np.zeros(self.n_actions, dtype=bool)
         compared[self.winners] = compared[self.losers] = True
         excluded = compared & (given == 0)
         if excluded.any():
             y = int(np.argmax(excluded))
-            raise ValueError(f"pi_ref[{y}] = 0, must be positive: {checks.shown(self.actions[y])} was compared")
+            raise ValueError(
+                f"pi_ref[{y}] = 0, must be positive: {checks.shown(self.actions[y])} was compared"
+            )
         return np.asarray(given / total)
 
     def merged(self) -> Comparisons:
@@ -442,10 +489,15 @@ class Comparisons:
         return Comparisons(winners, losers, self.actions, weights, self.contexts)
 
     def __repr__(self) -> str:
-        return f"Comparisons({checks.actions(self.n_actions)}, {len(self.winners)} pairs, total weight {self.weights.sum():g})"
+        return (
+            f"Comparisons({checks.actions(self.n_actions)}, {len(self.winners)} pairs, total "
+            f"weight {self.weights.sum():g})"
+        )
 
     def _repr_html_(self) -> str:
         names = self.actions[:12]
         wins = self.win_table()[:12, :12] if self.n_actions <= 2000 else np.empty(0)
-        rows = [[name, *(f"{count:g}" for count in row)] for name, row in zip(names, wins, strict=False)]
+        rows = [
+            [name, *(f"{count:g}" for count in row)] for name, row in zip(names, wins, strict=False)
+        ]
         return html_table(["winner ╲ loser", *names], rows, caption=repr(self))

@@ -1,4 +1,5 @@
-"""The course, lessons and their pictures, as it travels with the package, and its way into a reader's folder.
+"""The course, lessons and their pictures, as it travels with the package, and its way into a
+reader's folder.
 
 What is there already is the reader's: it is kept, unless they ask for the originals.
 """
@@ -22,13 +23,23 @@ def put(folder: Path) -> list[Path]:
 def changed(folder: Path) -> list[Path]:
     """The lessons in the folder whose cells are not the original's; outputs do not count."""
     lessons = [part for part in _parts() if part.suffix == ".ipynb" and (folder / part).exists()]
-    return [folder / lesson for lesson in lessons if _cells(folder / lesson) != _cells(_originals() / lesson)]
+    return [
+        folder / lesson
+        for lesson in lessons
+        if _cells(folder / lesson) != _cells(_originals() / lesson)
+    ]
 
 
 def put_back(folder: Path) -> list[Path]:
-    """Copy the pictures and the lessons that were changed, over what is there; a lesson that was only run keeps its outputs."""
+    """Copy the pictures and the lessons that were changed, over what is there; a lesson that was
+    only run keeps its outputs.
+    """
     theirs = changed(folder)
-    return [_copy(part, folder) for part in _parts() if part.suffix != ".ipynb" or folder / part in theirs]
+    return [
+        _copy(part, folder)
+        for part in _parts()
+        if part.suffix != ".ipynb" or folder / part in theirs
+    ]
 
 
 def _originals() -> Path:
@@ -39,7 +50,11 @@ def _originals() -> Path:
 
 def _parts() -> list[Path]:
     home = _originals()
-    return sorted(path.relative_to(home) for pattern in ("notebooks/*.ipynb", "figures/*.svg") for path in home.glob(pattern))
+    return sorted(
+        path.relative_to(home)
+        for pattern in ("notebooks/*.ipynb", "figures/*.svg")
+        for path in home.glob(pattern)
+    )
 
 
 def _cells(notebook: Path) -> object:

@@ -1,7 +1,7 @@
 """What a preference file holds, and what DPO, cDPO and IPO would make of it.
 
-Whether DPO's loss has a minimum is read off the comparison graph of each context; how far each loss lets go of π_ref is
-the KL divergence at its exact minimiser, or, where there is none, at the limit.
+Whether DPO's loss has a minimum is read off the comparison graph of each context; how far each loss
+lets go of π_ref is the KL divergence at its exact minimiser, or, where there is none, at the limit.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ LEAST_SMOOTHING = 1e-100
 
 @dataclass(frozen=True, eq=False)
 class Diagnosis:
-    """Counts over a preference file, and the KL divergence at the optimum of three losses (Eq. 4, 17 of arXiv:2310.12036).
+    """Counts over a preference file, and the KL divergence at the optimum of three losses (Eq. 4,
+    17 of arXiv:2310.12036).
 
     Parameters
     ----------
@@ -48,14 +49,16 @@ class Diagnosis:
     collapsing : int
         Contexts in which DPO's loss has no minimum.
     vanishing : int
-        Actions whose probability goes to 0 along every minimising sequence of DPO's loss, for every β.
+        Actions whose probability goes to 0 along every minimising sequence of DPO's loss, for every
+        β.
     unconnected : int
-        Contexts whose comparisons do not connect all their actions, so that no loss says how the parts compare.
+        Contexts whose comparisons do not connect all their actions, so that no loss says how the
+        parts compare.
     beta : ndarray, shape (B,)
         Strengths of the KL term.
     mean_kl : mapping of str to ndarray, shape (B,)
-        For each loss KL(π ‖ π_ref) in nats at its minimum, or at its limit, the mean over contexts. Where the loss leaves
-        a choice, at the choice closest to π_ref.
+        For each loss KL(π ‖ π_ref) in nats at its minimum, or at its limit, the mean over contexts.
+        Where the loss leaves a choice, at the choice closest to π_ref.
     skipped : int
         Lines of the file that could not be read.
     first_skipped : str
@@ -84,7 +87,8 @@ class Diagnosis:
     first_skipped: str = ""
 
     def share_collapsing(self, level: float = 0.95) -> tuple[float, float, float]:
-        """Share of contexts without a finite DPO optimum, and Clopper and Pearson's interval for it.
+        """Share of contexts without a finite DPO optimum, and Clopper and Pearson's interval for
+        it.
 
         The interval is that of the population the contexts are independent draws from.
 
@@ -133,22 +137,28 @@ class Diagnosis:
         return {**vars(self), "beta": self.beta.tolist(), "mean_kl": kl}
 
     def __str__(self) -> str:
-        return "\n".join([*self._counts_in_words(), *self._dpo_in_words(), "", *self._kl_in_words()])
+        return "\n".join(
+            [*self._counts_in_words(), *self._dpo_in_words(), "", *self._kl_in_words()]
+        )
 
     def _counts_in_words(self) -> list[str]:
         lines = [
-            f"{_some(self.comparisons, 'comparison')} of {_some(self.actions, 'answer')} to {_some(self.contexts, 'prompt')}.",
-            f"Comparisons that repeat an earlier one: {_with_share(self.duplicates, self.comparisons)}. Pairs of answers "
+            f"{_some(self.comparisons, 'comparison')} of {_some(self.actions, 'answer')} to "
+            f"{_some(self.contexts, 'prompt')}.",
+            "Comparisons that repeat an earlier one: "
+            f"{_with_share(self.duplicates, self.comparisons)}. Pairs of answers "
             f"preferred both ways round: {_grouped(self.contradictions)}.",
         ]
         if self.unconnected:
             lines.append(
-                f"Prompts whose comparisons do not connect all answers: {_with_share(self.unconnected, self.contexts)}. How "
+                "Prompts whose comparisons do not connect all answers: "
+                f"{_with_share(self.unconnected, self.contexts)}. How "
                 "their parts compare no loss says; the policy closest to π_ref is taken."
             )
         if self.skipped:
             lines.append(
-                f"Lines that could not be read, and were skipped: {_grouped(self.skipped)}. The first: {self.first_skipped}."
+                f"Lines that could not be read, and were skipped: {_grouped(self.skipped)}. The "
+                f"first: {self.first_skipped}."
             )
         return lines
 
@@ -156,8 +166,10 @@ class Diagnosis:
         if not self.collapsing:
             return ["DPO's loss has a minimum in every prompt: no answer vanishes."]
         return [
-            f"Prompts where DPO's loss has no minimum: {_with_share(self.collapsing, self.contexts)}. Answers that vanish there: "
-            f"{_with_share(self.vanishing, self.actions)}. They lose, directly or through others, and never win back; the longer "
+            "Prompts where DPO's loss has no minimum: "
+            f"{_with_share(self.collapsing, self.contexts)}. Answers that vanish there: "
+            f"{_with_share(self.vanishing, self.actions)}. They lose, directly or through others, "
+            "and never win back; the longer "
             "one trains the closer their probability comes to 0, whatever β is.",
         ]
 
@@ -178,17 +190,27 @@ class Diagnosis:
         least, most = int(self.beta.argmin()), int(self.beta.argmax())
         if self.beta[least] == self.beta[most]:
             return []
-        falls = [f"{max(kl[least] - kl[most], 0):.4f} under {name}" for name, kl in self.mean_kl.items()]
+        falls = [
+            f"{max(kl[least] - kl[most], 0):.4f} under {name}" for name, kl in self.mean_kl.items()
+        ]
         return [
             "",
-            f"So much closer to π_ref does β hold the policy, from {self.beta[least]:g} to {self.beta[most]:g}: by "
+            f"So much closer to π_ref does β hold the policy, from {self.beta[least]:g} to "
+            f"{self.beta[most]:g}: by "
             f"{', '.join(falls[:-1])} and {falls[-1]}.",
         ]
 
     def _repr_html_(self) -> str:
-        rows = [[f"{beta:g}", *(f"{kl:.4f}" for kl in row)] for beta, *row in zip(self.beta, *self.mean_kl.values(), strict=True)]
-        words = "".join(f"<p>{as_html(line)}</p>" for line in [*self._counts_in_words(), *self._dpo_in_words()])
-        return words + html_table(["β", *(f"mean KL, {name}" for name in self.mean_kl)], rows, caption=self._kl_title())
+        rows = [
+            [f"{beta:g}", *(f"{kl:.4f}" for kl in row)]
+            for beta, *row in zip(self.beta, *self.mean_kl.values(), strict=True)
+        ]
+        words = "".join(
+            f"<p>{as_html(line)}</p>" for line in [*self._counts_in_words(), *self._dpo_in_words()]
+        )
+        return words + html_table(
+            ["β", *(f"mean KL, {name}" for name in self.mean_kl)], rows, caption=self._kl_title()
+        )
 
 
 def diagnose(
@@ -208,10 +230,11 @@ def diagnose(
     beta : array_like, shape (B,) or ()
         Strengths of the KL term.
     smoothing : float
-        Of cDPO, the share of labels taken to be wrong; below ½ and above 0, so that its minimum exists, by at least 1e-100,
-        so that float64 can tell it from DPO's.
+        Of cDPO, the share of labels taken to be wrong; below ½ and above 0, so that its minimum
+        exists, by at least 1e-100, so that float64 can tell it from DPO's.
     pi_ref : array_like, shape (K,), optional
-        Reference policy, which sums to 1 in each context; by default uniform over the answers of each prompt.
+        Reference policy, which sums to 1 in each context; by default uniform over the answers of
+        each prompt.
     progress : bool
         Whether to show a bar that counts the losses.
 
@@ -227,8 +250,9 @@ def diagnose(
 
     Notes
     -----
-    DPO's loss (Eq. 4 of arXiv:2310.12036) has a minimum in a context if and only if each connected component of its
-    comparisons is strongly connected (Ford 1957). IPO's (Eq. 17) and cDPO's have one in every context.
+    DPO's loss (Eq. 4 of arXiv:2310.12036) has a minimum in a context if and only if each connected
+    component of its comparisons is strongly connected (Ford 1957). IPO's (Eq. 17) and cDPO's have
+    one in every context.
 
     Examples
     --------
@@ -241,10 +265,19 @@ def diagnose(
     beta = np.atleast_1d(checks.beta_in_training(beta))
     if beta.ndim > 1 or not beta.size:
         raise ValueError(f"beta has shape {beta.shape}, must be one or several numbers")
-    checks.refuse_where(beta < LEAST_BETA, "beta", beta, f"must be at least {LEAST_BETA:g}: below, float64 loses ties", -beta)
+    checks.refuse_where(
+        beta < LEAST_BETA,
+        "beta",
+        beta,
+        f"must be at least {LEAST_BETA:g}: below, float64 loses ties",
+        -beta,
+    )
     smoothing = checks.scalar("smoothing", smoothing)
     if not LEAST_SMOOTHING <= smoothing < 0.5:
-        why = f"positive (without any, cDPO is DPO), at least {LEAST_SMOOTHING:g} (float64 loses less) and below ½"
+        why = (
+            f"positive (without any, cDPO is DPO), at least {LEAST_SMOOTHING:g} (float64 loses "
+            "less) and below ½"
+        )
         raise ValueError(f"smoothing = {smoothing:g}, must be {why}")
     merged = data.merged()
     n_contexts = _distinct(data.contexts)
@@ -281,7 +314,8 @@ def diagnose_file(
     skip_bad: bool = False,
     progress: bool = False,
 ) -> Diagnosis:
-    r"""Diagnose a CSV or JSONL file of preferences, line by line; of each text, with its blanks, 16 bytes are kept.
+    r"""Diagnose a CSV or JSONL file of preferences, line by line; of each text, with its blanks, 16
+    bytes are kept.
 
     What `diagnose` says of them (Eq. 4 and 17 of arXiv:2310.12036).
 
@@ -296,7 +330,8 @@ def diagnose_file(
     smoothing : float
         Of cDPO, as in `diagnose`.
     skip_bad : bool
-        Whether to pass over lines that cannot be read, and count them, instead of refusing the file.
+        Whether to pass over lines that cannot be read, and count them, instead of refusing the
+        file.
     progress : bool
         Whether to show a bar.
 
@@ -320,17 +355,28 @@ def diagnose_file(
     1
     """
     path, columns = checks.path(path), {"context": prompt, "winner": chosen, "loser": rejected}
-    readers: dict[str, Callable[..., Iterator[Row]]] = {".csv": csv_rows, ".jsonl": jsonl_rows, ".ndjson": jsonl_rows}
+    readers: dict[str, Callable[..., Iterator[Row]]] = {
+        ".csv": csv_rows,
+        ".jsonl": jsonl_rows,
+        ".ndjson": jsonl_rows,
+    }
     skipped = Skipped()
-    reader = csv_rows if path.is_dir() else readers.get(path.suffix.lower())  # which says what is wrong with a folder
+    # which says what is wrong with a folder
+    reader = csv_rows if path.is_dir() else readers.get(path.suffix.lower())
     if reader is None:
         raise ValueError(f"{path.name} is of no kind known here, must end in {', '.join(readers)}")
     as_it_is = {"strip": False} if reader is csv_rows else {}
-    rows = reader(path, columns, **as_it_is, on_bad=skipped if skip_bad else refuse, progress=progress)
+    rows = reader(
+        path, columns, **as_it_is, on_bad=skipped if skip_bad else refuse, progress=progress
+    )
     try:
         data = Comparisons(*indexed(path.name, rows, hashed=True))
     except ValueError as error:
-        raise ValueError(f"{error}; {skipped.count} skipped, first {skipped.first}" if skipped.count else str(error)) from None
+        raise ValueError(
+            f"{error}; {skipped.count} skipped, first {skipped.first}"
+            if skipped.count
+            else str(error)
+        ) from None
     found = diagnose(data, beta, smoothing=smoothing, progress=progress)
     return replace(found, skipped=skipped.count, first_skipped=skipped.first)
 
@@ -344,7 +390,9 @@ def _total_kl(data: Comparisons, loss: MarginLoss, beta: Array, pi_ref: ArrayLik
 
 def _unordered(data: Comparisons) -> Indices:
     """One number for each pair of actions, whoever won."""
-    return np.minimum(data.winners, data.losers) * data.n_actions + np.maximum(data.winners, data.losers)
+    return np.minimum(data.winners, data.losers) * data.n_actions + np.maximum(
+        data.winners, data.losers
+    )
 
 
 def _distinct(values: Indices) -> int:

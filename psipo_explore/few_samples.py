@@ -1,7 +1,8 @@
 """What a few comparisons make of a preference: the exact law of p̂, and of the policy built on it.
 
-Finite samples are where §4.2 of arXiv:2310.12036 sees the danger: a preference of 0.8 is often unanimous in a handful of
-comparisons, and an unbounded Ψ then drops the loser at every β. All laws here are finite sums, nothing is sampled.
+Finite samples are where §4.2 of arXiv:2310.12036 sees the danger: a preference of 0.8 is often
+unanimous in a handful of comparisons, and an unbounded Ψ then drops the loser at every β. All laws
+here are finite sums, nothing is sampled.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ _TINY = 1e-170  # two successes are beyond float64
 
 @dataclass(frozen=True, eq=False)
 class PreferenceLaw:
-    """Every table p̂ that n comparisons of each pair can give, and how likely each is (§4.2 of arXiv:2310.12036).
+    """Every table p̂ that n comparisons of each pair can give, and how likely each is (§4.2 of
+    arXiv:2310.12036).
 
     Parameters
     ----------
@@ -74,7 +76,8 @@ class PreferenceLaw:
         values = checks.finite("values", values)
         if values.shape[:1] != self.probability.shape[-1:]:
             raise ValueError(
-                f"values has shape {values.shape}, must be ({self.probability.shape[-1]}, ...), one for each outcome"
+                f"values has shape {values.shape}, must be ({self.probability.shape[-1]}, ...), "
+                "one for each outcome"
             )
         return np.asarray(np.tensordot(self.probability, values, axes=1))[()]
 
@@ -115,7 +118,9 @@ def preference_law(p: ArrayLike, *, n: int) -> PreferenceLaw:
 
 
 def _pairs(p: Array) -> tuple[Array, Array]:
-    """How often the first action of each pair beats the second, and the second the first, shape (..., pairs)."""
+    """How often the first action of each pair beats the second, and the second the first, shape
+    (..., pairs).
+    """
     first, second = np.triu_indices(p.shape[-1], 1)
     return p[..., first, second], p[..., second, first]
 
@@ -127,7 +132,9 @@ def _numbers_each(p: Array, n_betas: int = 1) -> int:
     return max(k * k, batch * k * (k - 1) // 2, n_betas * k)
 
 
-def _number_of_outcomes(p: Array, n: int, ways: int, most: int, why: str = "more take minutes") -> int:
+def _number_of_outcomes(
+    p: Array, n: int, ways: int, most: int, why: str = "more take minutes"
+) -> int:
     """In how many ways the pairs can come out, each in one of its ways; too many are refused."""
     n_pairs = _pairs(p)[0].shape[-1]
     digits = n_pairs * log10(ways)
@@ -143,13 +150,17 @@ def _number_of_outcomes(p: Array, n: int, ways: int, most: int, why: str = "more
 def _law(of_pair: Array, k: int, outcomes: Indices) -> PreferenceLaw:
     """The part of a law for some of the outcomes, by their number.
 
-    of_pair, of shape (..., pairs, s + 1), is how likely p̂ of each pair is 0, 1/s, …, 1; its digits number an outcome.
+    of_pair, of shape (..., pairs, s + 1), is how likely p̂ of each pair is 0, 1/s, …, 1; its digits
+    number an outcome.
     """
     first, second = np.triu_indices(k, 1)
     ways, pair = of_pair.shape[-1], np.arange(first.size)
     digit = outcomes[:, np.newaxis] // ways**pair % ways
     p_hat = np.full((outcomes.size, k, k), 0.5)
-    p_hat[:, first, second], p_hat[:, second, first] = digit / (ways - 1), (ways - 1 - digit) / (ways - 1)
+    p_hat[:, first, second], p_hat[:, second, first] = (
+        digit / (ways - 1),
+        (ways - 1 - digit) / (ways - 1),
+    )
     return PreferenceLaw(p_hat, np.asarray(of_pair[..., pair, digit].prod(-1)))
 
 
@@ -171,7 +182,9 @@ def _binomial(p: Array, n: int) -> Array:
 
 
 def _of_rarer(k: Indices, n: int, q: Array) -> Array:
-    """Probability of k successes in n draws; where q is tiny two terms are all of it, and SciPy's pmf overflows."""
+    """Probability of k successes in n draws; where q is tiny two terms are all of it, and SciPy's
+    pmf overflows.
+    """
     from scipy import stats
 
     in_two_terms = np.where(k == 0, 1.0, np.where(k == 1, n * q, 0.0))
@@ -179,7 +192,8 @@ def _of_rarer(k: Indices, n: int, q: Array) -> Array:
 
 
 def _unanimous(p: Array, n: int) -> Array:
-    """Probability that the first of each pair wins none, some but not all, and all of n, shape (..., pairs, 3).
+    """Probability that the first of each pair wins none, some but not all, and all of n, shape
+    (..., pairs, 3).
 
     Without the middle where n = 1, shape (..., pairs, 2).
     """
@@ -197,8 +211,8 @@ def _unanimous(p: Array, n: int) -> Array:
 def collapse_probability(p: ArrayLike, psi: Psi, *, n: int, mu: ArrayLike | None = None) -> Array:
     """Probability that the ΨPO optimum at p̂ gives some action 0, whatever β is.
 
-    §4.2 of arXiv:2310.12036. For two actions and Ψ = logit it is pⁿ + (1−p)ⁿ; for a bounded Ψ it is 0. It matters only
-    which pairs are unanimous, so that n may be any number.
+    §4.2 of arXiv:2310.12036. For two actions and Ψ = logit it is pⁿ + (1−p)ⁿ; for a bounded Ψ it is
+    0. It matters only which pairs are unanimous, so that n may be any number.
 
     Parameters
     ----------
@@ -219,7 +233,8 @@ def collapse_probability(p: ArrayLike, psi: Psi, *, n: int, mu: ArrayLike | None
     Raises
     ------
     ValueError
-        As `optimal_policy` does, or if psi is unbounded and the actions are more than five (six at n = 1).
+        As `optimal_policy` does, or if psi is unbounded and the actions are more than five (six at
+        n = 1).
 
     Examples
     --------
@@ -244,13 +259,21 @@ def collapse_probability(p: ArrayLike, psi: Psi, *, n: int, mu: ArrayLike | None
 
 
 def _collapses(score: ExpectedPsi) -> Mask:
-    """Whether some action gets 0 at every β: a matter of rates alone, so that no finite part may round it to 0."""
+    """Whether some action gets 0 at every β: a matter of rates alone, so that no finite part may
+    round it to 0.
+    """
     rates = replace(score, rest=np.zeros_like(score.rest))
     return np.asarray((gibbs_policy(rates, 1.0) == 0).any(-1))
 
 
 def expected_policy(
-    p: ArrayLike, psi: Psi, beta: ArrayLike, *, n: int, pi_ref: ArrayLike | None = None, mu: ArrayLike | None = None
+    p: ArrayLike,
+    psi: Psi,
+    beta: ArrayLike,
+    *,
+    n: int,
+    pi_ref: ArrayLike | None = None,
+    mu: ArrayLike | None = None,
 ) -> Array:
     """Mean over p̂ of the ΨPO optimum at p̂ (Eq. 7 and 9 of arXiv:2310.12036).
 
@@ -275,7 +298,8 @@ def expected_policy(
     Raises
     ------
     ValueError
-        As `optimal_policy` does, or if the outcomes are so many that summing over them takes minutes.
+        As `optimal_policy` does, or if the outcomes are so many that summing over them takes
+        minutes.
 
     Examples
     --------

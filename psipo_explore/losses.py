@@ -1,6 +1,8 @@
-"""Losses of the margin h(y_w, y_l) = log π(y_w)π_ref(y_l) / (π(y_l)π_ref(y_w)): DPO, IPO and their kin.
+"""Losses of the margin h(y_w, y_l) = log π(y_w)π_ref(y_l) / (π(y_l)π_ref(y_w)): DPO, IPO and their
+kin.
 
-Each is a function φ of x = βh, IPO's divided by β². What follows from φ alone, such as where its minimum lies, serves every β.
+Each is a function φ of x = βh, IPO's divided by β². What follows from φ alone, such as where its
+minimum lies, serves every β.
 """
 
 from __future__ import annotations
@@ -38,14 +40,16 @@ Phi = Callable[[Array], Array]
 SlopeParts = Callable[[Array], tuple[Array, Array]]
 _LARGEST = np.finfo(np.float64).max
 _RISES = 1e290  # φ at the largest float64, if it rises for ever
-_NEAR = 700.0  # βh up to which its rounding may be a large share of what is left of βh − ½, and no φ overflows
+# βh up to which its rounding may be a large share of what is left of βh − ½, and no φ overflows
+_NEAR = 700.0
 _LARGEST_OFFSET = 600.0
 _SPLIT = 2.0**27 + 1  # halves float64's digits (Veltkamp)
 
 
 @dataclass(frozen=True, eq=False)
 class MarginLoss:
-    """A loss of the margin, ℓ(h; β) = φ(βh) or, for IPO, φ(βh)/β² (Eq. 4 and 17 of arXiv:2310.12036).
+    """A loss of the margin, ℓ(h; β) = φ(βh) or, for IPO, φ(βh)/β² (Eq. 4 and 17 of
+    arXiv:2310.12036).
 
     Parameters
     ----------
@@ -64,8 +68,8 @@ class MarginLoss:
     flipped : float
         Share of labels that the loss takes to be flipped, and whose wins it takes away again.
     phi_slope_parts : callable, optional
-        φ' in two parts, its limit on x's side of the line and what it is beyond that, for a φ' that saturates: where two
-        pulls round to the same limit, their difference is in the second part.
+        φ' in two parts, its limit on x's side of the line and what it is beyond that, for a φ' that
+        saturates: where two pulls round to the same limit, their difference is in the second part.
 
     Examples
     --------
@@ -193,7 +197,9 @@ class MarginLoss:
             return np.asarray(self.best_x / beta)[()]
 
     def _of(self, h: ArrayLike, beta: ArrayLike, order: int) -> Array:
-        """The derivative of that order; by Taylor's series at x = βh as float64 has it, from which βh differs by a rounding."""
+        """The derivative of that order; by Taylor's series at x = βh as float64 has it, from which
+        βh differs by a rounding.
+        """
         h, beta = checks.finite("h", h), checks.beta_in_training(beta)
         checks.broadcast(h=h.shape, beta=beta.shape)
         power = order - 2 if self.per_beta_squared else order
@@ -202,11 +208,15 @@ class MarginLoss:
             finite = np.clip(x, -_LARGEST, _LARGEST)  # ∞ − ∞ would be NaN
             near = np.abs(x) < _NEAR
             rounding = np.where(near, _rounding_of_product(beta, h), 0.0)
-            found, *more = (f(finite) for f in (self.phi, self.phi_slope, self.phi_curvature)[order:])
+            found, *more = (
+                f(finite) for f in (self.phi, self.phi_slope, self.phi_curvature)[order:]
+            )
             for term, power_of_rounding in zip(more, (rounding, rounding**2 / 2), strict=False):
                 found = found + np.where(near, term, 0.0) * power_of_rounding
             overflows = np.isinf(x) & (np.abs(found) > _RISES)
-            return np.asarray(beta**power * np.where(overflows, np.copysign(np.inf, found), found))[()]
+            return np.asarray(beta**power * np.where(overflows, np.copysign(np.inf, found), found))[
+                ()
+            ]
 
     def __repr__(self) -> str:
         return f"MarginLoss({self.name!r})"
@@ -218,8 +228,8 @@ class MarginLoss:
 def cdpo(smoothing: float) -> MarginLoss:
     """Conservative DPO: a share of the labels is taken to be the wrong way round.
 
-    −(1−s) log σ(βh) − s log σ(−βh); DPO at s = 0. Eq. 4 of arXiv:2310.12036 with smoothed labels (Mitchell 2023, "A note on
-    DPO with noisy preferences and relationship to IPO").
+    −(1−s) log σ(βh) − s log σ(−βh); DPO at s = 0. Eq. 4 of arXiv:2310.12036 with smoothed labels
+    (Mitchell 2023, "A note on DPO with noisy preferences and relationship to IPO").
 
     Parameters
     ----------
@@ -257,8 +267,8 @@ def cdpo(smoothing: float) -> MarginLoss:
 def robust_dpo(smoothing: float) -> MarginLoss:
     """Robust DPO: DPO made unbiased when a known share of the labels is the wrong way round.
 
-    [−(1−s) log σ(βh) + s log σ(−βh)]/(1−2s); DPO at s = 0 (Chowdhury et al. 2024, "Provably robust DPO"). On the wins W
-    of a data set it is DPO on the corrected counts ((1−s) W − s Wᵀ)/(1−2s).
+    [−(1−s) log σ(βh) + s log σ(−βh)]/(1−2s); DPO at s = 0 (Chowdhury et al. 2024, "Provably robust
+    DPO"). On the wins W of a data set it is DPO on the corrected counts ((1−s) W − s Wᵀ)/(1−2s).
 
     Parameters
     ----------
@@ -289,15 +299,18 @@ def robust_dpo(smoothing: float) -> MarginLoss:
         phi.logistic_curvature,
         best_x=np.inf,
         flipped=s,
-        phi_slope_parts=partial(phi.logistic_slope_parts, limits=((s - 1) / (1 - 2 * s), -s / (1 - 2 * s))),
+        phi_slope_parts=partial(
+            phi.logistic_slope_parts, limits=((s - 1) / (1 - 2 * s), -s / (1 - 2 * s))
+        ),
     )
 
 
 def odpo(offset: float) -> MarginLoss:
     """DPO with an offset: the winner is to lead by Δ, in units of βh, before the loss is content.
 
-    −log σ(βh − Δ) (Amini et al. 2024, "Direct preference optimization with an offset", arXiv:2402.10571). SimPO's target
-    reward margin γ is such a Δ, at equal lengths and a uniform reference.
+    −log σ(βh − Δ) (Amini et al. 2024, "Direct preference optimization with an offset",
+    arXiv:2402.10571). SimPO's target reward margin γ is such a Δ, at equal lengths and a uniform
+    reference.
 
     Parameters
     ----------
@@ -321,10 +334,14 @@ def odpo(offset: float) -> MarginLoss:
     """
     delta = checks.scalar("offset", offset)
     if abs(delta) > _LARGEST_OFFSET:
-        raise ValueError(f"offset = {delta:g}, must be from −{_LARGEST_OFFSET:g} to {_LARGEST_OFFSET:g}")
+        raise ValueError(
+            f"offset = {delta:g}, must be from −{_LARGEST_OFFSET:g} to {_LARGEST_OFFSET:g}"
+        )
     return MarginLoss(
         f"ODPO {delta:g}",
-        rf"-\log\sigma(\beta h - {delta:g})" if delta >= 0 else rf"-\log\sigma(\beta h + {-delta:g})",
+        rf"-\log\sigma(\beta h - {delta:g})"
+        if delta >= 0
+        else rf"-\log\sigma(\beta h + {-delta:g})",
         partial(phi.odpo, offset=delta),
         partial(phi.odpo_slope, offset=delta),
         partial(phi.odpo_curvature, offset=delta),
@@ -336,8 +353,8 @@ def odpo(offset: float) -> MarginLoss:
 def exo(smoothing: float) -> MarginLoss:
     """EXO for pairs: the reverse KL from the policy's preference to the smoothed label.
 
-    σ(βh)[log σ(βh) − log(1−s)] + σ(−βh)[log σ(−βh) − log s] (Ji et al. 2024, "Towards efficient exact optimization of
-    language model alignment").
+    σ(βh)[log σ(βh) − log(1−s)] + σ(−βh)[log σ(−βh) − log s] (Ji et al. 2024, "Towards efficient
+    exact optimization of language model alignment").
 
     Parameters
     ----------
@@ -373,9 +390,11 @@ def exo(smoothing: float) -> MarginLoss:
 
 
 def discopop(temperature: float) -> MarginLoss:
-    """DiscoPOP: DPO and the exponential loss, blended by m = σ(βh/τ) (Lu et al. 2024, "Discovering preference optimization").
+    """DiscoPOP: DPO and the exponential loss, blended by m = σ(βh/τ) (Lu et al. 2024, "Discovering
+    preference optimization").
 
-    −(1−m) log σ(βh) + m e^{−βh}. At h = 0 and small τ its slope is positive: descent lowers the winner.
+    −(1−m) log σ(βh) + m e^{−βh}. At h = 0 and small τ its slope is positive: descent lowers the
+    winner.
 
     Parameters
     ----------
@@ -412,10 +431,14 @@ def discopop(temperature: float) -> MarginLoss:
 
 
 def _rounding_of_product(a: Array, b: Array) -> Array:
-    """What a·b in float64 is short of the product: exact where nothing over- or underflows, else maybe NaN (Dekker 1971)."""
+    """What a·b in float64 is short of the product: exact where nothing over- or underflows, else
+    maybe NaN (Dekker 1971).
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         (a_high, a_low), (b_high, b_low) = _halves(a), _halves(b)
-        return np.asarray(a_low * b_low - (((a * b - a_high * b_high) - a_low * b_high) - a_high * b_low))
+        return np.asarray(
+            a_low * b_low - (((a * b - a_high * b_high) - a_low * b_high) - a_high * b_low)
+        )
 
 
 def _halves(a: Array) -> tuple[Array, Array]:
@@ -426,7 +449,9 @@ def _halves(a: Array) -> tuple[Array, Array]:
 def _smoothing(smoothing: float, *, zero: bool) -> float:
     s = checks.scalar("smoothing", smoothing)
     if not (0 <= s < 0.5) or (s == 0 and not zero):
-        raise ValueError(f"smoothing = {s:g}, must be {'at least' if zero else 'above'} 0 and below ½")
+        raise ValueError(
+            f"smoothing = {s:g}, must be {'at least' if zero else 'above'} 0 and below ½"
+        )
     return s
 
 
@@ -466,7 +491,14 @@ SQUARED = MarginLoss(
     phi.square_curvature,
     best_x=1.0,
 )
-EXPONENTIAL = MarginLoss("exponential", r"e^{-\beta h}", phi.exponential, phi.exponential_slope, phi.exponential, best_x=np.inf)
+EXPONENTIAL = MarginLoss(
+    "exponential",
+    r"e^{-\beta h}",
+    phi.exponential,
+    phi.exponential_slope,
+    phi.exponential,
+    best_x=np.inf,
+)
 HINGE = MarginLoss(
     "hinge",
     r"\max(0, 1 - \beta h)",

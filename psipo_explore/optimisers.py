@@ -1,4 +1,6 @@
-"""What turns gradients into steps of simulated training: plain descent, and Adam as §5.4 of arXiv:2310.12036 has it."""
+"""What turns gradients into steps of simulated training: plain descent, and Adam as §5.4 of
+arXiv:2310.12036 has it.
+"""
 
 from __future__ import annotations
 

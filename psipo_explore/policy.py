@@ -1,7 +1,7 @@
 """From scores to the optimal policy, π*(y) ∝ π_ref(y) exp(g(y)/β), and how good a policy is.
 
-One function makes g (`scores`), one tilts π_ref by g/β (Eq. 7 and 9 of arXiv:2310.12036); RLHF is the same tilt with
-g a reward. Beside them the objective of Eq. 6 and its KL term.
+One function makes g (`scores`), one tilts π_ref by g/β (Eq. 7 and 9 of arXiv:2310.12036); RLHF is
+the same tilt with g a reward. Beside them the objective of Eq. 6 and its KL term.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from psipo_explore.scores import cyclic_share as cyclic_share  # where it was at
 __all__ = ["gibbs_policy", "kl_divergence", "log_gibbs_policy", "objective", "optimal_policy"]
 
 
-def gibbs_policy(g: ExpectedPsi | ArrayLike, beta: ArrayLike, *, pi_ref: ArrayLike | None = None) -> Array:
+def gibbs_policy(
+    g: ExpectedPsi | ArrayLike, beta: ArrayLike, *, pi_ref: ArrayLike | None = None
+) -> Array:
     """Tilt the reference policy by a score: π(y) ∝ π_ref(y) exp(g(y)/β).
 
-    The maximiser of E_π[g] − β KL(π ‖ π_ref), App. A.1 of arXiv:2310.12036. With g = E_μ[Ψ(p*)] it is ΨPO's
-    optimum (Eq. 7), with g a reward it is RLHF's.
+    The maximiser of E_π[g] − β KL(π ‖ π_ref), App. A.1 of arXiv:2310.12036. With g = E_μ[Ψ(p*)] it
+    is ΨPO's optimum (Eq. 7), with g a reward it is RLHF's.
 
     Parameters
     ----------
@@ -43,8 +45,8 @@ def gibbs_policy(g: ExpectedPsi | ArrayLike, beta: ArrayLike, *, pi_ref: ArrayLi
     Raises
     ------
     ValueError
-        If beta is not positive and finite, or so small that rounding in the scores would decide between two actions; or no
-        action of pi_ref has a score above −inf.
+        If beta is not positive and finite, or so small that rounding in the scores would decide
+        between two actions; or no action of pi_ref has a score above −inf.
 
     Examples
     --------
@@ -54,7 +56,9 @@ def gibbs_policy(g: ExpectedPsi | ArrayLike, beta: ArrayLike, *, pi_ref: ArrayLi
     return np.asarray(special.softmax(_log_weights(g, beta, pi_ref), axis=-1))
 
 
-def log_gibbs_policy(g: ExpectedPsi | ArrayLike, beta: ArrayLike, *, pi_ref: ArrayLike | None = None) -> Array:
+def log_gibbs_policy(
+    g: ExpectedPsi | ArrayLike, beta: ArrayLike, *, pi_ref: ArrayLike | None = None
+) -> Array:
     """Logarithm of `gibbs_policy`, which also tells apart probabilities that float64 rounds to 0.
 
     Eq. 7 and 9 of arXiv:2310.12036.
@@ -129,12 +133,18 @@ def _has_top_rate(score: ExpectedPsi, support: Mask) -> Mask:
 
 
 def optimal_policy(
-    p: ArrayLike, psi: Psi, beta: ArrayLike, *, pi_ref: ArrayLike | None = None, mu: ArrayLike | None = None
+    p: ArrayLike,
+    psi: Psi,
+    beta: ArrayLike,
+    *,
+    pi_ref: ArrayLike | None = None,
+    mu: ArrayLike | None = None,
 ) -> Array:
     """The ΨPO optimum π*(y) ∝ π_ref(y) exp(E_{y'∼μ}[Ψ(p*(y ≻ y'))]/β), for any preferences.
 
-    Eq. 7 and 9 of arXiv:2310.12036; Bradley–Terry is not assumed. Certain preferences under an unbounded Ψ have the
-    value of the limit in which every p is clipped to [ε, 1−ε] and ε → 0; actions of smaller rate get exactly 0 at every β.
+    Eq. 7 and 9 of arXiv:2310.12036; Bradley–Terry is not assumed. Certain preferences under an
+    unbounded Ψ have the value of the limit in which every p is clipped to [ε, 1−ε] and ε → 0;
+    actions of smaller rate get exactly 0 at every β.
 
     Parameters
     ----------
@@ -155,7 +165,8 @@ def optimal_policy(
     Raises
     ------
     ValueError
-        If an argument is not what it must be, or a certain preference has no limit (psi infinite at both ends, not odd).
+        If an argument is not what it must be, or a certain preference has no limit (psi infinite at
+        both ends, not odd).
 
     Examples
     --------
@@ -215,13 +226,16 @@ def objective(
     pi = checks.policy("policy", policy, g.shape[-1], of="p")
     pi_ref = checks.policy("pi_ref", pi_ref, g.shape[-1], of="p")
     beta = checks.positive("beta", beta)
-    checks.broadcast(p=g.shape[:-1], policy=pi.shape[:-1], beta=beta.shape, pi_ref=pi_ref.shape[:-1])
+    checks.broadcast(
+        p=g.shape[:-1], policy=pi.shape[:-1], beta=beta.shape, pi_ref=pi_ref.shape[:-1]
+    )
     with np.errstate(over="ignore", invalid="ignore"):
         expected = np.where(pi > 0, pi * g, 0.0).sum(-1)
         value = np.asarray(expected - beta * kl_divergence(pi, pi_ref))
     if np.isnan(value).any():
         raise ValueError(
-            "policy has the value ∞ − ∞: a certain preference makes it infinitely good, another one, or KL, infinitely bad"
+            "policy has the value ∞ − ∞: a certain preference makes it infinitely good, another "
+            "one, or KL, infinitely bad"
         )
     return value[()]
 
@@ -257,7 +271,8 @@ def kl_divergence(policy: ArrayLike, pi_ref: ArrayLike) -> Array:
     checks.broadcast(policy=policy.shape[:-1], pi_ref=pi_ref.shape[:-1])
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         d = np.where(pi_ref > 0, (policy - pi_ref) / pi_ref, np.inf)
-    close = np.abs(d) < CLOSE  # there π log(π/π_ref) − (π − π_ref), whose sum is the same, would cancel
+    # there π log(π/π_ref) − (π − π_ref), whose sum is the same, would cancel
+    close = np.abs(d) < CLOSE
     near = pi_ref * excess(np.where(close, d, 0.0))
     far = special.rel_entr(policy, pi_ref) - (policy - pi_ref)
     return np.asarray(np.where(close, near, np.maximum(far, 0.0)).sum(-1))[()]

@@ -1,7 +1,8 @@
-"""p*(y ≻ y'): tables of preference probabilities, shape (..., K, K), entry [y, y'] the chance that y beats y'.
+"""p*(y ≻ y'): tables of preference probabilities, shape (..., K, K), entry [y, y'] the chance that
+y beats y'.
 
-A table holds each pair twice, p and 1 − p, and so keeps its precision near certainty: a pair is certain if and only if
-the smaller of the two is exactly 0.
+A table holds each pair twice, p and 1 − p, and so keeps its precision near certainty: a pair is
+certain if and only if the smaller of the two is exactly 0.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ __all__ = ["bradley_terry", "tournament"]
 def bradley_terry(rewards: ArrayLike) -> Array:
     """Preferences that rewards explain: p(y ≻ y') = σ(r(y) − r(y')).
 
-    The Bradley–Terry model, Eq. 1 of arXiv:2310.12036. Rewards that differ by more than 745 round to a certain
-    preference; `gibbs_policy` and `expected_psi_bradley_terry` take rewards as they are.
+    The Bradley–Terry model, Eq. 1 of arXiv:2310.12036. Rewards that differ by more than 745 round
+    to a certain preference; `gibbs_policy` and `expected_psi_bradley_terry` take rewards as they
+    are.
 
     Parameters
     ----------
@@ -36,7 +38,8 @@ def bradley_terry(rewards: ArrayLike) -> Array:
     Raises
     ------
     ValueError
-        If a reward is NaN or infinite, their differences overflow, or the table does not fit into memory.
+        If a reward is NaN or infinite, their differences overflow, or the table does not fit into
+        memory.
 
     Examples
     --------
@@ -45,12 +48,17 @@ def bradley_terry(rewards: ArrayLike) -> Array:
            [0.26894142, 0.5       ]])
     """
     r = checks.rewards(rewards)
-    checks.require_fits("rewards", (*r.shape, r.shape[-1]), "; expected_psi_bradley_terry makes no table")
+    checks.require_fits(
+        "rewards", (*r.shape, r.shape[-1]), "; expected_psi_bradley_terry makes no table"
+    )
     return np.asarray(expit(r[..., :, np.newaxis] - r[..., np.newaxis, :]))
 
 
-def tournament(pairs: Sequence[tuple[int, int]] | ArrayLike, n_actions: int, q: ArrayLike = 1.0) -> Array:
-    """Preferences in which each listed winner beats its loser with probability q, and all other pairs are even.
+def tournament(
+    pairs: Sequence[tuple[int, int]] | ArrayLike, n_actions: int, q: ArrayLike = 1.0
+) -> Array:
+    """Preferences in which each listed winner beats its loser with probability q, and all other
+    pairs are even.
 
     Tables for the arguments of §4.2 of arXiv:2310.12036 (one certain pair) and for cycles.
 
@@ -71,8 +79,8 @@ def tournament(pairs: Sequence[tuple[int, int]] | ArrayLike, n_actions: int, q: 
     Raises
     ------
     ValueError
-        If a pair names an action that does not exist, sets an action against itself, or contradicts another pair, or the
-        table does not fit into memory.
+        If a pair names an action that does not exist, sets an action against itself, or contradicts
+        another pair, or the table does not fit into memory.
 
     Examples
     --------
@@ -91,14 +99,20 @@ def tournament(pairs: Sequence[tuple[int, int]] | ArrayLike, n_actions: int, q: 
     return table
 
 
-def _winners_and_losers(pairs: Sequence[tuple[int, int]] | ArrayLike, n_actions: int) -> tuple[checks.Indices, checks.Indices]:
+def _winners_and_losers(
+    pairs: Sequence[tuple[int, int]] | ArrayLike, n_actions: int
+) -> tuple[checks.Indices, checks.Indices]:
     array = checks.as_array("pairs", pairs, "(N, 2): a winner and a loser each")
     if array.size == 0:
         array = np.empty((0, 2), dtype=np.intp)
     if array.ndim != 2 or array.shape[1] != 2:
-        raise ValueError(f"pairs has shape {array.shape}, must be (N, 2): a winner and a loser each")
+        raise ValueError(
+            f"pairs has shape {array.shape}, must be (N, 2): a winner and a loser each"
+        )
     if array.dtype.kind not in "iu":
-        raise TypeError(f"pairs holds {checks.cut(array.dtype)} values, must be integers from 0 to {n_actions - 1}")
+        raise TypeError(
+            f"pairs holds {checks.cut(array.dtype)} values, must be integers from 0 to {n_actions - 1}"
+        )
     winners, losers = array.astype(np.intp).T
     outside = np.any((array < 0) | (array >= n_actions), axis=1)
     _refuse_pair(outside, array, f"must be from 0 to {n_actions - 1}")
@@ -116,7 +130,9 @@ def _refuse_pair(bad: checks.Mask, pairs: checks.Indices, why: str) -> None:
 
 
 def meeting_weights(p: ArrayLike, mu: ArrayLike | None) -> tuple[Array, Sequence[Hashable]]:
-    """How often y meets y' and beats it, μ(y) μ(y') p(y ≻ y') off the diagonal, shape (K, K); and the actions' names."""
+    """How often y meets y' and beats it, μ(y) μ(y') p(y ≻ y') off the diagonal, shape (K, K); and
+    the actions' names.
+    """
     values, names = checks.aligned("p", p)
     table = checks.preference_table(values)
     if table.ndim != 2:

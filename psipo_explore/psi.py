@@ -1,7 +1,9 @@
-"""Ψ: the functions of a preference probability that ΨPO maximises, with their limits, slopes and bounds.
+"""Ψ: the functions of a preference probability that ΨPO maximises, with their limits, slopes and
+bounds.
 
-A Ψ is a non-decreasing function on [0, 1] (Eq. 6 of arXiv:2310.12036). Whether it is bounded decides whether the
-optimal policy can collapse; whether it is odd, Ψ(q) + Ψ(1−q) constant, decides what a certain preference means.
+A Ψ is a non-decreasing function on [0, 1] (Eq. 6 of arXiv:2310.12036). Whether it is bounded
+decides whether the optimal policy can collapse; whether it is odd, Ψ(q) + Ψ(1−q) constant, decides
+what a certain preference means.
 """
 
 from __future__ import annotations
@@ -36,8 +38,9 @@ _LEAST_LAM, _LARGEST_LAM = 1e-300, 1e12
 class Psi:
     r"""A non-decreasing function Ψ on [0, 1], its limits at both ends, and its symmetry.
 
-    The Ψ of Eq. 6 of arXiv:2310.12036. Instances are called on arrays of probabilities and give their limits at
-    0 and 1, which may be infinite. What is claimed (limits, oddness, monotonicity) is checked on a grid when it is made.
+    The Ψ of Eq. 6 of arXiv:2310.12036. Instances are called on arrays of probabilities and give
+    their limits at 0 and 1, which may be infinite. What is claimed (limits, oddness, monotonicity)
+    is checked on a grid when it is made.
 
     Parameters
     ----------
@@ -93,11 +96,14 @@ class Psi:
         require_non_decreasing("function", function, self.at_zero, self.at_one)
         require_limits(function, self.at_zero, self.at_one)
         if odd and not is_odd(function, self.at_zero, self.at_one):
-            raise ValueError(f"odd = True, but {checks.cut(name)}(q) + {checks.cut(name)}(1 - q) is not constant")
+            raise ValueError(
+                f"odd = True, but {checks.cut(name)}(q) + {checks.cut(name)}(1 - q) is not constant"
+            )
 
     @classmethod
     def from_callable(cls, f: Callable[..., ArrayLike], *, name: str) -> Psi:
-        """Make a Ψ (Eq. 6) of any non-decreasing function; its limits and its oddness are found numerically.
+        """Make a Ψ (Eq. 6) of any non-decreasing function; its limits and its oddness are found
+        numerically.
 
         Parameters
         ----------
@@ -114,7 +120,8 @@ class Psi:
         Raises
         ------
         ValueError
-            If f decreases, is not finite inside (0, 1), or gives no number at an end where its limit cannot be told.
+            If f decreases, is not finite inside (0, 1), or gives no number at an end where its
+            limit cannot be told.
 
         Examples
         --------
@@ -127,14 +134,23 @@ class Psi:
         on_grid("f", function)
         zero, one = limit(function, 0.0), limit(function, 1.0)
         require_non_decreasing("f", function, zero, one)
-        return cls(name, function, latex=latex_of(name), at_zero=zero, at_one=one, odd=is_odd(function, zero, one))
+        return cls(
+            name,
+            function,
+            latex=latex_of(name),
+            at_zero=zero,
+            at_one=one,
+            odd=is_odd(function, zero, one),
+        )
 
     @classmethod
     def from_formula(cls, text: str) -> Psi:
-        """Make a Ψ (Eq. 6) of a typed formula; its limits, slope, oddness and LaTeX are found symbolically.
+        """Make a Ψ (Eq. 6) of a typed formula; its limits, slope, oddness and LaTeX are found
+        symbolically.
 
-        The text is read, never executed: it may hold q, numbers, pi and e, + - * / **, parentheses, and functions such as
-        log, exp, sqrt, atan, tanh, erf, logit, sigmoid, probit, min, max and clip.
+        The text is read, never executed: it may hold q, numbers, pi and e, + - * / **, parentheses,
+        and functions such as log, exp, sqrt, atan, tanh, erf, logit, sigmoid, probit, min, max and
+        clip.
 
         Parameters
         ----------
@@ -151,8 +167,8 @@ class Psi:
         TypeError
             If text is no string.
         ValueError
-            A `FormulaError` with the `column` at fault, if the text is no such formula, or none that is real and
-            non-decreasing on (0, 1) and has limits at its ends.
+            A `FormulaError` with the `column` at fault, if the text is no such formula, or none
+            that is real and non-decreasing on (0, 1) and has limits at its ends.
 
         Examples
         --------
@@ -177,7 +193,8 @@ class Psi:
         return np.asarray(np.where(q == 0, self.at_zero, np.where(q == 1, self.at_one, inside)))[()]
 
     def of_table(self, p: Array) -> Array:
-        """Ψ of a table with p + pᵀ = 1; an odd Ψ is read off the smaller of p and pᵀ, where float64 is finer.
+        """Ψ of a table with p + pᵀ = 1; an odd Ψ is read off the smaller of p and pᵀ, where float64
+        is finer.
 
         Parameters
         ----------
@@ -269,7 +286,11 @@ class Psi:
         if self._derivative is not None:
             with np.errstate(divide="ignore", over="ignore"):
                 slope = np.broadcast_to(np.asarray(self._derivative(q), dtype=np.float64), q.shape)
-            return (np.where(np.isnan(slope), numerical_slope(self, q), slope) if np.isnan(slope).any() else slope)[()]
+            return (
+                np.where(np.isnan(slope), numerical_slope(self, q), slope)
+                if np.isnan(slope).any()
+                else slope
+            )[()]
         return numerical_slope(self, q)
 
     @property
@@ -288,7 +309,9 @@ class Psi:
         return bool(np.isfinite(self.at_zero) and np.isfinite(self.at_one))
 
     def __repr__(self) -> str:
-        return f"Psi({self.name!r}, at_zero={self.at_zero:g}, at_one={self.at_one:g}, odd={self.odd})"
+        return (
+            f"Psi({self.name!r}, at_zero={self.at_zero:g}, at_one={self.at_one:g}, odd={self.odd})"
+        )
 
     def _repr_latex_(self) -> str:
         return rf"$\Psi(q) = {self.latex}$"
@@ -318,7 +341,8 @@ def _read(text: str) -> Psi | FormulaError:
 
 
 def folded_power(lam: float) -> Psi:
-    """The folded power Ψ_λ(q) = (q^λ − (1−q)^λ)/λ of Tukey (1977), the road from logit (λ = 0) to identity (λ = 2).
+    """The folded power Ψ_λ(q) = (q^λ − (1−q)^λ)/λ of Tukey (1977), the road from logit (λ = 0) to
+    identity (λ = 2).
 
     Ψ_2(q) = 2q − 1 over 2, which is q − ½: identity at the same β. Bounded by ±1/λ for every λ > 0.
 
@@ -335,8 +359,8 @@ def folded_power(lam: float) -> Psi:
     Raises
     ------
     ValueError
-        If lam is neither 0 nor from 1e-300 to 1e12. Below, 1/λ is not finite. Above, Ψ rises only where float64 has too few
-        numbers, next to 1.
+        If lam is neither 0 nor from 1e-300 to 1e12. Below, 1/λ is not finite. Above, Ψ rises only
+        where float64 has too few numbers, next to 1.
 
     Examples
     --------
@@ -347,7 +371,9 @@ def folded_power(lam: float) -> Psi:
     """
     lam = checks.scalar("lam", lam)
     if lam != 0 and not _LEAST_LAM <= lam <= _LARGEST_LAM:
-        raise ValueError(f"lam = {lam:g}, must be 0 (logit) or from {_LEAST_LAM:g} to {_LARGEST_LAM:g} (2 is identity)")
+        raise ValueError(
+            f"lam = {lam:g}, must be 0 (logit) or from {_LEAST_LAM:g} to {_LARGEST_LAM:g} (2 is identity)"
+        )
     if lam == 0:
         return LOGIT
     return Psi(

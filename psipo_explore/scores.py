@@ -1,7 +1,9 @@
-"""g(y) = E_{y'∼μ}[Ψ(p*(y ≻ y'))]: the score that preferences and a Ψ give to each action (Eq. 9 of arXiv:2310.12036).
+"""g(y) = E_{y'∼μ}[Ψ(p*(y ≻ y'))]: the score that preferences and a Ψ give to each action (Eq. 9 of
+arXiv:2310.12036).
 
-Certain preferences under an unbounded Ψ make it infinite; it is kept in parts that say how fast it runs off, so that
-policies have a limit where values have none. Under Bradley–Terry no table is needed.
+Certain preferences under an unbounded Ψ make it infinite; it is kept in parts that say how fast it
+runs off, so that policies have a limit where values have none. Under Bradley–Terry no table is
+needed.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from psipo_explore.psi import IDENTITY, LOGIT, Psi
 __all__ = ["ExpectedPsi", "cyclic_share", "expected_psi", "expected_psi_bradley_terry"]
 
 _BLOCK = 1 << 20  # entries of Ψ held at once where the whole table would not fit
-_ULPS_OF_A_TERM = 4 * float(np.finfo(float).eps)  # Ψ is right to an ulp or two, and μ and their product are rounded
+# Ψ is right to an ulp or two, and μ and their product are rounded
+_ULPS_OF_A_TERM = 4 * float(np.finfo(float).eps)
 _CHEBYSHEV = 2e-14  # error of a win rate by nodes
 _SMALL = 512  # actions below which the table's rows are quicker than Chebyshev nodes
 
@@ -35,11 +38,13 @@ class ExpectedPsi:
     Parameters
     ----------
     won, lost : ndarray, shape (..., K)
-        μ of the opponents surely beaten (where Ψ(1) = ∞), and of those that surely beat (where Ψ(0) = −∞).
+        μ of the opponents surely beaten (where Ψ(1) = ∞), and of those that surely beat (where Ψ(0)
+        = −∞).
     rest : ndarray, shape (..., K)
         The finite part, in which a certain opponent counts as an even one.
     place : ndarray of int, shape (..., K), optional
-        Of each rate, won − lost, in ascending order; equal rates share a place. By default found from won and lost.
+        Of each rate, won − lost, in ascending order; equal rates share a place. By default found
+        from won and lost.
     rounding : ndarray, shape (..., K), optional
         How far rounding may have moved rest; 0 by default, where rest is given and not a sum.
 
@@ -67,19 +72,33 @@ class ExpectedPsi:
             object.__setattr__(self, name, checks.finite(name, getattr(self, name)))
             checks.require_last_axis(name, getattr(self, name))
         if not self.won.shape == self.lost.shape == self.rest.shape:
-            raise ValueError(f"won, lost, rest have shapes {self.won.shape}, {self.lost.shape}, {self.rest.shape}, must be equal")
+            raise ValueError(
+                f"won, lost, rest have shapes {self.won.shape}, {self.lost.shape}, "
+                f"{self.rest.shape}, must be equal"
+            )
 
         for name in ("won", "lost"):
             share = getattr(self, name)
-            checks.refuse_where((share < 0) | (share > 1 + checks.POLICY_TOLERANCE), name, share, "must be a share of μ")
+            checks.refuse_where(
+                (share < 0) | (share > 1 + checks.POLICY_TOLERANCE),
+                name,
+                share,
+                "must be a share of μ",
+            )
 
     def _repr_html_(self) -> str:
         if self.rest.ndim > 1 or self.rest.size > SHOWN:
             return f"<p>ExpectedPsi of shape {self.rest.shape}</p>"
         parts = zip(self.value, self.won, self.lost, self.rest, strict=True)
         rows = [[str(y), *(f"{part:.6g}" for part in of_y)] for y, of_y in enumerate(parts)]
-        caption = "E_μ[Ψ(p*)]" + ("" if self.determined else "; where certain preferences meet, the limit is a convention")
-        return html_table(["action", "value", "μ surely beaten", "μ that surely beat", "rest"], rows, caption=caption)
+        caption = "E_μ[Ψ(p*)]" + (
+            "" if self.determined else "; where certain preferences meet, the limit is a convention"
+        )
+        return html_table(
+            ["action", "value", "μ surely beaten", "μ that surely beat", "rest"],
+            rows,
+            caption=caption,
+        )
 
     @property
     def rate(self) -> Array:
@@ -90,13 +109,17 @@ class ExpectedPsi:
     def value(self) -> Array:
         """The score g as an extended real, shape (..., K); NaN where ∞ − ∞."""
         wins, loses = self.won > 0, self.lost > 0
-        return np.where(wins & loses, np.nan, np.where(wins, np.inf, np.where(loses, -np.inf, self.rest)))
+        return np.where(
+            wins & loses, np.nan, np.where(wins, np.inf, np.where(loses, -np.inf, self.rest))
+        )
 
     @property
     def determined(self) -> Mask:
-        """Whether the optimal policy is the same however the certain preferences become certain, shape (...).
+        """Whether the optimal policy is the same however the certain preferences become certain,
+        shape (...).
 
-        For a π_ref that supports every action; where it does not, ask this of the actions that it supports.
+        For a π_ref that supports every action; where it does not, ask this of the actions that it
+        supports.
         """
         wins, loses = self.won > 0, self.lost > 0
         nothing_certain = ~(wins | loses).any(-1)
@@ -127,8 +150,8 @@ def expected_psi(p: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None) -> Expe
     Raises
     ------
     ValueError
-        If p is no table of preferences, mu no distribution over its actions, or a certain preference has no limit
-        because psi is infinite at both ends and not odd.
+        If p is no table of preferences, mu no distribution over its actions, or a certain
+        preference has no limit because psi is infinite at both ends and not odd.
 
     Examples
     --------
@@ -146,9 +169,12 @@ def expected_psi(p: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None) -> Expe
     finite = np.where(certain, psi.centre, psi.of_table(p))
     finite = np.where(opponent > 0, finite, 0.0)
     if not np.isfinite(finite).all():
-        remedy = "be accurate there" if psi.odd else "be odd, so that the smaller of p and pᵀ serves"
+        remedy = (
+            "be accurate there" if psi.odd else "be odd, so that the smaller of p and pᵀ serves"
+        )
         raise ValueError(
-            f"psi '{checks.cut(psi.name)}' is infinite at a p so close to 0 or 1 that it rounds to certainty, must {remedy}"
+            f"psi '{checks.cut(psi.name)}' is infinite at a p so close to 0 or 1 that it rounds to "
+            f"certainty, must {remedy}"
         )
     terms = opponent * finite
     return ExpectedPsi(
@@ -163,7 +189,9 @@ def expected_psi(p: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None) -> Expe
 def _places(surely_beats: Mask, surely_loses: Mask, mu: Array) -> Indices:
     """Of the rates, where a table holds certain pairs; all the same where it holds none."""
     shape = np.broadcast_shapes(surely_beats.shape[:-1], mu.shape)
-    surely_beats, surely_loses = (np.broadcast_to(sure, (*shape, shape[-1])) for sure in (surely_beats, surely_loses))
+    surely_beats, surely_loses = (
+        np.broadcast_to(sure, (*shape, shape[-1])) for sure in (surely_beats, surely_loses)
+    )
     mu = np.broadcast_to(mu, shape)
     certain = (surely_beats | surely_loses).any((-2, -1))
     place = np.zeros(shape, dtype=np.intp)
@@ -176,7 +204,10 @@ def _places(surely_beats: Mask, surely_loses: Mask, mu: Array) -> Indices:
 def require_psi(psi: Psi) -> None:
     """Refuse what is no Psi, such as a bare function or a name."""
     if not isinstance(psi, Psi):
-        raise TypeError(f"psi = {checks.shown(psi)}, must be a Psi: LOGIT, IDENTITY, folded_power(…), Psi.from_callable(…)")
+        raise TypeError(
+            f"psi = {checks.shown(psi)}, must be a Psi: LOGIT, IDENTITY, folded_power(…), "
+            "Psi.from_callable(…)"
+        )
 
 
 def _certain_pairs(p: Array, psi: Psi, counts: Mask) -> tuple[Mask, Mask]:
@@ -194,8 +225,9 @@ def _certain_pairs(p: Array, psi: Psi, counts: Mask) -> tuple[Mask, Mask]:
 def cyclic_share(p: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None) -> Array:
     """Share of Ψ(p*) that no score of single actions explains, and that ΨPO therefore cannot see.
 
-    The flow F(y, y') = Ψ(p*(y ≻ y')) − Ψ(½) is g(y) − g(y') + C(y, y') with g the expected Ψ, which is F's
-    least-squares potential; the share is ‖C‖²/‖F‖², pairs weighted by μ(y) μ(y') (HodgeRank, Jiang et al. 2011).
+    The flow F(y, y') = Ψ(p*(y ≻ y')) − Ψ(½) is g(y) − g(y') + C(y, y') with g the expected Ψ, which
+    is F's least-squares potential; the share is ‖C‖²/‖F‖², pairs weighted by μ(y) μ(y') (HodgeRank,
+    Jiang et al. 2011).
 
     Parameters
     ----------
@@ -209,7 +241,8 @@ def cyclic_share(p: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None) -> Arra
     Returns
     -------
     ndarray, shape (...)
-        Between 0 (p is Bradley–Terry, if psi is the logit) and 1 (nothing but cycles); 0 where all pairs are even.
+        Between 0 (p is Bradley–Terry, if psi is the logit) and 1 (nothing but cycles); 0 where all
+        pairs are even.
 
     Raises
     ------
@@ -225,14 +258,19 @@ def cyclic_share(p: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None) -> Arra
     """
     require_psi(psi)
     if not psi.odd:
-        raise ValueError(f"psi '{checks.cut(psi.name)}' is not odd, so its flow is not antisymmetric; must be odd")
+        raise ValueError(
+            f"psi '{checks.cut(psi.name)}' is not odd, so its flow is not antisymmetric; must be odd"
+        )
     p = checks.preference_table(p)
     mu = checks.policy("mu", mu, p.shape[-1], of="p")
     checks.broadcast(p=p.shape[:-2], mu=mu.shape[:-1])
     weight = mu[..., :, np.newaxis] * mu[..., np.newaxis, :]
     flow = np.where(weight > 0, psi.of_table(p) - psi.centre, 0.0)
     checks.refuse_where(
-        np.isinf(flow), "p", np.broadcast_to(p, flow.shape), f"makes the flow infinite under psi '{checks.cut(psi.name)}'"
+        np.isinf(flow),
+        "p",
+        np.broadcast_to(p, flow.shape),
+        f"makes the flow infinite under psi '{checks.cut(psi.name)}'",
     )
     scale = np.abs(flow).max((-2, -1), keepdims=True)
     flow = flow / np.where(scale > 0, scale, 1.0)
@@ -243,11 +281,13 @@ def cyclic_share(p: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None) -> Arra
     return np.asarray(np.minimum(share, 1.0))[()]
 
 
-def expected_psi_bradley_terry(rewards: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None) -> ExpectedPsi:
+def expected_psi_bradley_terry(
+    rewards: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None
+) -> ExpectedPsi:
     """Expected Ψ under Bradley–Terry, g(y) = E_{y'∼μ}[Ψ(σ(r(y) − r(y')))], without the K×K table.
 
-    Eq. 9 of arXiv:2310.12036 with its Eq. 1. Memory O(K). Time is near-linear for logit, where g = r − E_μ[r]
-    (Prop. 1), and for identity; O(K²) for any other Ψ.
+    Eq. 9 of arXiv:2310.12036 with its Eq. 1. Memory O(K). Time is near-linear for logit, where g =
+    r − E_μ[r] (Prop. 1), and for identity; O(K²) for any other Ψ.
 
     Parameters
     ----------
@@ -279,7 +319,8 @@ def expected_psi_bradley_terry(rewards: ArrayLike, psi: Psi, *, mu: ArrayLike | 
     shape = (*checks.broadcast(rewards=r.shape[:-1], mu=mu.shape[:-1]), r.shape[-1])
     r, mu = np.broadcast_to(r, shape), np.broadcast_to(mu, shape)
     if psi is LOGIT:
-        usual = np.take_along_axis(r, mu.argmax(-1, keepdims=True), -1)  # opponents that count keep their digits
+        # opponents that count keep their digits
+        usual = np.take_along_axis(r, mu.argmax(-1, keepdims=True), -1)
         mean = np.sum(mu * (r - usual), -1, keepdims=True)
         g = (r - usual) - mean
         rounding = _ULPS_OF_A_TERM * (np.abs(r - usual) + np.abs(mean))
@@ -289,7 +330,9 @@ def expected_psi_bradley_terry(rewards: ArrayLike, psi: Psi, *, mu: ArrayLike | 
     else:
         g, rounding = _in_blocks_of_rows(r, psi, mu)
     nothing = np.zeros(shape)
-    return ExpectedPsi(won=nothing, lost=nothing, rest=g, place=np.zeros(shape, np.intp), rounding=rounding)
+    return ExpectedPsi(
+        won=nothing, lost=nothing, rest=g, place=np.zeros(shape, np.intp), rounding=rounding
+    )
 
 
 def _in_blocks_of_rows(r: Array, psi: Psi, mu: Array) -> tuple[Array, Array]:

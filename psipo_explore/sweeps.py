@@ -1,6 +1,8 @@
-"""Simulated training in parts, on any executor of `concurrent.futures`: a process pool here, Dask on a cluster.
+"""Simulated training in parts, on any executor of `concurrent.futures`: a process pool here, Dask
+on a cluster.
 
-A run is the same whatever runs beside it, so the parts put side by side are what `train` returns, bit for bit.
+A run is the same whatever runs beside it, so the parts put side by side are what `train` returns,
+bit for bit.
 """
 
 from __future__ import annotations
@@ -45,9 +47,10 @@ def sweep(
 ) -> TrainingRun:
     """The same TrainingRun as `train`, bit for bit, computed in parts on an executor.
 
-    The experiment of §5.4 of arXiv:2310.12036, where it is too long for one process. A part is a rectangular block of the
-    runs. Seeds are divided first: batches depend on the seed alone, so that parts of different seeds repeat no drawing.
-    Where there are too few seeds, β's are divided too, then losses, then data sets.
+    The experiment of §5.4 of arXiv:2310.12036, where it is too long for one process. A part is a
+    rectangular block of the runs. Seeds are divided first: batches depend on the seed alone, so
+    that parts of different seeds repeat no drawing. Where there are too few seeds, β's are divided
+    too, then losses, then data sets.
 
     Parameters
     ----------
@@ -58,10 +61,11 @@ def sweep(
     beta : array_like, shape (...)
         Strength of the KL term.
     executor : concurrent.futures.Executor
-        Such as ProcessPoolExecutor(), or Client(…).get_executor() of dask.distributed. It is not shut down.
+        Such as ProcessPoolExecutor(), or Client(…).get_executor() of dask.distributed. It is not
+        shut down.
     parts : int, optional
-        At least how many parts: rounded up to fill the grid of blocks, but no more than there are runs. One for each seed
-        by default.
+        At least how many parts: rounded up to fill the grid of blocks, but no more than there are
+        runs. One for each seed by default.
     pi_ref, optimiser, steps, batch_size, seeds, record_every
         As in `train`.
     progress : bool
@@ -70,7 +74,8 @@ def sweep(
     Returns
     -------
     TrainingRun
-        Policies of shape (data sets,) + (losses,) + beta.shape + (seeds, records, K), as from `train`.
+        Policies of shape (data sets,) + (losses,) + beta.shape + (seeds, records, K), as from
+        `train`.
 
     Raises
     ------
@@ -79,17 +84,19 @@ def sweep(
     TypeError
         If the executor is not one.
     RuntimeError
-        If a part fails, from the error that stopped it; the message names the part. What has not begun is cancelled.
+        If a part fails, from the error that stopped it; the message names the part. What has not
+        begun is cancelled.
 
     Notes
     -----
-    To the last bit: where all processes have the same NumPy and SciPy on the same kind of processor, and the optimiser
-    treats each logit alone, as Adam and GradientDescent do.
+    To the last bit: where all processes have the same NumPy and SciPy on the same kind of
+    processor, and the optimiser treats each logit alone, as Adam and GradientDescent do.
 
-    The pool is the caller's. An interrupt or a failed part cancels what has not begun. A process pool, when left, still
-    waits for the parts that its processes hold: with smaller parts it stops sooner. If one of its processes is killed,
-    the pool ends the others. If the caller is killed, each process of its pool that has had a part ends at once; a
-    process that never had one is not in the hands of `sweep`.
+    The pool is the caller's. An interrupt or a failed part cancels what has not begun. A process
+    pool, when left, still waits for the parts that its processes hold: with smaller parts it stops
+    sooner. If one of its processes is killed, the pool ends the others. If the caller is killed,
+    each process of its pool that has had a part ends at once; a process that never had one is not
+    in the hands of `sweep`.
 
     Examples
     --------
@@ -102,7 +109,12 @@ def sweep(
     >>> np.array_equal(run.policy, train(D1, [DPO, IPO], [0.1, 1.0], steps=200, seeds=4).policy)
     True
     """
-    checks.instance("executor", executor, Executor, "a concurrent.futures.Executor, such as ProcessPoolExecutor()")
+    checks.instance(
+        "executor",
+        executor,
+        Executor,
+        "a concurrent.futures.Executor, such as ProcessPoolExecutor()",
+    )
     settings = Settings.checked(
         data,
         loss,
@@ -114,7 +126,9 @@ def sweep(
         seeds=seeds,
         record_every=record_every,
     )
-    blocks = _blocks(settings.runs, len(settings.seeds) if parts is None else checks.count("parts", parts))
+    blocks = _blocks(
+        settings.runs, len(settings.seeds) if parts is None else checks.count("parts", parts)
+    )
     log_ratio = np.empty((*settings.runs, settings.n_records, settings.log_reference.size))
     part_of: dict[Future[Array], int] = {}
     try:
@@ -147,7 +161,9 @@ def _blocks(runs: tuple[int, int, int, int], parts: int) -> list[_Block]:
 
 
 def _divided(size: int, parts: int) -> tuple[list[slice], int]:
-    """The axis in as many pieces as are wanted or possible, and into how many each of these has still to be divided."""
+    """The axis in as many pieces as are wanted or possible, and into how many each of these has
+    still to be divided.
+    """
     n = min(size, parts)
     return [slice(size * k // n, size * (k + 1) // n) for k in range(n)], -(-parts // n)
 
@@ -177,7 +193,10 @@ def _in_words(settings: Settings, block: _Block) -> str:
     """Such as: seeds 4 and 5, β from 0.1 to 1, IPO; data sets where there are several."""
     cut = _cut(settings, block)
     tables = [f"data[{k}]" for k in range(len(settings.tables))][block[0]]
-    seeds = f"{'seed' if len(cut.seeds) == 1 else 'seeds'} {_listed([checks.shown(seed) for seed in cut.seeds])}"
+    seeds = (
+        f"{'seed' if len(cut.seeds) == 1 else 'seeds'} "
+        f"{_listed([checks.shown(seed) for seed in cut.seeds])}"
+    )
     low, high = cut.betas.min(), cut.betas.max()
     beta = f"β = {low:g}" if low == high else f"β from {low:g} to {high:g}"
     losses = _listed([checks.cut(loss.name) for loss in cut.losses])

@@ -1,7 +1,8 @@
 """The paper's arguments, as data that checks itself.
 
-Each function returns a `Derivation`: definitions and claims, each with a sentence, and what they prove and do not.
-A notebook shows it as text and formulas; `check()` proves every claim with SymPy, and tries it at many points.
+Each function returns a `Derivation`: definitions and claims, each with a sentence, and what they
+prove and do not. A notebook shows it as text and formulas; `check()` proves every claim with SymPy,
+and tries it at many points.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ def _sum(term: sp.Expr, *indices: sp.Symbol) -> sp.Sum:
 
 
 def closed_form() -> Derivation:
-    r"""The optimum of ΨPO by Lagrange multipliers, and why no other is as good (Eq. 7, App. A.1 of arXiv:2310.12036).
+    r"""The optimum of ΨPO by Lagrange multipliers, and why no other is as good (Eq. 7, App. A.1 of
+    arXiv:2310.12036).
 
     Returns
     -------
@@ -45,7 +47,8 @@ def closed_form() -> Derivation:
         "Eq. 7, App. A.1",
         (
             Step(
-                r"The objective over the actions that $\pi_{\mathrm{ref}}$ gives at all, where $g(y)$ is the score of $y$, with "
+                r"The objective over the actions that $\pi_{\mathrm{ref}}$ gives at all, where "
+                r"$g(y)$ is the score of $y$, with "
                 r"a multiplier $\nu$ for the constraint that probabilities sum to one.",
                 sp.Eq(L, objective + nu * (1 - _sum(pi[y], y))),
                 defines=True,
@@ -54,8 +57,15 @@ def closed_form() -> Derivation:
                 "Its slope in the probability of one action.",
                 sp.Eq(sp.Derivative(L, pi[y]), g[y] - beta * (sp.log(pi[y] / pi_ref[y]) + 1) - nu),
             ),
-            Step("The slope is zero at", sp.Eq(pi_star[y], pi_ref[y] * sp.exp(g[y] / beta - 1 - nu / beta)), defines=True),
-            Step("as is seen when that is put in.", sp.Eq(g[y] - beta * (sp.log(pi_star[y] / pi_ref[y]) + 1) - nu, 0)),
+            Step(
+                "The slope is zero at",
+                sp.Eq(pi_star[y], pi_ref[y] * sp.exp(g[y] / beta - 1 - nu / beta)),
+                defines=True,
+            ),
+            Step(
+                "as is seen when that is put in.",
+                sp.Eq(g[y] - beta * (sp.log(pi_star[y] / pi_ref[y]) + 1) - nu, 0),
+            ),
             Step("With the sum", sp.Eq(Z, _sum(tilted, y)), defines=True),
             Step(
                 r"the multiplier can be chosen: what was shown for every $\nu$ holds of this one.",
@@ -65,8 +75,11 @@ def closed_form() -> Derivation:
             Step("With it the probabilities sum to one.", sp.Eq(_sum(pi_star[y], y), 1)),
             Step("So this is the policy.", sp.Eq(pi_star[y], tilted / Z)),
             Step(
-                r"Is it the maximum? Any policy falls short of $\beta\log Z$ by $\beta$ times $\mathrm{KL}(\pi\,\|\,\pi^*)$.",
-                sp.Eq(objective, beta * sp.log(Z) - beta * _sum(pi[y] * sp.log(pi[y] / pi_star[y]), y)),
+                r"Is it the maximum? Any policy falls short of $\beta\log Z$ by $\beta$ times "
+                r"$\mathrm{KL}(\pi\,\|\,\pi^*)$.",
+                sp.Eq(
+                    objective, beta * sp.log(Z) - beta * _sum(pi[y] * sp.log(pi[y] / pi_star[y]), y)
+                ),
             ),
             Step(
                 r"Both policies sum to one, so this KL is $\sum\pi\,(t - 1 - \log t)$ with $t = \pi^*/\pi$.",
@@ -89,7 +102,8 @@ def closed_form() -> Derivation:
                 sp.Lt(slope.subs(t, 1 / (1 + s)), 0),
             ),
             Step(
-                r"A policy may also give an action nothing. As $a = \pi(y)$ goes to 0, its term of the KL tends to "
+                r"A policy may also give an action nothing. As $a = \pi(y)$ goes to 0, its term of "
+                r"the KL tends to "
                 r"$b = \pi^*(y)$, which is positive: such a policy is not the optimum.",
                 sp.Eq(sp.Limit(a * (b / a - 1 - sp.log(b / a)), a, 0, "+"), b),
             ),
@@ -102,16 +116,20 @@ def closed_form() -> Derivation:
             nu: "real",
             **dict.fromkeys((t, s, a, b), "positive"),
         },
-        proves=r"With 1, 2 or 3 actions, for all finite scores and every $\beta > 0$, the objective has one maximum, "
-        r"at $\pi^*$. All policies on the actions of $\pi_{\mathrm{ref}}$ are covered. Step 14 covers those that leave "
+        proves=r"With 1, 2 or 3 actions, for all finite scores and every $\beta > 0$, the "
+        r"objective has one maximum, "
+        r"at $\pi^*$. All policies on the actions of $\pi_{\mathrm{ref}}$ are covered. Step 14 "
+        r"covers those that leave "
         "an action out, by a limit.",
-        leaves_open="More actions: the steps are the same, but were not checked. Infinite scores. The mean value theorem, "
+        leaves_open="More actions: the steps are the same, but were not checked. Infinite scores. "
+        "The mean value theorem, "
         r"by which a function that is 0 at $t = 1$, falls before and rises after, is positive elsewhere.",
     )
 
 
 def rlhf() -> Derivation:
-    """With Ψ = logit under Bradley–Terry, ΨPO is RLHF, and DPO's loss is its first stage (Prop. 1, Eq. 4 of arXiv:2310.12036).
+    """With Ψ = logit under Bradley–Terry, ΨPO is RLHF, and DPO's loss is its first stage (Prop. 1,
+    Eq. 4 of arXiv:2310.12036).
 
     Returns
     -------
@@ -131,15 +149,24 @@ def rlhf() -> Derivation:
         "ΨPO with logit is RLHF is DPO, under Bradley–Terry",
         "Prop. 1, Eq. 4",
         (
-            Step("Bradley–Terry: rewards explain all preferences.", sp.Eq(preferred, sigma(r[y] - r[other])), defines=True),
+            Step(
+                "Bradley–Terry: rewards explain all preferences.",
+                sp.Eq(preferred, sigma(r[y] - r[other])),
+                defines=True,
+            ),
             Step("One of the two is preferred.", sp.Eq(preferred + p[other, y], 1)),
-            Step("The logit undoes σ.", sp.Eq(sp.log(preferred / (1 - preferred)), r[y] - r[other])),
+            Step(
+                "The logit undoes σ.", sp.Eq(sp.log(preferred / (1 - preferred)), r[y] - r[other])
+            ),
             Step(
                 r"The score of Eq. 9 under $\Psi$ = logit",
                 sp.Eq(g[y], _sum(mu[other] * sp.log(preferred / (1 - preferred)), other)),
                 defines=True,
             ),
-            Step("is the reward, but for a constant.", sp.Eq(g[y], r[y] - _sum(mu[other] * r[other], other))),
+            Step(
+                "is the reward, but for a constant.",
+                sp.Eq(g[y], r[y] - _sum(mu[other] * r[other], other)),
+            ),
             Step(
                 r"The constant cancels in the policy: on the left $\Psi$PO's optimum, on the right RLHF's.",
                 sp.Eq(
@@ -161,21 +188,27 @@ def rlhf() -> Derivation:
             ),
             Step("the difference of rewards is", sp.Eq(r[y] - r[other], beta * h[y, other])),
             Step(
-                "so the likelihood of a comparison, RLHF's first stage, is a loss of the policy: DPO's, Eq. 4.",
+                "so the likelihood of a comparison, RLHF's first stage, is a loss of the policy: "
+                "DPO's, Eq. 4.",
                 sp.Eq(-sp.log(preferred), -sp.log(sigma(beta * h[y, other]))),
             ),
         ),
         {beta: "positive", r: "real", mu: "distribution", pi_ref: "distribution"},
-        proves=r"With 1, 2 or 3 actions, for all finite rewards, every $\beta > 0$ and all positive $\mu$ and "
-        r"$\pi_{\mathrm{ref}}$: if Bradley–Terry holds, $\Psi$PO with logit and RLHF have the same optimum. Written by this "
+        proves=r"With 1, 2 or 3 actions, for all finite rewards, every $\beta > 0$ and all "
+        r"positive $\mu$ and "
+        r"$\pi_{\mathrm{ref}}$: if Bradley–Terry holds, $\Psi$PO with logit and RLHF have the same "
+        r"optimum. Written by this "
         "policy, the loss of RLHF's first stage is DPO's.",
-        leaves_open=r"That Eq. 7 is the optimum, which `closed_form` proves. More actions, an action that $\mu$ never draws, "
-        "and preferences of exactly 0 or 1. What happens where Bradley–Terry fails. That training finds the optimum.",
+        leaves_open=r"That Eq. 7 is the optimum, which `closed_form` proves. More actions, an "
+        r"action that $\mu$ never draws, "
+        "and preferences of exactly 0 or 1. What happens where Bradley–Terry fails. That training "
+        "finds the optimum.",
     )
 
 
 def collapse() -> Derivation:
-    """As p → 1 logit leaves the loser nothing at any β, identity always something (§4.2, §5.3.1 of arXiv:2310.12036).
+    """As p → 1 logit leaves the loser nothing at any β, identity always something (§4.2, §5.3.1 of
+    arXiv:2310.12036).
 
     Returns
     -------
@@ -198,36 +231,51 @@ def collapse() -> Derivation:
         "§4.2, §5.3.1",
         (
             Step(
-                r"Two actions, $\mu$ uniform: the winner meets itself, or the loser, whom it beats with probability $p$.",
+                r"Two actions, $\mu$ uniform: the winner meets itself, or the loser, whom it beats "
+                r"with probability $p$.",
                 sp.Eq(g_w, half * Psi(half) + half * Psi(q)),
                 defines=True,
             ),
-            Step("The loser likewise.", sp.Eq(g_l, half * Psi(1 - q) + half * Psi(half)), defines=True),
+            Step(
+                "The loser likewise.",
+                sp.Eq(g_l, half * Psi(1 - q) + half * Psi(half)),
+                defines=True,
+            ),
             Step(
                 "By the closed form the log-ratio of winner to loser moves by",
                 sp.Eq((g_w - g_l) / beta, (Psi(q) - Psi(1 - q)) / (2 * beta)),
             ),
-            Step("Under logit that is", sp.Eq((sp.log(odds) - sp.log((1 - q) / q)) / (2 * beta), move["logit"])),
+            Step(
+                "Under logit that is",
+                sp.Eq((sp.log(odds) - sp.log((1 - q) / q)) / (2 * beta), move["logit"]),
+            ),
             Step("which has no bound, at any β,", sp.Eq(sp.Limit(move["logit"], q, 1, "-"), sp.oo)),
             Step("so nothing is left to the loser.", sp.Eq(sp.Limit(left["logit"], q, 1, "-"), 0)),
             Step("Under identity it is", sp.Eq((q - (1 - q)) / (2 * beta), move["identity"])),
             Step("which ends,", sp.Eq(sp.Limit(move["identity"], q, 1, "-"), 1 / (2 * beta))),
             Step(
                 "so something is left.",
-                sp.Eq(sp.Limit(left["identity"], q, 1, "-"), ref / (ref + (1 - ref) * sp.exp(1 / (2 * beta)))),
+                sp.Eq(
+                    sp.Limit(left["identity"], q, 1, "-"),
+                    ref / (ref + (1 - ref) * sp.exp(1 / (2 * beta))),
+                ),
             ),
         ),
         {beta: "positive", q: "probability", ref: "probability"},
         sizes=(2,),
-        proves=r"With two actions and uniform $\mu$, for every $\beta > 0$ and every positive $\pi_{\mathrm{ref}}$: as $p$ "
-        "rises to 1, what logit's optimum leaves the loser goes to 0, and what identity's optimum leaves it does not.",
-        leaves_open=r"That Eq. 7 is the optimum, which `closed_form` proves. More actions, another $\mu$, another $\Psi$. "
+        proves=r"With two actions and uniform $\mu$, for every $\beta > 0$ and every positive "
+        r"$\pi_{\mathrm{ref}}$: as $p$ "
+        "rises to 1, what logit's optimum leaves the loser goes to 0, and what identity's optimum "
+        "leaves it does not.",
+        leaves_open=r"That Eq. 7 is the optimum, which `closed_form` proves. More actions, another "
+        r"$\mu$, another $\Psi$. "
         r"What is right at $p = 1$ itself, where logit has no value. That training goes there.",
     )
 
 
 def ipo() -> Derivation:
-    r"""From the root that identity's optimum is to Eq. 13, Prop. 3 and the loss of Eq. 17 of arXiv:2310.12036.
+    r"""From the root that identity's optimum is to Eq. 13, Prop. 3 and the loss of Eq. 17 of
+    arXiv:2310.12036.
 
     Returns
     -------
@@ -263,7 +311,10 @@ def ipo() -> Derivation:
             ),
             Step(
                 "Its log-ratios,",
-                sp.Eq(h_star[y, other], sp.log(pi_star[y] * pi_ref[other] / (pi_star[other] * pi_ref[y]))),
+                sp.Eq(
+                    h_star[y, other],
+                    sp.log(pi_star[y] * pi_ref[other] / (pi_star[other] * pi_ref[y])),
+                ),
                 defines=True,
             ),
             Step("in which the sum cancels: a root to be found.", sp.Eq(h_star[y, other], wish)),
@@ -277,35 +328,68 @@ def ipo() -> Derivation:
                 sp.Eq(eq_13, _sum(pair * (h[y, other] - wish) ** 2, y, other)),
                 defines=True,
             ),
-            Step("The optimum is not off at all.", sp.Eq(_sum(pair * (h_star[y, other] - wish) ** 2, y, other), 0)),
             Step(
-                r"Nobody knows $p$, but raters answer: 1 with probability $p(y \succ y')$, else 0. In the mean over pairs and "
+                "The optimum is not off at all.",
+                sp.Eq(_sum(pair * (h_star[y, other] - wish) ** 2, y, other), 0),
+            ),
+            Step(
+                r"Nobody knows $p$, but raters answer: 1 with probability $p(y \succ y')$, else 0. "
+                r"In the mean over pairs and "
                 "answers (Eq. 16),",
                 sp.Eq(
                     eq_16,
-                    _sum(pair * (p[y, other] * (h[y, other] - 1 / beta) ** 2 + (1 - p[y, other]) * h[y, other] ** 2), y, other),
+                    _sum(
+                        pair
+                        * (
+                            p[y, other] * (h[y, other] - 1 / beta) ** 2
+                            + (1 - p[y, other]) * h[y, other] ** 2
+                        ),
+                        y,
+                        other,
+                    ),
                 ),
                 defines=True,
             ),
             Step(
                 "the answers meet the log-ratios just as the true values do,",
-                sp.Eq(_sum(pair * p[y, other] * h[y, other], y, other), _sum(pair * gap * h[y, other], y, other)),
+                sp.Eq(
+                    _sum(pair * p[y, other] * h[y, other], y, other),
+                    _sum(pair * gap * h[y, other], y, other),
+                ),
             ),
             Step(
                 "so both differ by what no policy can change (Prop. 3),",
                 sp.Eq(eq_16, eq_13 + 1 / (2 * beta**2) - _sum(pair * gap**2, y, other) / beta**2),
             ),
-            Step("and pull every policy the same way.", sp.Eq(sp.Derivative(eq_16, u[y]), sp.Derivative(eq_13, u[y]))),
             Step(
-                r"Each comparison counts twice, as $(y_w, y_l)$ with answer 1 and as $(y_l, y_w)$, whose log-ratio is $-h$, with "
+                "and pull every policy the same way.",
+                sp.Eq(sp.Derivative(eq_16, u[y]), sp.Derivative(eq_13, u[y])),
+            ),
+            Step(
+                r"Each comparison counts twice, as $(y_w, y_l)$ with answer 1 and as $(y_l, y_w)$, "
+                r"whose log-ratio is $-h$, with "
                 "answer 0: the loss of Eq. 17, and a constant.",
-                sp.Eq(((margin - 1 / beta) ** 2 + (-margin) ** 2) / 2, (margin - 1 / (2 * beta)) ** 2 + 1 / (4 * beta**2)),
+                sp.Eq(
+                    ((margin - 1 / beta) ** 2 + (-margin) ** 2) / 2,
+                    (margin - 1 / (2 * beta)) ** 2 + 1 / (4 * beta**2),
+                ),
             ),
         ),
-        {beta: "positive", p: "preferences", mu: "distribution", pi_ref: "distribution", u: "real", margin: "real"},
-        proves=r"With 1, 2 or 3 actions, for all preferences between 0 and 1, every $\beta > 0$ and all positive $\mu$ and "
-        r"$\pi_{\mathrm{ref}}$: identity's optimum makes Eq. 13 zero, Eq. 16 is Eq. 13 and a constant, and the loss of Eq. 17 "
+        {
+            beta: "positive",
+            p: "preferences",
+            mu: "distribution",
+            pi_ref: "distribution",
+            u: "real",
+            margin: "real",
+        },
+        proves=r"With 1, 2 or 3 actions, for all preferences between 0 and 1, every $\beta > 0$ "
+        r"and all positive $\mu$ and "
+        r"$\pi_{\mathrm{ref}}$: identity's optimum makes Eq. 13 zero, Eq. 16 is Eq. 13 and a "
+        r"constant, and the loss of Eq. 17 "
         "is one comparison's part of Eq. 16, but for a constant.",
-        leaves_open=r"That no other policy makes Eq. 13 zero (Thm. 2). That Eq. 7 is the optimum, which `closed_form` proves. "
-        r"More actions, an action that $\mu$ never draws, and preferences of exactly 0 or 1. What a few answers do.",
+        leaves_open=r"That no other policy makes Eq. 13 zero (Thm. 2). That Eq. 7 is the optimum, "
+        r"which `closed_form` proves. "
+        r"More actions, an action that $\mu$ never draws, and preferences of exactly 0 or 1. What "
+        r"a few answers do.",
     )

@@ -1,7 +1,8 @@
-"""Simulated training of softmax policies on comparisons, §5.4 of arXiv:2310.12036: all runs advance together in one array.
+"""Simulated training of softmax policies on comparisons, §5.4 of arXiv:2310.12036: all runs advance
+together in one array.
 
-A margin is a difference of logits, in which the softmax's normaliser cancels; so nothing is normalised inside a step, and
-losses without a minimum may be followed as far as one likes.
+A margin is a difference of logits, in which the softmax's normaliser cancels; so nothing is
+normalised inside a step, and losses without a minimum may be followed as far as one likes.
 """
 
 from __future__ import annotations
@@ -56,7 +57,10 @@ class TrainingRun:
     actions: tuple[str, ...]
 
     def __repr__(self) -> str:
-        return f"TrainingRun(policy of shape {self.policy.shape}, {self.steps[-1]} steps, actions {checks.listed(self.actions)})"
+        return (
+            f"TrainingRun(policy of shape {self.policy.shape}, {self.steps[-1]} steps, actions "
+            f"{checks.listed(self.actions)})"
+        )
 
     def _repr_html_(self) -> str:
         """The last policies of a single loss, data set and β; of more, how many there are."""
@@ -100,7 +104,8 @@ class TrainingRun:
         checks.instance("action", action, str, "the label of an action")
         if self.actions.count(action) != 1:
             raise ValueError(
-                f"action {checks.shown(action)} is the label of {self.actions.count(action)} actions, must be that of one"
+                f"action {checks.shown(action)} is the label of {self.actions.count(action)} "
+                "actions, must be that of one"
             )
         return self.policy[..., self.actions.index(action)]
 
@@ -166,15 +171,18 @@ def train(
     record_every: int = 100,
     progress: bool = False,
 ) -> TrainingRun:
-    """Train softmax policies from pi_ref on the mean loss of batches drawn with replacement, all runs at once.
+    """Train softmax policies from pi_ref on the mean loss of batches drawn with replacement, all
+    runs at once.
 
-    The experiment of §5.4 of arXiv:2310.12036, with its settings as defaults. Batches depend on the seed alone, so that
-    losses and β's are compared on the same draws, and a run is the same whatever runs beside it.
+    The experiment of §5.4 of arXiv:2310.12036, with its settings as defaults. Batches depend on the
+    seed alone, so that losses and β's are compared on the same draws, and a run is the same
+    whatever runs beside it.
 
     Parameters
     ----------
     data : Comparisons, or a sequence of them with the same actions
-        Drawn with probability proportional to their weights. A sequence adds an axis, before that of loss.
+        Drawn with probability proportional to their weights. A sequence adds an axis, before that
+        of loss.
     loss : MarginLoss, or a sequence of them
         Any of `losses`, one without a minimum too. A sequence adds an axis, before those of beta.
     beta : array_like, shape (...)
@@ -197,8 +205,8 @@ def train(
     Returns
     -------
     TrainingRun
-        Policies of shape (data sets,) + (losses,) + beta.shape + (seeds, records, K), the first two where sequences
-        were given.
+        Policies of shape (data sets,) + (losses,) + beta.shape + (seeds, records, K), the first two
+        where sequences were given.
 
     Raises
     ------
@@ -232,7 +240,8 @@ def train(
 
 @dataclass(frozen=True)
 class Settings:
-    """What `train` was asked for, checked; a block of it, cut along any of its first four fields, is one as well.
+    """What `train` was asked for, checked; a block of it, cut along any of its first four fields,
+    is one as well.
 
     Parameters
     ----------
@@ -241,7 +250,8 @@ class Settings:
     log_reference : ndarray, shape (K,)
         log π_ref.
     axes : tuple of int
-        Leading axes of what `train` returns: of data sets and losses where sequences were given, then of beta.
+        Leading axes of what `train` returns: of data sets and losses where sequences were given,
+        then of beta.
     """
 
     tables: Sequence[Comparisons]
@@ -277,14 +287,20 @@ class Settings:
         reference, *_ = [table.reference(pi_ref) for table in tables]
         optimiser = Adam(0.01) if optimiser is None else optimiser
         if isinstance(optimiser, type) or not hasattr(optimiser, "steps"):
-            raise TypeError(f"optimiser = {checks.shown(optimiser)}, must be an optimiser, such as Adam(0.01)")
-        axes = [len(tables)] * (not isinstance(data, Comparisons)) + [len(losses)] * (not isinstance(loss, MarginLoss))
+            raise TypeError(
+                f"optimiser = {checks.shown(optimiser)}, must be an optimiser, such as Adam(0.01)"
+            )
+        axes = [len(tables)] * (not isinstance(data, Comparisons)) + [len(losses)] * (
+            not isinstance(loss, MarginLoss)
+        )
         settings = cls(
             tables=tables,
             losses=losses,
             betas=beta.ravel(),
             seeds=checks.seeds(seeds),
-            log_reference=np.log(reference, where=reference > 0, out=np.full_like(reference, -np.inf)),
+            log_reference=np.log(
+                reference, where=reference > 0, out=np.full_like(reference, -np.inf)
+            ),
             optimiser=optimiser,
             steps=checks.count("steps", steps),
             batch_size=None if batch_size is None else checks.count("batch_size", batch_size),
@@ -326,11 +342,19 @@ class Settings:
 
 
 def log_ratios(settings: Settings, *, progress: bool = False) -> Array:
-    """Train; log π − log π_ref of every run at every record, shape (data sets, losses, β's, seeds, records, K)."""
+    """Train; log π − log π_ref of every run at every record, shape (data sets, losses, β's, seeds,
+    records, K).
+    """
     tables, losses, recorded = settings.tables, settings.losses, settings.recorded
     each_beta = settings.betas.reshape(-1, 1)
     scale = np.stack([each_beta ** (-1.0 if one.per_beta_squared else 1.0) for one in losses])
-    shape = (len(losses), each_beta.size, len(tables), len(settings.seeds), settings.log_reference.size)
+    shape = (
+        len(losses),
+        each_beta.size,
+        len(tables),
+        len(settings.seeds),
+        settings.log_reference.size,
+    )
     u = np.zeros((*shape[:2], math.prod(shape[2:])))
     records = np.zeros((len(recorded), *u.shape))
     descend = settings.optimiser.steps(u.shape)
@@ -349,8 +373,11 @@ def log_ratios(settings: Settings, *, progress: bool = False) -> Array:
     return tables[0].by_context.less_log_mean(logits, settings.log_reference)
 
 
-def _gradient(u: Array, ends: Indices, weights: Array, losses: Sequence[MarginLoss], beta: Array, scale: Array) -> Array:
-    """Of each run's weighted batch loss in its logits, shape (losses, β's, rest of the runs and actions).
+def _gradient(
+    u: Array, ends: Indices, weights: Array, losses: Sequence[MarginLoss], beta: Array, scale: Array
+) -> Array:
+    """Of each run's weighted batch loss in its logits, shape (losses, β's, rest of the runs and
+    actions).
 
     ends are the places in u of winners and losers, weights what each comparison pulls them by.
     """
@@ -361,8 +388,11 @@ def _gradient(u: Array, ends: Indices, weights: Array, losses: Sequence[MarginLo
     return np.asarray(np.bincount(ends.ravel(), pull.ravel(), u.size).reshape(u.shape))
 
 
-def _places(chunks: Iterable[tuple[int, Indices, Array]], shape: tuple[int, ...]) -> Iterator[tuple[Indices, Array]]:
-    """For each step the places of all winners and losers among logits of shape (losses, β's, data sets, seeds, K).
+def _places(
+    chunks: Iterable[tuple[int, Indices, Array]], shape: tuple[int, ...]
+) -> Iterator[tuple[Indices, Array]]:
+    """For each step the places of all winners and losers among logits of shape (losses, β's, data
+    sets, seeds, K).
 
     A comparison pulls its winner by its weight, and its loser by as much the other way.
     """
@@ -373,6 +403,8 @@ def _places(chunks: Iterable[tuple[int, Indices, Array]], shape: tuple[int, ...]
 
     for n, pairs, weights in chunks:
         ends = map(places, pairs) if len(pairs) == n else repeat(places(pairs[0]), n)
-        every = np.broadcast_to(weights, (len(weights), *shape[2:4], weights.shape[-1])).reshape(len(weights), 1, 1, -1)
+        every = np.broadcast_to(weights, (len(weights), *shape[2:4], weights.shape[-1])).reshape(
+            len(weights), 1, 1, -1
+        )
         pulls = np.stack([every, -every], axis=1)
         yield from zip(ends, pulls if len(pulls) == n else repeat(pulls[0], n), strict=True)

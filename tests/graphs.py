@@ -14,19 +14,25 @@ def connected(n_actions: int, n_pairs: int, seed: int) -> Comparisons:
     ring = [(i, (i + 1) % n_actions) for i in range(n_actions)]
     extra = [tuple(rng.choice(n_actions, 2, replace=False).tolist()) for _ in range(n_pairs)]
     pairs = ring + [(j, i) for i, j in ring] + extra
-    return Comparisons.from_pairs(pairs, actions=range(n_actions), weights=rng.uniform(0.1, 3, len(pairs)))
+    return Comparisons.from_pairs(
+        pairs, actions=range(n_actions), weights=rng.uniform(0.1, 3, len(pairs))
+    )
 
 
 @st.composite
 def strongly_connected(draw: Any, decades: float, most: int = 6) -> Comparisons:
-    """A ring one way round, and any other pairs; weights from 10^−decades to 10^decades on a log scale."""
+    """A ring one way round, and any other pairs; weights from 10^−decades to 10^decades on a log
+    scale.
+    """
     k = draw(st.integers(2, most))
     ring = [(i, (i + 1) % k) for i in range(k)]
     others = [(i, j) for i in range(k) for j in range(k) if i != j and (i, j) not in ring]
     chosen = draw(st.lists(st.sampled_from(others), unique=True)) if others else []
     exponents = st.floats(-decades, decades)
     weights = draw(st.lists(exponents, min_size=k + len(chosen), max_size=k + len(chosen)))
-    return Comparisons.from_pairs(ring + chosen, actions=range(k), weights=10.0 ** np.array(weights))
+    return Comparisons.from_pairs(
+        ring + chosen, actions=range(k), weights=10.0 ** np.array(weights)
+    )
 
 
 def random_digraph(seed: int, decades: float) -> Comparisons:
@@ -53,7 +59,9 @@ def clumps_on_a_thread(n: int, thread: float) -> Comparisons:
 
 
 def chain(k: int, decades: float, seed: int) -> tuple[Comparisons, np.ndarray]:
-    """Neighbours compared both ways, so that each margin is the logarithm of their odds; and these margins."""
+    """Neighbours compared both ways, so that each margin is the logarithm of their odds; and these
+    margins.
+    """
     rng = np.random.default_rng(seed)
     margins = 3 * rng.normal(size=k - 1)
     won = 10.0 ** rng.uniform(-decades, decades, k - 1)

@@ -1,4 +1,6 @@
-"""One real JupyterLab, started as `psipo lab` starts it, and one headless Chromium; `serving` runs any server."""
+"""One real JupyterLab, started as `psipo lab` starts it, and one headless Chromium; `serving` runs
+any server.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 T = TypeVar("T")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -43,7 +47,10 @@ KERNEL_IS_IDLE = """() => {
 
 ERRORS = "[data-mime-type='application/vnd.jupyter.error'], [data-mime-type='application/vnd.jupyter.stderr']"
 
-NO_BROWSER = "no Chromium, so the lessons were not walked in a browser: `apt-get install chromium` and run this again"
+NO_BROWSER = (
+    "no Chromium, so the lessons were not walked in a browser: `apt-get install chromium` "
+    "and run this again"
+)
 
 
 def register(config: pytest.Config) -> None:
@@ -90,7 +97,9 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def lab_url(course: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
+def lab_url(
+    course: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], str]]:
     """URL of a notebook in a JupyterLab on the course."""
     command = lab_command(course, free_port(), open_browser=False)
     with jupyterlab(command, lab_environment(), tmp_path_factory.mktemp("jupyter")) as url:
@@ -101,12 +110,20 @@ def lab_url(course: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def jupyterlab(
     command: list[str], environment: Mapping[str, str], home: Path, *, cwd: Path | None = None
 ) -> Iterator[Callable[[str], str]]:
-    """URL of a notebook in the JupyterLab that the command starts, with `window.jupyterapp` for a look inside."""
+    """URL of a notebook in the JupyterLab that the command starts, with `window.jupyterapp` for a
+    look inside.
+    """
     (home / "config").mkdir()
-    (home / "config" / "jupyter_lab_config.json").write_text('{"LabApp": {"expose_app_in_browser": true}}')
+    (home / "config" / "jupyter_lab_config.json").write_text(
+        '{"LabApp": {"expose_app_in_browser": true}}'
+    )
     with serving(command, environment, home, cwd=cwd) as server:
         info = server.wait_for(lambda: _running(home / "runtime"))
-        yield lambda notebook: f"{info['url']}doc/tree/notebooks/{notebook}?token={info['token']}&reset"
+        yield (
+            lambda notebook: (
+                f"{info['url']}doc/tree/notebooks/{notebook}?token={info['token']}&reset"
+            )
+        )
 
 
 def _running(runtime: Path) -> dict[str, str] | None:
@@ -142,12 +159,21 @@ class Server:
 
 
 @contextmanager
-def serving(command: list[str], environment: Mapping[str, str], home: Path, *, cwd: Path | None = None) -> Iterator[Server]:
+def serving(
+    command: list[str], environment: Mapping[str, str], home: Path, *, cwd: Path | None = None
+) -> Iterator[Server]:
     """Run a server with Jupyter folders of its own, then end it as a user's system would."""
-    dirs = {f"JUPYTER_{kind.upper()}_DIR": str(home / kind) for kind in ("config", "data", "runtime")}
+    dirs = {
+        f"JUPYTER_{kind.upper()}_DIR": str(home / kind) for kind in ("config", "data", "runtime")
+    }
     with (home / "log").open("w") as log:
         process = subprocess.Popen(
-            command, env={**environment, **dirs}, cwd=cwd, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            env={**environment, **dirs},
+            cwd=cwd,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         try:
             yield Server(process, home / "log")

@@ -13,7 +13,9 @@ EPS = float(np.finfo(float).eps)
 
 
 def assert_meets(got: Table, exact: list[mpf], conditioning: float) -> None:
-    """Equal up to the rounding that the problem's conditioning allows, relative to each probability."""
+    """Equal up to the rounding that the problem's conditioning allows, relative to each
+    probability.
+    """
     bound = 1e-14 + 64 * EPS * conditioning
     for ours, theirs in zip(got.tolist(), exact, strict=True):
         assert abs(ours - theirs) <= bound * theirs + mpf(10) ** -300, (ours, theirs)

@@ -40,14 +40,22 @@ def exact_pair(p: Table, i: int, j: int) -> tuple[Number, Number]:
 def tilt(g: Sequence[Number], beta: float, pi_ref: Sequence[int]) -> list[Number]:
     """π_ref exp(g/β), normalised."""
     best = max(g_y for g_y, n in zip(g, pi_ref, strict=True) if n)
-    weights = [n * mp.exp((g_y - best) / mpf(beta)) if n else mpf(0) for g_y, n in zip(g, pi_ref, strict=True)]
+    weights = [
+        n * mp.exp((g_y - best) / mpf(beta)) if n else mpf(0)
+        for g_y, n in zip(g, pi_ref, strict=True)
+    ]
     return [w / mp.fsum(weights) for w in weights]
 
 
 def expected_psi(
-    p: Table, name: str, mu: Sequence[int], log_one_over_eps: Callable[[int, int], Number] | None = None
+    p: Table,
+    name: str,
+    mu: Sequence[int],
+    log_one_over_eps: Callable[[int, int], Number] | None = None,
 ) -> list[Number]:
-    """Σ_y' μ(y') Ψ(p(y ≻ y')); Ψ of a certain preference is ± the given huge number where it would be infinite."""
+    """Σ_y' μ(y') Ψ(p(y ≻ y')); Ψ of a certain preference is ± the given huge number where it would
+    be infinite.
+    """
     psi, total = psi_of(name), sum(mu)
     infinite_at_one = name in ("logit", "probit")
     infinite_at_zero = infinite_at_one or name == "log"
@@ -62,11 +70,15 @@ def expected_psi(
             return log_one_over_eps(i, j)
         return psi(q, opposite)
 
-    return [mp.fsum(mpf(m) / total * term(i, j) for j, m in enumerate(mu) if m) for i in range(len(p))]
+    return [
+        mp.fsum(mpf(m) / total * term(i, j) for j, m in enumerate(mu) if m) for i in range(len(p))
+    ]
 
 
 def _probit(q: Number, opposite: Number) -> Number:
-    """Φ⁻¹ by Newton on log Φ from SciPy's answer: erfinv cannot be asked for q = 1e-300 in 50 digits."""
+    """Φ⁻¹ by Newton on log Φ from SciPy's answer: erfinv cannot be asked for q = 1e-300 in 50
+    digits.
+    """
     from scipy.special import ndtri
 
     if q == opposite:
@@ -94,7 +106,9 @@ def policy(
 
 
 def huge(_: int, __: int) -> Number:
-    """The same log-odds for every certain pair, large enough for any β and any difference of rates in the tests."""
+    """The same log-odds for every certain pair, large enough for any β and any difference of rates
+    in the tests.
+    """
     return mpf(10) ** 30
 
 
@@ -114,7 +128,10 @@ PHI: Mapping[str, tuple[Callable[[Number], Number], Callable[[Number], Number]]]
     "ODPO 2.5": (lambda x: -_sigma(mpf(2.5) - x), lambda x: _logistic_curvature(x - mpf(2.5))),
     "cDPO 0": (lambda x: -_sigma(-x), _logistic_curvature),
     "ODPO 0": (lambda x: -_sigma(-x), _logistic_curvature),
-    "robust DPO 0.1": (lambda x: _sigma(x) - (1 - mpf(0.1)) / (1 - 2 * mpf(0.1)), _logistic_curvature),
+    "robust DPO 0.1": (
+        lambda x: _sigma(x) - (1 - mpf(0.1)) / (1 - 2 * mpf(0.1)),
+        _logistic_curvature,
+    ),
     "exponential": (lambda x: -mp.exp(-x), lambda x: mp.exp(-x)),
     "IPO": (lambda x: 2 * x - 1, lambda x: mpf(2)),
     "squared": (lambda x: 2 * x - 2, lambda x: mpf(2)),
@@ -122,12 +139,16 @@ PHI: Mapping[str, tuple[Callable[[Number], Number], Callable[[Number], Number]]]
 
 
 def minimiser_near(data: Comparisons, name: str, x: Sequence[float]) -> list[Number]:
-    """Where Σ w φ(x[winner] − x[loser]) is least, the last x held, by Newton's method in 250 digits from x.
+    """Where Σ w φ(x[winner] − x[loser]) is least, the last x held, by Newton's method in 250 digits
+    from x.
 
-    The sum is convex, so what balances the pulls to 60 digits is the minimum, wherever the steps began.
+    The sum is convex, so what balances the pulls to 60 digits is the minimum, wherever the steps
+    began.
     """
     slope, curvature = PHI[name]
-    pairs = list(zip(data.winners.tolist(), data.losers.tolist(), map(float, data.weights), strict=True))
+    pairs = list(
+        zip(data.winners.tolist(), data.losers.tolist(), map(float, data.weights), strict=True)
+    )
     with mp.workdps(250):
         x = [mpf(float(x_y)) for x_y in x]
         for _ in range(15):
@@ -141,7 +162,10 @@ def minimiser_near(data: Comparisons, name: str, x: Sequence[float]) -> list[Num
                     for other in (winner, loser):
                         if max(y, other) < len(x) - 1:
                             hessian[y, other] += (1 if y == other else -1) * w * curvature(h)
-            if all(abs(g) <= mpf(10) ** -60 * max(p, mpf(10) ** -200) for g, p in zip(gradient, pulls, strict=True)):
+            if all(
+                abs(g) <= mpf(10) ** -60 * max(p, mpf(10) ** -200)
+                for g, p in zip(gradient, pulls, strict=True)
+            ):
                 return x
             step = mp.lu_solve(hessian, mp.matrix([-g for g in gradient[:-1]]))
             x = [x_y + d for x_y, d in zip(x, [*step, mpf(0)], strict=True)]

@@ -1,4 +1,6 @@
-"""Random problems for Hypothesis, ends included: p in {0, 1}, β from 1e-12 to 1e12, K = 1, zeros in μ and π_ref."""
+"""Random problems for Hypothesis, ends included: p in {0, 1}, β from 1e-12 to 1e12, K = 1, zeros in
+μ and π_ref.
+"""
 
 from typing import Any
 
@@ -11,9 +13,13 @@ from psipo_explore.psi import LOG, PROBIT
 
 BETAS = st.floats(-12, 12).map(lambda exponent: 10.0**exponent)
 MILD_BETAS = st.floats(0.05, 20.0)
-ODD_PSIS = st.sampled_from([LOGIT, IDENTITY, PROBIT, folded_power(0.1), folded_power(0.5), folded_power(2.0)])
+ODD_PSIS = st.sampled_from(
+    [LOGIT, IDENTITY, PROBIT, folded_power(0.1), folded_power(0.5), folded_power(2.0)]
+)
 PSIS = ODD_PSIS | st.just(LOG)
-BOUNDED_PSIS = st.sampled_from([IDENTITY, folded_power(0.1), folded_power(0.5), folded_power(2.0), folded_power(7.0)])
+BOUNDED_PSIS = st.sampled_from(
+    [IDENTITY, folded_power(0.1), folded_power(0.5), folded_power(2.0), folded_power(7.0)]
+)
 
 _UNCERTAIN = st.floats(0.01, 0.99) | st.floats(-300, -3).map(lambda exponent: 10.0**exponent)
 _EASY = st.floats(0.01, 0.99)
@@ -25,7 +31,9 @@ def n_actions(at_least: int = 1, at_most: int = 6) -> st.SearchStrategy[int]:
 
 @st.composite
 def counts(draw: Any, k: int, *, zeros: bool = True) -> list[int]:
-    """Whole numbers, not all 0; a policy is their share of the total, which the oracles know exactly."""
+    """Whole numbers, not all 0; a policy is their share of the total, which the oracles know
+    exactly.
+    """
     drawn: list[int] = draw(st.lists(st.integers(0 if zeros else 1, 9), min_size=k, max_size=k))
     return drawn if any(drawn) else [1] * k
 
@@ -36,7 +44,9 @@ def share(whole: list[int]) -> Table:
 
 @st.composite
 def tables(draw: Any, k: int, *, certain: bool = False, easy: bool = False) -> Table:
-    """Preferences of k actions; certain ones, and ones within 1e-300 of certainty, on either side of the diagonal."""
+    """Preferences of k actions; certain ones, and ones within 1e-300 of certainty, on either side
+    of the diagonal.
+    """
     entries = _EASY if easy else _UNCERTAIN
     if certain:
         entries = entries | st.sampled_from([0.0, 0.0, 0.5])

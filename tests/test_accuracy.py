@@ -1,7 +1,8 @@
 """Every closed form against 50-digit arithmetic, on random problems up to the ends of float64.
 
-Each test prints its largest error, relative to what the problem's conditioning lets rounding do, and asserts 1e-12.
-`make test` takes a few cases of each, `make accuracy` thousands, and shows what is printed.
+Each test prints its largest error, relative to what the problem's conditioning lets rounding do,
+and asserts 1e-12. `make test` takes a few cases of each, `make accuracy` thousands, and shows what
+is printed.
 """
 
 import os
@@ -26,7 +27,9 @@ every_psi = pytest.mark.parametrize("psi", PSIS, ids=lambda psi: psi.name)
 
 @dataclass
 class Problem:
-    """Preferences from rewards that put p as close to its ends as float64 goes; whole numbers behind μ and π_ref."""
+    """Preferences from rewards that put p as close to its ends as float64 goes; whole numbers
+    behind μ and π_ref.
+    """
 
     rewards: Table
     p: Table
@@ -36,7 +39,9 @@ class Problem:
 
     @property
     def shares(self) -> dict[str, Table]:
-        return {name: np.array(n) / sum(n) for name, n in (("pi_ref", self.pi_ref), ("mu", self.mu))}
+        return {
+            name: np.array(n) / sum(n) for name, n in (("pi_ref", self.pi_ref), ("mu", self.mu))
+        }
 
 
 def problems(name: str, most_actions: int = 50) -> Iterator[Problem]:
@@ -61,7 +66,9 @@ def largest_psi(p: Table, psi: Psi) -> float:
 
 
 def probabilities_off(got: Table, exact: list[mpf], conditioning: float) -> mpf:
-    return max(abs(mpf(x) - y) / (y + FLOOR) for x, y in zip(got.tolist(), exact, strict=True)) / (1 + mpf(conditioning))
+    return max(abs(mpf(x) - y) / (y + FLOOR) for x, y in zip(got.tolist(), exact, strict=True)) / (
+        1 + mpf(conditioning)
+    )
 
 
 def test_bradley_terry() -> None:
@@ -80,7 +87,9 @@ def test_expected_psi(psi: Psi) -> None:
     def errors() -> Iterator[mpf]:
         for problem in problems(psi.name, 6 if psi is PROBIT else 20):
             got = psipo.expected_psi(problem.p, psi, mu=problem.shares["mu"]).value
-            for x, y in zip(got.tolist(), expected_psi(problem.p, psi.name, problem.mu), strict=True):
+            for x, y in zip(
+                got.tolist(), expected_psi(problem.p, psi.name, problem.mu), strict=True
+            ):
                 yield abs(mpf(x) - y) / (mpf(largest_psi(problem.p, psi)) + FLOOR)
 
     assert_accurate(f"expected_psi, {psi.name}", errors())
@@ -94,7 +103,9 @@ def test_expected_psi_bradley_terry(psi: Psi) -> None:
         of = psi_of(psi.name)
         for problem in problems(psi.name, 6 if psi is PROBIT else 20):
             r = [mpf(x) for x in problem.rewards.tolist()]
-            got = psipo.expected_psi_bradley_terry(problem.rewards, psi, mu=problem.shares["mu"]).value
+            got = psipo.expected_psi_bradley_terry(
+                problem.rewards, psi, mu=problem.shares["mu"]
+            ).value
             for x, r_y in zip(got.tolist(), r, strict=True):
                 q = [(1 / (1 + mp.exp(r_z - r_y)), 1 / (1 + mp.exp(r_y - r_z))) for r_z in r]
                 terms = [n * of(*pair) for n, pair in zip(problem.mu, q, strict=True) if n]
@@ -108,7 +119,9 @@ def test_expected_psi_bradley_terry(psi: Psi) -> None:
 def test_optimal_policy(psi: Psi) -> None:
     def errors() -> Iterator[mpf]:
         for problem in problems(psi.name, 6 if psi is PROBIT else 20):
-            exact = tilt(expected_psi(problem.p, psi.name, problem.mu), problem.beta, problem.pi_ref)
+            exact = tilt(
+                expected_psi(problem.p, psi.name, problem.mu), problem.beta, problem.pi_ref
+            )
             got = psipo.optimal_policy(problem.p, psi, problem.beta, **problem.shares)
             yield probabilities_off(got, exact, largest_psi(problem.p, psi) / problem.beta)
 
@@ -127,7 +140,11 @@ def test_gibbs_policy_of_rewards() -> None:
 
 def kl_terms(of: list[int], reference: list[int]) -> list[mpf]:
     total, total_ref = sum(of), sum(reference)
-    return [mpf(n) / total * mp.log(mpf(n) * total_ref / (mpf(m) * total)) for n, m in zip(of, reference, strict=True) if n]
+    return [
+        mpf(n) / total * mp.log(mpf(n) * total_ref / (mpf(m) * total))
+        for n, m in zip(of, reference, strict=True)
+        if n
+    ]
 
 
 def policies_beside(name: str) -> Iterator[tuple[Problem, list[int]]]:
@@ -191,12 +208,24 @@ def test_few_samples(psi: Psi) -> None:
     def errors() -> Iterator[mpf]:
         rng = np.random.default_rng(2)
         for problem in problems("few samples", 1):
-            n, p = int(rng.integers(1, 40)), psipo.bradley_terry([0.0, float(rng.uniform(-690, 690))])
+            n, p = (
+                int(rng.integers(1, 40)),
+                psipo.bradley_terry([0.0, float(rng.uniform(-690, 690))]),
+            )
             q, opposite = exact_pair(p, 0, 1)
-            policies = [_winner_at(psi, mpf(wins) / n, mpf(n - wins) / n, problem.beta) for wins in range(n + 1)]
-            exact = mp.fsum(exact_binomial(n, wins, q, opposite) * policies[wins] for wins in range(n + 1))
+            policies = [
+                _winner_at(psi, mpf(wins) / n, mpf(n - wins) / n, problem.beta)
+                for wins in range(n + 1)
+            ]
+            exact = mp.fsum(
+                exact_binomial(n, wins, q, opposite) * policies[wins] for wins in range(n + 1)
+            )
             got = expected_policy(p, psi, problem.beta, n=n)[0]
-            yield abs(mpf(float(got)) - exact) / (exact + FLOOR) / (1 + n * 700 + 1 / mpf(problem.beta))
+            yield (
+                abs(mpf(float(got)) - exact)
+                / (exact + FLOOR)
+                / (1 + n * 700 + 1 / mpf(problem.beta))
+            )
             collapsed = q**n + opposite**n if psi is LOGIT else mpf(0)
             yield abs(mpf(float(collapse_probability(p, psi, n=n))) - collapsed) / (1 + n * 700)
 

@@ -21,12 +21,20 @@ def test_figures_are_drawn_where_asked(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_python_m_is_the_command() -> None:
-    called = subprocess.run([sys.executable, "-m", "psipo_explore"], capture_output=True, text=True, timeout=60, check=False)
+    called = subprocess.run(
+        [sys.executable, "-m", "psipo_explore"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert called.returncode == 2
     assert called.stderr.startswith("usage: psipo [-h] COMMAND")
 
 
-def test_an_unknown_view_is_named_with_those_there_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_view_is_named_with_those_there_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(["figures", "colapse", "--out", str(tmp_path)]) == 2
     assert f"no view is named colapse; the views are {', '.join(VIEWS)}" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
@@ -34,7 +42,9 @@ def test_an_unknown_view_is_named_with_those_there_are(tmp_path: Path, capsys: p
 
 @pytest.mark.parametrize(("display", "opens"), [("", False), (":0", True)])
 @pytest.mark.skipif(sys.platform != "linux", reason="displays are named by DISPLAY on Linux only")
-def test_lab_opens_a_browser_only_where_there_is_a_screen(display: str, opens: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lab_opens_a_browser_only_where_there_is_a_screen(
+    display: str, opens: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("WAYLAND_DISPLAY", "BROWSER"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DISPLAY", display)
@@ -55,8 +65,13 @@ def test_the_readers_own_jupyter_settings_are_kept(monkeypatch: pytest.MonkeyPat
 
 
 def test_app_without_voila_says_in_a_sentence_what_to_install() -> None:
-    code = "import sys; sys.modules['voila'] = None; from psipo_explore.cli import main; sys.exit(main(['app']))"
-    app = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    code = (
+        "import sys; sys.modules['voila'] = None; from psipo_explore.cli import main; "
+        "sys.exit(main(['app']))"
+    )
+    app = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
     assert (app.returncode, app.stdout) == (2, "")
     assert app.stderr == "psipo: app needs Voilà: run pip install voila\n"
 
@@ -91,7 +106,11 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Served]:
 @pytest.mark.parametrize(("display", "opens"), [("", False), (":0", True)])
 @pytest.mark.skipif(sys.platform != "linux", reason="displays are named by DISPLAY on Linux only")
 def test_app_is_for_this_machine_alone_and_opens_a_browser_only_where_there_is_a_screen(
-    display: str, opens: bool, served: list[Served], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    display: str,
+    opens: bool,
+    served: list[Served],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     for name in ("WAYLAND_DISPLAY", "BROWSER"):
         monkeypatch.delenv(name, raising=False)
@@ -102,7 +121,9 @@ def test_app_is_for_this_machine_alone_and_opens_a_browser_only_where_there_is_a
     assert capsys.readouterr().out == ""
 
 
-def test_app_beyond_this_machine_says_who_can_come(served: list[Served], capsys: pytest.CaptureFixture[str]) -> None:
+def test_app_beyond_this_machine_says_who_can_come(
+    served: list[Served], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(["app", "--ip", "0.0.0.0", "--no-browser"]) == 0
     assert served == [Served("0.0.0.0", 8866, False)]
     said = capsys.readouterr().out
@@ -114,7 +135,10 @@ def test_app_beyond_this_machine_says_who_can_come(served: list[Served], capsys:
     ("options", "complaint"),
     [
         (["--ip", "192.0.2.1"], "ip = '192.0.2.1', must be an address of this machine"),
-        (["--ip", "no.such.host.invalid"], "ip = 'no.such.host.invalid', must be an address of this machine"),
+        (
+            ["--ip", "no.such.host.invalid"],
+            "ip = 'no.such.host.invalid', must be an address of this machine",
+        ),
         (["--port", "70000"], "port = 70000, must be from 1 to 65535"),
         (["--visitors", "0"], "visitors = 0, must be at least 1"),
     ],

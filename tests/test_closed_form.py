@@ -1,4 +1,6 @@
-"""The closed form beyond what the paper states: invariances, limits, bounds and rounding, on random problems with their ends."""
+"""The closed form beyond what the paper states: invariances, limits, bounds and rounding, on random
+problems with their ends.
+"""
 
 from fractions import Fraction
 
@@ -10,7 +12,18 @@ from mpmath import mp, mpf
 from numpy.testing import assert_allclose
 from oracles import Table, expected_psi, huge, policy
 from scipy.special import expit, log_softmax
-from strategies import BETAS, BOUNDED_PSIS, MILD_BETAS, ODD_PSIS, PSIS, counts, n_actions, rewards, share, tables
+from strategies import (
+    BETAS,
+    BOUNDED_PSIS,
+    MILD_BETAS,
+    ODD_PSIS,
+    PSIS,
+    counts,
+    n_actions,
+    rewards,
+    share,
+    tables,
+)
 
 import psipo_explore as psipo
 from psipo_explore import IDENTITY, LOGIT, Psi
@@ -22,13 +35,22 @@ def test_constants_in_psi_change_nothing_and_a_factor_divides_beta(
     data: st.DataObject, psi: Psi, beta: float, shift: float, factor: float
 ) -> None:
     k = data.draw(n_actions())
-    p, pi_ref, mu = data.draw(tables(k, certain=True)), share(data.draw(counts(k))), share(data.draw(counts(k)))
+    p, pi_ref, mu = (
+        data.draw(tables(k, certain=True)),
+        share(data.draw(counts(k))),
+        share(data.draw(counts(k))),
+    )
 
     def changed(q: Table) -> Table:
         return factor * psi(q) + shift
 
     other = Psi(
-        "changed", changed, latex="", at_zero=factor * psi.at_zero + shift, at_one=factor * psi.at_one + shift, odd=psi.odd
+        "changed",
+        changed,
+        latex="",
+        at_zero=factor * psi.at_zero + shift,
+        at_one=factor * psi.at_one + shift,
+        odd=psi.odd,
     )
     conditioning = (factor * (k * largest_psi(p, psi)) + abs(shift)) / beta
     assume(conditioning < 1e5)
@@ -41,21 +63,35 @@ def test_constants_in_psi_change_nothing_and_a_factor_divides_beta(
 
 
 @given(st.data(), PSIS, BETAS)
-def test_relabelling_actions_relabels_the_policy(data: st.DataObject, psi: Psi, beta: float) -> None:
+def test_relabelling_actions_relabels_the_policy(
+    data: st.DataObject, psi: Psi, beta: float
+) -> None:
     k = data.draw(n_actions())
-    p, pi_ref, mu = data.draw(tables(k, certain=True)), share(data.draw(counts(k))), share(data.draw(counts(k)))
+    p, pi_ref, mu = (
+        data.draw(tables(k, certain=True)),
+        share(data.draw(counts(k))),
+        share(data.draw(counts(k))),
+    )
     order = np.array(data.draw(st.permutations(range(k))))
     policy = psipo.optimal_policy(p, psi, beta, pi_ref=pi_ref, mu=mu)
-    relabelled = psipo.optimal_policy(p[order][:, order], psi, beta, pi_ref=pi_ref[order], mu=mu[order])
+    relabelled = psipo.optimal_policy(
+        p[order][:, order], psi, beta, pi_ref=pi_ref[order], mu=mu[order]
+    )
     conditioning = k * largest_psi(p, psi) / beta
     assume(conditioning < 1e10)
     assert_allclose(relabelled, policy[order], rtol=1e-14 * (10 + conditioning), atol=1e-300)
 
 
 @given(st.data(), PSIS, BETAS)
-def test_policies_are_policies_inside_the_support_of_pi_ref(data: st.DataObject, psi: Psi, beta: float) -> None:
+def test_policies_are_policies_inside_the_support_of_pi_ref(
+    data: st.DataObject, psi: Psi, beta: float
+) -> None:
     k = data.draw(n_actions())
-    p, pi_ref, mu = data.draw(tables(k, certain=True)), share(data.draw(counts(k))), share(data.draw(counts(k)))
+    p, pi_ref, mu = (
+        data.draw(tables(k, certain=True)),
+        share(data.draw(counts(k))),
+        share(data.draw(counts(k))),
+    )
     policy = psipo.optimal_policy(p, psi, beta, pi_ref=pi_ref, mu=mu)
     assert_allclose(policy.sum(), 1, rtol=1e-14)
     assert (policy >= 0).all()
@@ -65,7 +101,11 @@ def test_policies_are_policies_inside_the_support_of_pi_ref(data: st.DataObject,
 @given(st.data(), PSIS)
 def test_larger_beta_is_closer_to_pi_ref(data: st.DataObject, psi: Psi) -> None:
     k = data.draw(n_actions())
-    p, pi_ref, mu = data.draw(tables(k, easy=True)), share(data.draw(counts(k))), share(data.draw(counts(k)))
+    p, pi_ref, mu = (
+        data.draw(tables(k, easy=True)),
+        share(data.draw(counts(k))),
+        share(data.draw(counts(k))),
+    )
     betas = np.geomspace(1e-12, 1e12, 25)
     policies = psipo.optimal_policy(p, psi, betas, pi_ref=pi_ref, mu=mu)
     assert (np.diff(psipo.kl_divergence(policies, pi_ref)) <= 1e-14).all()
@@ -77,20 +117,32 @@ def test_larger_beta_is_closer_to_pi_ref(data: st.DataObject, psi: Psi) -> None:
 
 
 @given(st.data(), PSIS, BETAS)
-def test_the_optimum_is_worth_at_least_as_much_as_pi_ref_at_every_beta(data: st.DataObject, psi: Psi, beta: float) -> None:
+def test_the_optimum_is_worth_at_least_as_much_as_pi_ref_at_every_beta(
+    data: st.DataObject, psi: Psi, beta: float
+) -> None:
     k = data.draw(n_actions())
-    p, pi_ref, mu = data.draw(tables(k, easy=True)), share(data.draw(counts(k, zeros=False))), share(data.draw(counts(k)))
+    p, pi_ref, mu = (
+        data.draw(tables(k, easy=True)),
+        share(data.draw(counts(k, zeros=False))),
+        share(data.draw(counts(k))),
+    )
     best = psipo.optimal_policy(p, psi, beta, pi_ref=pi_ref, mu=mu)
-    gain = psipo.objective(best, p, psi, beta, pi_ref=pi_ref, mu=mu) - psipo.objective(pi_ref, p, psi, beta, pi_ref=pi_ref, mu=mu)
+    gain = psipo.objective(best, p, psi, beta, pi_ref=pi_ref, mu=mu) - psipo.objective(
+        pi_ref, p, psi, beta, pi_ref=pi_ref, mu=mu
+    )
     an_ulp_from_pi_ref = k * EPS**2  # in KL, of a policy that should be pi_ref
     assert gain >= -1e-14 * k * largest_psi(p, psi) - beta * an_ulp_from_pi_ref
 
 
 @given(st.data(), st.floats(-12, 0).map(lambda exponent: 10.0**exponent))
-def test_kl_divergence_in_50_digits_however_close_the_policies(data: st.DataObject, distance: float) -> None:
+def test_kl_divergence_in_50_digits_however_close_the_policies(
+    data: st.DataObject, distance: float
+) -> None:
     k = data.draw(n_actions(at_least=2))
     pi_ref = share(data.draw(counts(k, zeros=False)))
-    policy = pi_ref * (1 + distance * np.array(data.draw(st.lists(st.floats(-0.9, 0.9), min_size=k, max_size=k))))
+    policy = pi_ref * (
+        1 + distance * np.array(data.draw(st.lists(st.floats(-0.9, 0.9), min_size=k, max_size=k)))
+    )
     policy /= policy.sum()
     total, total_ref = (mp.fsum(map(mpf, part.tolist())) for part in (policy, pi_ref))
     exact = mp.fsum(
@@ -105,7 +157,9 @@ def test_kl_divergence_in_50_digits_however_close_the_policies(data: st.DataObje
 
 
 @given(st.data(), PSIS, BETAS)
-def test_certain_preferences_have_the_equal_rate_limit(data: st.DataObject, psi: Psi, beta: float) -> None:
+def test_certain_preferences_have_the_equal_rate_limit(
+    data: st.DataObject, psi: Psi, beta: float
+) -> None:
     k = data.draw(n_actions())
     p, pi_ref, mu = data.draw(tables(k, certain=True)), data.draw(counts(k)), data.draw(counts(k))
     got = psipo.optimal_policy(p, psi, beta, pi_ref=share(pi_ref), mu=share(mu))
@@ -113,7 +167,9 @@ def test_certain_preferences_have_the_equal_rate_limit(data: st.DataObject, psi:
 
 
 @given(st.data(), st.sampled_from([LOGIT, LOG]))
-def test_determined_says_whether_the_limit_depends_on_how_preferences_become_certain(data: st.DataObject, psi: Psi) -> None:
+def test_determined_says_whether_the_limit_depends_on_how_preferences_become_certain(
+    data: st.DataObject, psi: Psi
+) -> None:
     k = data.draw(n_actions(at_most=4))
     p, mu = data.draw(tables(k, certain=True, easy=True)), data.draw(counts(k))
     pairs = [(i, j) for i in range(k) for j in range(i) if p[i, j] in (0.0, 1.0)]
@@ -125,7 +181,11 @@ def test_determined_says_whether_the_limit_depends_on_how_preferences_become_cer
         return policy(p, psi.name, 1.0, [1] * k, mu, log_odds)
 
     equal = with_one_pair_faster(None)
-    same = all(abs(a - b) < 1e-20 for pair in pairs for a, b in zip(equal, with_one_pair_faster(pair), strict=True))
+    same = all(
+        abs(a - b) < 1e-20
+        for pair in pairs
+        for a, b in zip(equal, with_one_pair_faster(pair), strict=True)
+    )
     assert psipo.expected_psi(p, psi, mu=share(mu)).determined == same
 
 
@@ -135,7 +195,10 @@ def test_equal_rates_are_equal_however_their_sums_round(data: st.DataObject) -> 
     mu = data.draw(counts(k))
     p = data.draw(tables(k, certain=True, easy=True))
     weights = [Fraction(n, sum(mu)) for n in mu]
-    rates = [sum(weights[j] * (int(p[j, i] == 0) - int(p[i, j] == 0)) for j in range(k)) for i in range(k)]
+    rates = [
+        sum(weights[j] * (int(p[j, i] == 0) - int(p[i, j] == 0)) for j in range(k))
+        for i in range(k)
+    ]
     survivors = [rate == max(rates) for rate in rates]
     policy = psipo.optimal_policy(p, LOGIT, 1e3, mu=share(mu))
     assert (policy > 0).tolist() == survivors
@@ -160,7 +223,9 @@ def test_equal_rates_are_equal_in_tenths_and_sevenths_too() -> None:
 def test_even_and_certain_opponents_weigh_the_same_where_rates_tie() -> None:
     neutral = np.full((4, 4), 0.5)
     neutral[:3, :3] = psipo.tournament([(0, 1), (1, 2), (2, 0)], 3)
-    shifted = Psi("logit + 5", lambda q: LOGIT(q) + 5, latex="", at_zero=-np.inf, at_one=np.inf, odd=True)
+    shifted = Psi(
+        "logit + 5", lambda q: LOGIT(q) + 5, latex="", at_zero=-np.inf, at_one=np.inf, odd=True
+    )
     for psi in (LOGIT, shifted):
         assert_allclose(psipo.optimal_policy(neutral, psi, 0.1), 0.25, rtol=1e-14)
 
@@ -175,17 +240,26 @@ def test_worked_examples_of_the_equal_rate_limit() -> None:
     assert_allclose(psipo.optimal_policy(cycle, LOGIT, 0.1), 1 / 3)
     both_beat_c = np.array([[0.5, 0.6, 1.0], [0.4, 0.5, 1.0], [0.0, 0.0, 0.5]])
     assert_allclose(psipo.optimal_policy(both_beat_c, LOGIT, 1.0), [0.567, 0.433, 0], atol=5e-4)
-    rewards = np.array([np.log(0.6), np.log(0.4), -700.0])  # another road to the same table, with another limit
-    assert_allclose(psipo.optimal_policy(psipo.bradley_terry(rewards), LOGIT, 1.0), [0.6, 0.4, 0], atol=1e-14)
+    # another road to the same table, with another limit
+    rewards = np.array([np.log(0.6), np.log(0.4), -700.0])
+    assert_allclose(
+        psipo.optimal_policy(psipo.bradley_terry(rewards), LOGIT, 1.0), [0.6, 0.4, 0], atol=1e-14
+    )
 
 
 # Bounded Ψ cannot collapse
 
 
 @given(st.data(), BOUNDED_PSIS, st.floats(0.1, 1e12))
-def test_bounded_psi_moves_no_log_ratio_further_than_its_spread_over_beta(data: st.DataObject, psi: Psi, beta: float) -> None:
+def test_bounded_psi_moves_no_log_ratio_further_than_its_spread_over_beta(
+    data: st.DataObject, psi: Psi, beta: float
+) -> None:
     k = data.draw(n_actions())
-    p, pi_ref, mu = data.draw(tables(k, certain=True)), share(data.draw(counts(k, zeros=False))), share(data.draw(counts(k)))
+    p, pi_ref, mu = (
+        data.draw(tables(k, certain=True)),
+        share(data.draw(counts(k, zeros=False))),
+        share(data.draw(counts(k))),
+    )
     moved = np.log(psipo.optimal_policy(p, psi, beta, pi_ref=pi_ref, mu=mu)) - np.log(pi_ref)
     assert np.ptp(moved) <= psi.spread / beta * (1 + 1e-12) + 1e-13
 
@@ -232,7 +306,9 @@ def test_cyclic_shares_by_hand() -> None:
     for psi in (LOGIT, IDENTITY):
         assert_allclose(psipo.cyclic_share(cycle, psi), 1)
         assert_allclose(psipo.cyclic_share(cycle, psi, mu=[0.5, 0.25, 0.25]), 0.9)
-    assert_allclose(psipo.cyclic_share(psipo.bradley_terry([0.0, 5.0, 10.0]), IDENTITY), 0.11, atol=5e-3)
+    assert_allclose(
+        psipo.cyclic_share(psipo.bradley_terry([0.0, 5.0, 10.0]), IDENTITY), 0.11, atol=5e-3
+    )
     tiny = Psi("tiny", lambda q: 1e-200 * q, latex="", at_zero=0, at_one=1e-200, odd=True)
     assert_allclose(psipo.cyclic_share(cycle, tiny, mu=[0.5, 0.25, 0.25]), 0.9)
     assert psipo.cyclic_share(np.full((3, 3), 0.5), LOGIT) == 0
@@ -252,7 +328,9 @@ def test_a_cycle_added_to_the_flow_changes_no_policy(data: st.DataObject, beta: 
     strength = data.draw(st.floats(-3, 3))
     cycle = strength * np.array([[0, 1, -1], [-1, 0, 1], [1, -1, 0]])
     p = expit(r[:, None] - r + cycle)
-    assert_allclose(psipo.optimal_policy(p, LOGIT, beta), psipo.gibbs_policy(r, beta), rtol=1e-11, atol=1e-300)
+    assert_allclose(
+        psipo.optimal_policy(p, LOGIT, beta), psipo.gibbs_policy(r, beta), rtol=1e-11, atol=1e-300
+    )
 
 
 # Without the table
@@ -263,7 +341,9 @@ def test_expected_psi_without_the_table_is_the_tables(data: st.DataObject, psi: 
     k = data.draw(n_actions(at_most=12))
     r, mu = data.draw(rewards(k)), share(data.draw(counts(k)))
     table = psipo.expected_psi(psipo.bradley_terry(r), psi, mu=mu).value
-    assert_allclose(psipo.expected_psi_bradley_terry(r, psi, mu=mu).value, table, rtol=1e-11, atol=1e-13)
+    assert_allclose(
+        psipo.expected_psi_bradley_terry(r, psi, mu=mu).value, table, rtol=1e-11, atol=1e-13
+    )
 
 
 def test_expected_psi_agrees_with_its_50_digits() -> None:

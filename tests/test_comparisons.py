@@ -20,8 +20,15 @@ def read(path: Path, **columns: str) -> Comparisons:
     return Comparisons.from_csv(path, **{"winner": "winner", "loser": "loser", **columns})
 
 
-@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)).filter(lambda pair: pair[0] != pair[1]), min_size=1))
-def test_pairs_tables_and_files_say_the_same(tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[int, int]]) -> None:
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 4), st.integers(0, 4)).filter(lambda pair: pair[0] != pair[1]),
+        min_size=1,
+    )
+)
+def test_pairs_tables_and_files_say_the_same(
+    tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[int, int]]
+) -> None:
     data = Comparisons.from_pairs(pairs)
     again = Comparisons.from_table(data.win_table(), actions=data.actions)
     lines = "".join(f"{winner},{loser}\n" for winner, loser in pairs)
@@ -88,7 +95,9 @@ def test_labels_are_any_text(tmp_path: Path) -> None:
 
 
 def test_contexts_keep_equal_labels_apart(tmp_path: Path) -> None:
-    data = read(write(tmp_path, "prompt,winner,loser\nx,yes,no\nz,no,yes\nx,no,yes\n"), context="prompt")
+    data = read(
+        write(tmp_path, "prompt,winner,loser\nx,yes,no\nz,no,yes\nx,no,yes\n"), context="prompt"
+    )
     assert data.actions == ("yes", "no", "no", "yes")
     assert data.contexts.tolist() == [0, 0, 1, 1]
     assert data.win_table().sum() == 3
@@ -98,18 +107,26 @@ def test_contexts_keep_equal_labels_apart(tmp_path: Path) -> None:
 
 def test_prompts_may_be_long(tmp_path: Path) -> None:
     long = "x" * 200_000
-    assert read(write(tmp_path, f"prompt,winner,loser\n{long},a,b\n"), context="prompt").n_actions == 2
+    assert (
+        read(write(tmp_path, f"prompt,winner,loser\n{long},a,b\n"), context="prompt").n_actions == 2
+    )
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("winner,beaten\na,b\n", r"^games.csv, line 1: has no column 'loser'; its columns are 'winner', 'beaten'"),
+        (
+            "winner,beaten\na,b\n",
+            r"^games.csv, line 1: has no column 'loser'; its columns are 'winner', 'beaten'",
+        ),
         ("winner,loser,loser\na,b,c\n", r"^games.csv, line 1: has more than one column 'loser'"),
         ("", r"^games.csv, line 1: is blank, must be a header with 'winner', 'loser'"),
         ("winner,loser\n", r"^games.csv holds no comparison"),
         ("winner,loser\na,b\n\nc,c\n", r"^games.csv, line 4: winner and loser are both 'c'"),
-        ("winner,loser\na,b\nc,\n", r"^games.csv, line 3: column 'loser' is empty, must hold the loser"),
+        (
+            "winner,loser\na,b\nc,\n",
+            r"^games.csv, line 3: column 'loser' is empty, must hold the loser",
+        ),
         ("winner,loser\na,b\nc\n", r"^games.csv, line 3: has 1 of the header's 2 cells"),
         ("winner,loser\na,b,c\n", r"^games.csv, line 2: has 3 of the header's 2 cells"),
         (b"winner,loser\na,b\ncaf\xe9,b\n", r"^games.csv, line 3: byte 0xe9 is not UTF-8"),
@@ -117,7 +134,9 @@ def test_prompts_may_be_long(tmp_path: Path) -> None:
         ('winner,loser\na,"b\n', r"^games.csv, line 2: .*must be CSV"),
     ],
 )
-def test_bad_files_are_refused_with_their_line(tmp_path: Path, content: str | bytes, message: str) -> None:
+def test_bad_files_are_refused_with_their_line(
+    tmp_path: Path, content: str | bytes, message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         read(write(tmp_path, content))
 
@@ -125,7 +144,9 @@ def test_bad_files_are_refused_with_their_line(tmp_path: Path, content: str | by
 @pytest.mark.parametrize("cell", ["-1", "nan", "inf", "many"])
 def test_bad_weights_are_refused_with_their_line(tmp_path: Path, cell: str) -> None:
     path = write(tmp_path, f"winner,loser,times\na,b,3\na,b,{cell}\n")
-    with pytest.raises(ValueError, match=rf"^games.csv, line 3: weight '{cell}', must be a finite number"):
+    with pytest.raises(
+        ValueError, match=rf"^games.csv, line 3: weight '{cell}', must be a finite number"
+    ):
         read(path, weight="times")
 
 
@@ -145,7 +166,11 @@ def test_a_missing_file_is_a_missing_file(tmp_path: Path) -> None:
         ([("a", "b"), ("b", "a")], {"weights": [1e308, 1e308]}, r"^weights sum to more than"),
         (["ab"], {}, r"^pairs\[0\] = 'ab', must be \(winner, loser\)"),
         ([("a", "b", "c")], {}, r"^pairs\[0\] = .*must be \(winner, loser\)"),
-        ([("a", "d")], {"actions": ("a", "b")}, r"^pairs\[0\] names d, which is not among the actions a, b"),
+        (
+            [("a", "d")],
+            {"actions": ("a", "b")},
+            r"^pairs\[0\] names d, which is not among the actions a, b",
+        ),
         ([("a", "b")], {"actions": ("a", "b", "a")}, r"^actions names 'a' twice"),
         ([("a", "b")], {"weights": [-1.0]}, r"^weights\[0\] = -1, must be finite and at least 0"),
         ([("a", "b")], {"weights": [1.0, 2.0]}, r"^weights has shape \(2,\), must be \(1,\)"),
@@ -176,15 +201,27 @@ def test_bad_tables_of_counts_are_refused(wins: object, message: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        (([0], [2], ("a", "b"), [1.0], [0, 0]), r"^losers\[0\] = 2, must be the index of one of 2 actions"),
+        (
+            ([0], [2], ("a", "b"), [1.0], [0, 0]),
+            r"^losers\[0\] = 2, must be the index of one of 2 actions",
+        ),
         (([], [], (), [], []), r"^actions is empty"),
         (([-1], [1], ("a", "b"), [1.0], [0, 0]), r"^winners\[0\] = -1"),
         (([0], [0], ("a", "b"), [1.0], [0, 0]), r"^losers\[0\] = 0, must differ"),
         (([0], [1], ("a", "b"), [0.0], [0, 0]), r"^weights\[0\] = 0, must be positive"),
         (([0], [1], ("a", "b"), [1.0], [0, 1]), r"^losers\[0\] = 1, must be of the same context"),
-        (([0], [1], ("a", "b", "c"), [1.0], [0, 0, 7]), r"^contexts\[2\] = 7, must hold more than one action"),
-        (([0], [1], ("a", "b"), [1.0], [0]), r"^contexts has 1 entries, must have one for each of 2"),
-        (([0], [1, 0], ("a", "b"), [1.0], [0, 0]), r"^losers has shape \(2,\), must be that of winners, \(1,\)"),
+        (
+            ([0], [1], ("a", "b", "c"), [1.0], [0, 0, 7]),
+            r"^contexts\[2\] = 7, must hold more than one action",
+        ),
+        (
+            ([0], [1], ("a", "b"), [1.0], [0]),
+            r"^contexts has 1 entries, must have one for each of 2",
+        ),
+        (
+            ([0], [1, 0], ("a", "b"), [1.0], [0, 0]),
+            r"^losers has shape \(2,\), must be that of winners, \(1,\)",
+        ),
         (([[0]], [1], ("a", "b"), [1.0], [0, 0]), r"^winners has shape \(1, 1\)"),
     ],
 )
@@ -232,27 +269,49 @@ def test_chat_messages_are_answers_too(tmp_path: Path) -> None:
 
     prompt = '[{"role": "user", "content": "hello"}]'
     line = f'{{"prompt": {prompt}, "chosen": {answer("yes")}, "rejected": {answer("no")}}}'
-    assert Comparisons.from_jsonl(records(tmp_path, line)).actions == ("assistant: yes", "assistant: no")
+    assert Comparisons.from_jsonl(records(tmp_path, line)).actions == (
+        "assistant: yes",
+        "assistant: no",
+    )
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"prompt": "x", "chosen"', r"^pairs.jsonl, line 2, column 26: Expecting ':' delimiter, must be one JSON object a line"),
+        (
+            '{"prompt": "x", "chosen"',
+            r"^pairs.jsonl, line 2, column 26: Expecting ':' delimiter, must be one JSON object a line",
+        ),
         ("[1, 2]", r"^pairs.jsonl, line 2: is a JSON list, must be an object"),
-        ('{"prompt": "x", "chosen": "a"}', r"^pairs.jsonl, line 2: has no field 'rejected'; its fields are 'prompt', 'chosen'"),
-        ('{"prompt": "x", "chosen": "a", "rejected": "a"}', r"^pairs.jsonl, line 2: winner and loser are both 'a', must differ"),
+        (
+            '{"prompt": "x", "chosen": "a"}',
+            r"^pairs.jsonl, line 2: has no field 'rejected'; its fields are 'prompt', 'chosen'",
+        ),
+        (
+            '{"prompt": "x", "chosen": "a", "rejected": "a"}',
+            r"^pairs.jsonl, line 2: winner and loser are both 'a', must differ",
+        ),
         (
             '{"prompt": "x", "chosen": 3, "rejected": "a"}',
             r"^pairs.jsonl, line 2: field 'chosen' is '3.0', must be a string or a list",
         ),
-        ('{"prompt": "x", "chosen": [{"role": "a"}], "rejected": "a"}', r"^pairs.jsonl, line 2: field 'chosen' is "),
-        ("[" * 100_000, r"^pairs.jsonl, line 2: is nested too deeply, must be one JSON object a line"),
+        (
+            '{"prompt": "x", "chosen": [{"role": "a"}], "rejected": "a"}',
+            r"^pairs.jsonl, line 2: field 'chosen' is ",
+        ),
+        (
+            "[" * 100_000,
+            r"^pairs.jsonl, line 2: is nested too deeply, must be one JSON object a line",
+        ),
     ],
 )
-def test_bad_records_are_refused_with_line_and_field(tmp_path: Path, line: str, message: str) -> None:
+def test_bad_records_are_refused_with_line_and_field(
+    tmp_path: Path, line: str, message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
-        Comparisons.from_jsonl(records(tmp_path, '{"prompt": "x", "chosen": "a", "rejected": "b"}', line))
+        Comparisons.from_jsonl(
+            records(tmp_path, '{"prompt": "x", "chosen": "a", "rejected": "b"}', line)
+        )
 
 
 def test_an_empty_file_of_records_is_refused(tmp_path: Path) -> None:
@@ -288,7 +347,9 @@ def test_samples_come_from_the_population_and_from_the_generator_alone() -> None
 
 
 def test_components_of_the_comparison_graph() -> None:
-    data = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("b", "c"), ("d", "e")], actions="abcdef")
+    data = Comparisons.from_pairs(
+        [("a", "b"), ("b", "a"), ("b", "c"), ("d", "e")], actions="abcdef"
+    )
     strong, weak = data.strong_components, data.components
     assert strong[0] == strong[1]
     assert len(set(strong.tolist())) == 5
@@ -297,7 +358,12 @@ def test_components_of_the_comparison_graph() -> None:
     assert len(set(weak.tolist())) == 3
 
 
-@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)).filter(lambda pair: pair[0] != pair[1]), min_size=1))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 4), st.integers(0, 4)).filter(lambda pair: pair[0] != pair[1]),
+        min_size=1,
+    )
+)
 def test_merging_keeps_the_counts(pairs: list[tuple[int, int]]) -> None:
     data = Comparisons.from_pairs(pairs)
     merged = data.merged()
@@ -314,12 +380,20 @@ def test_a_prior_too_large_to_add_is_refused() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: Comparisons.sample([[0.5, 0.8], [0.2, 0.5]], 3, rng=0), r"^rng = 0, must be a Generator"),  # type: ignore[arg-type]
+        (
+            lambda: Comparisons.sample([[0.5, 0.8], [0.2, 0.5]], 3, rng=0),
+            r"^rng = 0, must be a Generator",
+        ),  # type: ignore[arg-type]
         (lambda: Comparisons.from_pairs(None), r"^pairs = None, must be a sequence"),  # type: ignore[arg-type]
-        (lambda: Comparisons.from_pairs([("a", "b")], actions=3), r"^actions = 3, must be a sequence"),  # type: ignore[arg-type]
+        (
+            lambda: Comparisons.from_pairs([("a", "b")], actions=3),
+            r"^actions = 3, must be a sequence",
+        ),  # type: ignore[arg-type]
     ],
 )
-def test_what_is_of_another_kind_is_refused_by_name(call: Callable[[], object], message: str) -> None:
+def test_what_is_of_another_kind_is_refused_by_name(
+    call: Callable[[], object], message: str
+) -> None:
     with pytest.raises(TypeError, match=message):
         call()
 

@@ -15,7 +15,9 @@ LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 def write_own(notebook: Path, text: str) -> None:
     content = json.loads(notebook.read_text(encoding="utf-8"))
-    content["cells"].append({"cell_type": "markdown", "id": "mine", "metadata": {}, "source": [text]})
+    content["cells"].append(
+        {"cell_type": "markdown", "id": "mine", "metadata": {}, "source": [text]}
+    )
     notebook.write_text(json.dumps(content), encoding="utf-8")
 
 
@@ -23,7 +25,11 @@ def write_own(notebook: Path, text: str) -> None:
 def asked_for(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The folders that JupyterLab would have been opened on."""
     opened: list[str] = []
-    monkeypatch.setattr(cli, "_run", lambda command, _: opened.append(next(word for word in command if "root_dir" in word)) or 0)
+    monkeypatch.setattr(
+        cli,
+        "_run",
+        lambda command, _: opened.append(next(word for word in command if "root_dir" in word)) or 0,
+    )
     return opened
 
 
@@ -36,7 +42,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_an_empty_folder_gets_every_lesson_and_picture_byte_for_byte(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "folder"
     copies = course.put(folder)
-    assert [copy.name for copy in copies if copy.suffix == ".ipynb"] == [lesson.name for lesson in LESSONS]
+    assert [copy.name for copy in copies if copy.suffix == ".ipynb"] == [
+        lesson.name for lesson in LESSONS
+    ]
     for copy in copies:
         assert copy.read_bytes() == (ROOT / copy.relative_to(folder)).read_bytes()
         assert copy.stat().st_mode & stat.S_IWUSR
@@ -45,7 +53,9 @@ def test_an_empty_folder_gets_every_lesson_and_picture_byte_for_byte(tmp_path: P
     assert course.changed(folder) == []
 
 
-def test_lab_without_a_folder_is_here_if_the_lessons_are_here(here: Path, asked_for: list[str]) -> None:
+def test_lab_without_a_folder_is_here_if_the_lessons_are_here(
+    here: Path, asked_for: list[str]
+) -> None:
     assert cli.main(["lab"]) == 0
     assert cli.main(["lab"]) == 0
     os.chdir("psipo_course")
@@ -76,7 +86,10 @@ def test_outputs_are_no_change(tmp_path: Path) -> None:
     notebook = tmp_path / course.FIRST_LESSON
     content = json.loads(notebook.read_text(encoding="utf-8"))
     code = next(cell for cell in content["cells"] if cell["cell_type"] == "code")
-    code["outputs"], code["execution_count"] = [{"output_type": "stream", "name": "stdout", "text": ["1"]}], 3
+    code["outputs"], code["execution_count"] = (
+        [{"output_type": "stream", "name": "stdout", "text": ["1"]}],
+        3,
+    )
     notebook.write_text(json.dumps(content), encoding="utf-8")
     run = notebook.read_bytes()
     assert course.changed(tmp_path) == []
@@ -91,7 +104,9 @@ def test_a_damaged_lesson_is_a_change(damage: str, tmp_path: Path) -> None:
     assert course.changed(tmp_path) == [tmp_path / course.FIRST_LESSON]
 
 
-@pytest.mark.parametrize(("answer", "replaced"), [("y", True), ("Yes", True), ("", False), ("n", False), (None, False)])
+@pytest.mark.parametrize(
+    ("answer", "replaced"), [("y", True), ("Yes", True), ("", False), ("n", False), (None, False)]
+)
 def test_restore_replaces_a_reader_s_lesson_only_after_a_yes(
     answer: str | None,
     replaced: bool,
@@ -128,7 +143,9 @@ def test_restore_asks_nothing_where_nothing_would_be_lost(here: Path, asked_for:
     assert len(asked_for) == 2
 
 
-def test_a_copy_that_breaks_off_is_not_taken_for_the_readers_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_that_breaks_off_is_not_taken_for_the_readers_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 

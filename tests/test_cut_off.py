@@ -1,4 +1,6 @@
-"""What is cut off leaves nothing half done and nobody at work: by a full disk, a signal, or a reader that is gone."""
+"""What is cut off leaves nothing half done and nobody at work: by a full disk, a signal, or a
+reader that is gone.
+"""
 
 import json
 import os
@@ -54,7 +56,9 @@ def full_disk(pairs: Path) -> Iterator[None]:
 
 @POSIX
 @pytest.mark.usefixtures("full_disk")
-@pytest.mark.parametrize("call", ["figures collapse --out .", "diagnose pairs.jsonl --figure collapse.svg"])
+@pytest.mark.parametrize(
+    "call", ["figures collapse --out .", "diagnose pairs.jsonl --figure collapse.svg"]
+)
 def test_a_full_disk_leaves_the_picture_that_was_there(
     call: str, pairs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -63,12 +67,15 @@ def test_a_full_disk_leaves_the_picture_that_was_there(
     assert cli.main(call.split()) == 1
     printed, errors = capsys.readouterr()
     assert errors == "psipo: [Errno 27] File too large: 'collapse.svg'\n"
-    assert printed.startswith("1 comparison of 2 answers") == call.startswith("diagnose")  # what was computed is said
+    # what was computed is said
+    assert printed.startswith("1 comparison of 2 answers") == call.startswith("diagnose")
     assert Path("collapse.svg").read_text() == "as it was"
     assert {path.name for path in Path().iterdir()} == {"collapse.svg", "pairs.jsonl"}
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left"), KeyboardInterrupt()], ids=["full", "interrupted"])
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left"), KeyboardInterrupt()], ids=["full", "interrupted"]
+)
 @pytest.mark.parametrize("before", [None, b"as it was"], ids=["new", "there"])
 def test_a_write_that_breaks_off_leaves_nothing(
     error: BaseException, before: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -152,7 +159,9 @@ def test_what_may_not_be_written_is_named_and_kept(protected: str) -> None:
         folder.chmod(0o777)
 
 
-def test_a_folder_that_is_missing_or_in_the_way_is_named(tmp_path: Path, pairs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_is_missing_or_in_the_way_is_named(
+    tmp_path: Path, pairs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(FileNotFoundError) as missing:
         write_whole(tmp_path / "no" / "picture.svg", b"")
     assert missing.value.filename == str(tmp_path / "no" / "picture.svg")
@@ -214,7 +223,9 @@ def test_no_page_is_drawn_on_after_a_signal(
 
 @POSIX
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_request_to_end_unwinds_what_was_begun(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_to_end_unwinds_what_was_begun(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(cli, "_figures", lambda _: os.kill(os.getpid(), number))
     with pytest.raises(SystemExit) as ended:
         cli.main(["figures"])
@@ -223,10 +234,14 @@ def test_a_request_to_end_unwinds_what_was_begun(number: int, monkeypatch: pytes
 
 
 @POSIX
-def test_a_worker_that_is_killed_ends_the_drawing(drawing: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_a_worker_that_is_killed_ends_the_drawing(
+    drawing: subprocess.Popen[str], tmp_path: Path
+) -> None:
     busy_workers(drawing)[0].kill()
     _, errors = drawing.communicate(timeout=300)
-    assert errors.startswith("psipo: a process that draws pages was killed, maybe because memory is short: ")
+    assert errors.startswith(
+        "psipo: a process that draws pages was killed, maybe because memory is short: "
+    )
     assert len(errors.splitlines()) == 1
     assert drawing.returncode == 1
     assert wait_until(lambda: not alive_in_group(drawing.pid), 20)
@@ -234,7 +249,9 @@ def test_a_worker_that_is_killed_ends_the_drawing(drawing: subprocess.Popen[str]
 
 
 @pytest.mark.parametrize("whose", ["the caller's", "somebody else's"])
-def test_a_process_ends_with_its_parent_if_that_is_the_caller(whose: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_ends_with_its_parent_if_that_is_the_caller(
+    whose: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     caller, ends = os.getppid(), whose == "the caller's"
     parent, ended = (
         SimpleNamespace(pid=caller if ends else caller + 1, join=lambda: None),
@@ -262,13 +279,19 @@ FULL = "psipo: [Errno 28] No space left on device\n"
         ("diagnose pairs.jsonl >&-", 1, CLOSED),
         ("diagnose pairs.jsonl <&- >&- 2>&-", 1, ""),
         ("diagnose pairs.jsonl --json > /dev/full", 1, FULL),
-        ("diagnose none.jsonl >&-", 2, "psipo: [Errno 2] No such file or directory: 'none.jsonl'\n"),
+        (
+            "diagnose none.jsonl >&-",
+            2,
+            "psipo: [Errno 2] No such file or directory: 'none.jsonl'\n",
+        ),
         ("diagnose none.jsonl 2>&-", 2, ""),
         ("diagnose none.jsonl 2> /dev/full", 2, ""),
         ("lab . --restore <&-", 2, "psipo: nothing was replaced\n"),
     ],
 )
-def test_a_closed_or_full_stream_is_no_traceback(call: str, code: int, errors: str, pairs: Path) -> None:
+def test_a_closed_or_full_stream_is_no_traceback(
+    call: str, code: int, errors: str, pairs: Path
+) -> None:
     lesson = pairs.parent / "notebooks" / "00_start_here.ipynb"
     lesson.parent.mkdir()
     lesson.write_text("the reader's own")
@@ -295,7 +318,9 @@ def test_without_standard_output_a_figure_is_drawn_all_the_same(tmp_path: Path) 
 
 def shell(call: str, folder: Path, *, first: str = "") -> subprocess.CompletedProcess[str]:
     command = ["bash", "-c", f'{first} "$0" -m psipo_explore {call}', sys.executable]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=300, check=False
+    )
 
 
 # a line without end
@@ -303,7 +328,9 @@ def shell(call: str, folder: Path, *, first: str = "") -> subprocess.CompletedPr
 
 @POSIX
 @pytest.mark.parametrize(("kind", "wanted"), [("jsonl", "one JSON object a line"), ("csv", "CSV")])
-def test_a_line_without_end_is_refused_before_memory_is_short(kind: str, wanted: str, tmp_path: Path) -> None:
+def test_a_line_without_end_is_refused_before_memory_is_short(
+    kind: str, wanted: str, tmp_path: Path
+) -> None:
     endless = tmp_path / f"endless.{kind}"
     endless.symlink_to("/dev/zero")
     refused = shell(f"diagnose {endless.name}", tmp_path, first="ulimit -v 2000000;")
@@ -320,7 +347,9 @@ def at_most_100(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("at_most_100")
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
 @pytest.mark.parametrize("extra", [0, 1, 99, 100, 101, 5000])
-def test_a_longer_line_than_any_record_is_bad_and_the_next_is_read(extra: int, end: str, tmp_path: Path) -> None:
+def test_a_longer_line_than_any_record_is_bad_and_the_next_is_read(
+    extra: int, end: str, tmp_path: Path
+) -> None:
     path, good = tmp_path / "pairs.jsonl", GOOD.strip()
     long = good.ljust(100 - len(end)) + extra * " "
     path.write_text(end.join([good, long, good, "no record"]), newline="")
@@ -328,7 +357,9 @@ def test_a_longer_line_than_any_record_is_bad_and_the_next_is_read(extra: int, e
     assert (found.comparisons, found.skipped) == ((3, 1) if extra == 0 else (2, 2))
     bad = f"{path.name}, line 2: is longer than 100 characters, must be one JSON object a line"
     assert found.first_skipped == (
-        f"{path.name}, line 4, column 1: Expecting value, must be one JSON object a line" if extra == 0 else bad
+        f"{path.name}, line 4, column 1: Expecting value, must be one JSON object a line"
+        if extra == 0
+        else bad
     )
     if extra:
         with pytest.raises(ValueError, match=f"^{bad}$"):
@@ -356,11 +387,15 @@ def test_the_rest_of_a_long_line_is_not_held(tmp_path: Path) -> None:
     ],
     ids=["cell", "cells", "quote"],
 )
-def test_a_csv_record_is_as_long_as_any_line_may_be(record: str, where: str, tmp_path: Path) -> None:
+def test_a_csv_record_is_as_long_as_any_line_may_be(
+    record: str, where: str, tmp_path: Path
+) -> None:
     path = tmp_path / "pairs.csv"
     fits = 'p,"a' + 8 * "\n0123456789" + '",b\n'
     path.write_text(f"prompt,chosen,rejected\np,a,b\n{record}q,a,b\n")
-    with pytest.raises(ValueError, match=f"^{path.name}, {where}: is longer than 100 characters, must be CSV$"):
+    with pytest.raises(
+        ValueError, match=f"^{path.name}, {where}: is longer than 100 characters, must be CSV$"
+    ):
         diagnose_file(path)
     path.write_text(f"prompt,chosen,rejected\n{fits}{fits}")
     assert diagnose_file(path).comparisons == 2
@@ -372,11 +407,16 @@ def test_a_quote_that_is_never_closed_swallows_no_more_than_a_record(tmp_path: P
     path.write_text('prompt,chosen,rejected\np,"a,b\n' + 60 * "q,a,b\n" + "q,a\n")
     found = diagnose_file(path, skip_bad=True)
     assert (found.comparisons, found.skipped) == (60 - 16, 18)
-    assert found.first_skipped == f"{path.name}, lines 2 to 18: is longer than 100 characters, must be CSV"
+    assert (
+        found.first_skipped
+        == f"{path.name}, lines 2 to 18: is longer than 100 characters, must be CSV"
+    )
 
 
 @pytest.mark.usefixtures("at_most_100")
-def test_the_bar_comes_to_the_end_past_long_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_bar_comes_to_the_end_past_long_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "pairs.jsonl"
     path.write_text(f"{GOOD}{'x' * 1_000_000}\n")
     assert diagnose_file(path, skip_bad=True, progress=True).skipped == 1

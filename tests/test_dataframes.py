@@ -1,4 +1,6 @@
-"""What pandas' users give: a table whose rows and columns have names. `Frame` is the little of a DataFrame that is used."""
+"""What pandas' users give: a table whose rows and columns have names. `Frame` is the little of a
+DataFrame that is used.
+"""
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
@@ -31,7 +33,9 @@ class Frame:
         return map(tuple, self.values)
 
 
-def frame(values: Any, index: Sequence[Hashable] = NAMES, columns: Sequence[Hashable] = NAMES) -> Any:
+def frame(
+    values: Any, index: Sequence[Hashable] = NAMES, columns: Sequence[Hashable] = NAMES
+) -> Any:
     return Frame(values, index, columns)
 
 
@@ -83,19 +87,43 @@ def test_pairs_are_the_rows_of_two_columns() -> None:
     [
         (
             lambda: Comparisons.from_table(frame(WINS, columns=["Elm", "Oak", "Yew"])),
-            r"^wins has rows Elm, Oak, Ash and columns Elm, Oak, Yew, must name each action once in both; or .*to_numpy\(\)",
+            r"^wins has rows Elm, Oak, Ash and columns Elm, Oak, Yew, must name each action once "
+            r"in both; or .*to_numpy\(\)",
         ),
-        (lambda: Comparisons.from_table(frame(WINS, ["a", "a", "b"], ["a", "a", "b"])), r"^wins has rows a, a, b and columns"),
-        (lambda: Comparisons.from_table(frame([[0, 1, 2]], ["a"], ["a", "b", "c"])), r"^wins has rows a and columns a, b, c"),
-        (lambda: Comparisons.from_table(frame(WINS, [1, "1", 2], [1, "1", 2])), r"^actions names '1' twice"),
-        (lambda: optimal_policy(frame(bradley_terry([0, 1]), "ab", "xy"), IDENTITY, 1.0), r"^p has rows a, b and columns x, y"),
         (
-            lambda: Comparisons.from_pairs(frame([["a", "b", 1]], [0], ["winner", "loser", "weight"])),
+            lambda: Comparisons.from_table(frame(WINS, ["a", "a", "b"], ["a", "a", "b"])),
+            r"^wins has rows a, a, b and columns",
+        ),
+        (
+            lambda: Comparisons.from_table(frame([[0, 1, 2]], ["a"], ["a", "b", "c"])),
+            r"^wins has rows a and columns a, b, c",
+        ),
+        (
+            lambda: Comparisons.from_table(frame(WINS, [1, "1", 2], [1, "1", 2])),
+            r"^actions names '1' twice",
+        ),
+        (
+            lambda: optimal_policy(frame(bradley_terry([0, 1]), "ab", "xy"), IDENTITY, 1.0),
+            r"^p has rows a, b and columns x, y",
+        ),
+        (
+            lambda: Comparisons.from_pairs(
+                frame([["a", "b", 1]], [0], ["winner", "loser", "weight"])
+            ),
             r"^pairs has columns winner, loser, weight, must have two, winners and losers",
         ),
-        (lambda: Comparisons.from_pairs([("a", "b"), ("a", np.nan)]), r"^pairs\[1\] = \('a', nan\), must be two labels"),
-        (lambda: Comparisons.from_pairs([("a", None)]), r"^pairs\[0\] = \('a', None\), must be two labels"),
-        (lambda: Comparisons.from_pairs([(["a"], ["b"])]), r"^pairs\[0\] = \(\['a'\], \['b'\]\), must be two labels"),  # type: ignore[list-item]
+        (
+            lambda: Comparisons.from_pairs([("a", "b"), ("a", np.nan)]),
+            r"^pairs\[1\] = \('a', nan\), must be two labels",
+        ),
+        (
+            lambda: Comparisons.from_pairs([("a", None)]),
+            r"^pairs\[0\] = \('a', None\), must be two labels",
+        ),
+        (
+            lambda: Comparisons.from_pairs([(["a"], ["b"])]),
+            r"^pairs\[0\] = \(\['a'\], \['b'\]\), must be two labels",
+        ),  # type: ignore[list-item]
     ],
 )
 def test_what_has_no_clear_names_is_refused(call: Callable[[], object], message: str) -> None:
@@ -104,5 +132,8 @@ def test_what_has_no_clear_names_is_refused(call: Callable[[], object], message:
 
 
 def test_a_mapping_s_values_are_not_dropped_in_silence() -> None:
-    with pytest.raises(TypeError, match=r"^pairs is a mapping, must be a sequence: give its keys, and its values as weights"):
+    with pytest.raises(
+        TypeError,
+        match=r"^pairs is a mapping, must be a sequence: give its keys, and its values as weights",
+    ):
         Comparisons.from_pairs({("a", "b"): 3})

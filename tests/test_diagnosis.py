@@ -24,24 +24,36 @@ BETAS = [0.05, 1.0, 40.0]
 Record = tuple[str, str, str]
 
 records = st.lists(
-    st.tuples(st.sampled_from(["p", "q", "r"]), st.sampled_from("abcd"), st.sampled_from("abcd")).filter(lambda r: r[1] != r[2]),
+    st.tuples(
+        st.sampled_from(["p", "q", "r"]), st.sampled_from("abcd"), st.sampled_from("abcd")
+    ).filter(lambda r: r[1] != r[2]),
     min_size=1,
     max_size=14,
 )
 
 
 def by_prompt(rows: list[Record]) -> dict[str, Comparisons]:
-    return {prompt: Comparisons.from_pairs([r[1:] for r in rows if r[0] == prompt]) for prompt, _, _ in rows}
+    return {
+        prompt: Comparisons.from_pairs([r[1:] for r in rows if r[0] == prompt])
+        for prompt, _, _ in rows
+    }
 
 
 def write_jsonl(path: Path, rows: list[Record]) -> Path:
-    path.write_text("".join(json.dumps(dict(zip(("prompt", "chosen", "rejected"), r, strict=True))) + "\n" for r in rows))
+    path.write_text(
+        "".join(
+            json.dumps(dict(zip(("prompt", "chosen", "rejected"), r, strict=True))) + "\n"
+            for r in rows
+        )
+    )
     return path
 
 
 def write_csv(path: Path, rows: list[Record]) -> Path:
     with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("chosen", "prompt", "rejected"), *((w, p, lo) for p, w, lo in rows)])
+        csv.writer(file).writerows(
+            [("chosen", "prompt", "rejected"), *((w, p, lo) for p, w, lo in rows)]
+        )
     return path
 
 
@@ -50,7 +62,9 @@ def assert_same(found: Diagnosis, expected: Diagnosis) -> None:
 
 
 @given(records)
-def test_each_prompt_alone_adds_up_to_the_whole(tmp_path_factory: pytest.TempPathFactory, rows: list[Record]) -> None:
+def test_each_prompt_alone_adds_up_to_the_whole(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[Record]
+) -> None:
     folder = tmp_path_factory.mktemp("data")
     found = diagnose_file(write_jsonl(folder / "pairs.jsonl", rows), BETAS)
     assert_same(found, diagnose_file(write_csv(folder / "pairs.csv", rows), BETAS))
@@ -72,7 +86,9 @@ def test_each_prompt_alone_adds_up_to_the_whole(tmp_path_factory: pytest.TempPat
     assert list(found.mean_kl) == ["DPO", "cDPO 0.1", "IPO"]
     for loss in (DPO, cdpo(0.1), IPO):
         each = [
-            kl_divergence(minimise(data, loss, BETAS).policy, np.full(data.n_actions, 1 / data.n_actions))
+            kl_divergence(
+                minimise(data, loss, BETAS).policy, np.full(data.n_actions, 1 / data.n_actions)
+            )
             for data in parts.values()
         ]
         assert_allclose(found.mean_kl[loss.name], np.mean(each, axis=0), rtol=1e-9, atol=1e-12)
@@ -86,7 +102,12 @@ def test_order_and_names_do_not_matter(rows: list[Record], random: object) -> No
         index = {action: i for i, action in enumerate(actions)}
         ends = np.array([[index[p, w], index[p, lo]] for p, w, lo in given])
         contexts = [prompts.index(p) for p, _ in actions]
-        return diagnose(Comparisons(ends[:, 0], ends[:, 1], [a for _, a in actions], np.ones(len(given)), contexts), BETAS)
+        return diagnose(
+            Comparisons(
+                ends[:, 0], ends[:, 1], [a for _, a in actions], np.ones(len(given)), contexts
+            ),
+            BETAS,
+        )
 
     shuffled = [(p.upper(), w + "!", lo + "!") for p, w, lo in rows]
     random.shuffle(shuffled)  # type: ignore[attr-defined]
@@ -101,7 +122,10 @@ def test_the_reference_policy_is_that_given() -> None:
     pi_ref = np.array([0.2, 0.3, 0.5])
     found = diagnose(D1, 1.0, pi_ref=pi_ref, smoothing=0.2)
     assert_allclose(found.mean_kl["DPO"], [-np.log(0.2)], rtol=1e-12)
-    assert_allclose(found.mean_kl["cDPO 0.2"], kl_divergence(minimise(D1, cdpo(0.2), 1.0, pi_ref=pi_ref).policy, pi_ref))
+    assert_allclose(
+        found.mean_kl["cDPO 0.2"],
+        kl_divergence(minimise(D1, cdpo(0.2), 1.0, pi_ref=pi_ref).policy, pi_ref),
+    )
 
 
 def test_ipo_comes_back_to_the_reference_and_dpo_does_not() -> None:
@@ -129,7 +153,10 @@ def test_a_share_comes_with_its_exact_interval() -> None:
         ({"beta": []}, r"^beta has shape \(0,\), must be"),
         ({"smoothing": 0.0}, r"^smoothing = 0, must be positive"),
         ({"smoothing": 0.5}, r"^smoothing = 0.5, must be"),
-        ({"smoothing": 5e-324}, r"^smoothing = 4.94066e-324, must be positive .*, at least 1e-100 .* and below ½"),
+        (
+            {"smoothing": 5e-324},
+            r"^smoothing = 4.94066e-324, must be positive .*, at least 1e-100 .* and below ½",
+        ),
         ({"pi_ref": [0.5, 0.5]}, r"^pi_ref has shape"),
     ],
 )
@@ -149,7 +176,12 @@ def test_answers_that_repeat_the_prompt_are_parted_from_it(tmp_path: Path) -> No
     pairs = [("4", "5"), ("5", "4"), ("4", "4.0")]
     path.write_text(
         "\n".join(
-            json.dumps({"chosen": [*question, message("assistant", w)], "rejected": [*question, message("assistant", lo)]})
+            json.dumps(
+                {
+                    "chosen": [*question, message("assistant", w)],
+                    "rejected": [*question, message("assistant", lo)],
+                }
+            )
             for w, lo in pairs
         )
     )
@@ -159,7 +191,13 @@ def test_answers_that_repeat_the_prompt_are_parted_from_it(tmp_path: Path) -> No
     explicit = tmp_path / "explicit.jsonl"
     explicit.write_text(
         "\n".join(
-            json.dumps({"prompt": question, "chosen": [message("assistant", w)], "rejected": [message("assistant", lo)]})
+            json.dumps(
+                {
+                    "prompt": question,
+                    "chosen": [message("assistant", w)],
+                    "rejected": [message("assistant", lo)],
+                }
+            )
             for w, lo in pairs
         )
     )
@@ -170,12 +208,28 @@ TALK = '{"chosen": [{"role": "user", "content": "%s"}], "rejected": [{"role": "u
 GOOD = '{"prompt": "p", "chosen": "a", "rejected": "b"}'
 BAD_FILES = [
     ("empty.jsonl", b"", r"empty.jsonl holds no comparison, must hold at least one"),
-    ("empty.csv", b"", r"empty.csv, line 1: is blank, must be a header with 'prompt', 'chosen', 'rejected'"),
+    (
+        "empty.csv",
+        b"",
+        r"empty.csv, line 1: is blank, must be a header with 'prompt', 'chosen', 'rejected'",
+    ),
     ("header.csv", b"prompt,chosen,rejected\n", r"header.csv holds no comparison"),
-    ("other.csv", b"question,chosen,rejected\n1,2,3\n", r"line 1: has no column 'prompt'; its columns are 'question', 'chosen'"),
+    (
+        "other.csv",
+        b"question,chosen,rejected\n1,2,3\n",
+        r"line 1: has no column 'prompt'; its columns are 'question', 'chosen'",
+    ),
     ("picture.csv", b"\x89PNG\r\n\x1a\n\0\0", r"picture.csv, line 1: byte 0x89 is not UTF-8"),
-    ("picture.jsonl", bytes(range(256)), r"picture.jsonl, line 1, column 1: Expecting value, must be one JSON object a line"),
-    ("zeros.jsonl", bytes(4096), r"zeros.jsonl, line 1, column 1: Expecting value, must be one JSON object a line"),
+    (
+        "picture.jsonl",
+        bytes(range(256)),
+        r"picture.jsonl, line 1, column 1: Expecting value, must be one JSON object a line",
+    ),
+    (
+        "zeros.jsonl",
+        bytes(4096),
+        r"zeros.jsonl, line 1, column 1: Expecting value, must be one JSON object a line",
+    ),
     ("table.jsonl", b"[1, 2]\n", r"table.jsonl, line 1: is a JSON list, must be an object"),
     (
         "half.jsonl",
@@ -189,26 +243,71 @@ BAD_FILES = [
     ),
     (
         "mixed.jsonl",
-        f'{GOOD}\n\n{{"prompt": [{{"role": "user", "content": "p"}}], "chosen": "a", "rejected": "b"}}'.encode(),
+        f'{GOOD}\n\n{{"prompt": [{{"role": "user", "content": "p"}}], "chosen": "a", "rejected": '
+        f'"b"}}'.encode(),
         r"mixed.jsonl, line 3: field 'prompt' is a list of messages, must be a string as in line 1",
     ),
-    ("mixed.jsonl", f"{GOOD}\n{TALK % ('a', 'b')}".encode(), r"mixed.jsonl, line 2: has no field 'prompt'"),
-    ("apart.jsonl", (TALK % ("a", "b")).encode(), r"line 1: 'chosen' and 'rejected' begin with different messages"),
+    (
+        "mixed.jsonl",
+        f"{GOOD}\n{TALK % ('a', 'b')}".encode(),
+        r"mixed.jsonl, line 2: has no field 'prompt'",
+    ),
+    (
+        "apart.jsonl",
+        (TALK % ("a", "b")).encode(),
+        r"line 1: 'chosen' and 'rejected' begin with different messages",
+    ),
     (
         "joined.jsonl",
         b'{"chosen": "p a", "rejected": "p b"}',
         r"line 1: has no field 'prompt', nor messages that both answers begin",
     ),
-    ("same.jsonl", (TALK % ("a", "a")).encode(), r"same.jsonl, line 1: winner and loser are both '', must differ"),
-    ("same.jsonl", f"{GOOD}\n{GOOD.replace('b', 'a')}".encode(), r"same.jsonl, line 2: winner and loser are both 'a'"),
-    ("same.csv", b"prompt,chosen,rejected\np,a,b\np,a,a\n", r"same.csv, line 3: winner and loser are both 'a', must differ"),
-    ("quote.csv", b'prompt,chosen,rejected\np,"a,b\n\n', r"quote.csv, lines 2 to 3: unexpected end of data, must be CSV"),
-    ("packed.jsonl", gzip.compress(GOOD.encode(), mtime=0), r"packed.jsonl is compressed by gzip, must be text in UTF-8"),
-    ("wide.csv", "prompt,chosen,rejected".encode("utf-16"), r"wide.csv is in UTF-16, must be text in UTF-8"),
-    ("blank.jsonl", b'{"prompt": "p", "chosen": " ", "rejected": "b"}', r"blank.jsonl, line 1: field 'chosen' is empty"),
-    ("blank.csv", b"prompt,chosen,rejected\np,a, \n", r"blank.csv, line 2: column 'rejected' is empty"),
+    (
+        "same.jsonl",
+        (TALK % ("a", "a")).encode(),
+        r"same.jsonl, line 1: winner and loser are both '', must differ",
+    ),
+    (
+        "same.jsonl",
+        f"{GOOD}\n{GOOD.replace('b', 'a')}".encode(),
+        r"same.jsonl, line 2: winner and loser are both 'a'",
+    ),
+    (
+        "same.csv",
+        b"prompt,chosen,rejected\np,a,b\np,a,a\n",
+        r"same.csv, line 3: winner and loser are both 'a', must differ",
+    ),
+    (
+        "quote.csv",
+        b'prompt,chosen,rejected\np,"a,b\n\n',
+        r"quote.csv, lines 2 to 3: unexpected end of data, must be CSV",
+    ),
+    (
+        "packed.jsonl",
+        gzip.compress(GOOD.encode(), mtime=0),
+        r"packed.jsonl is compressed by gzip, must be text in UTF-8",
+    ),
+    (
+        "wide.csv",
+        "prompt,chosen,rejected".encode("utf-16"),
+        r"wide.csv is in UTF-16, must be text in UTF-8",
+    ),
+    (
+        "blank.jsonl",
+        b'{"prompt": "p", "chosen": " ", "rejected": "b"}',
+        r"blank.jsonl, line 1: field 'chosen' is empty",
+    ),
+    (
+        "blank.csv",
+        b"prompt,chosen,rejected\np,a, \n",
+        r"blank.csv, line 2: column 'rejected' is empty",
+    ),
     ("deep.jsonl", b"[" * 100_000, r"deep.jsonl, line 1: is nested too deeply"),
-    ("text.txt", b"prompt,chosen,rejected\n", r"text.txt is of no kind known here, must end in .csv, .jsonl, .ndjson"),
+    (
+        "text.txt",
+        b"prompt,chosen,rejected\n",
+        r"text.txt is of no kind known here, must end in .csv, .jsonl, .ndjson",
+    ),
 ]
 
 
@@ -228,37 +327,56 @@ def test_bad_files_are_refused_with_their_line(
     assert len(err.splitlines()) == 1
 
 
-def test_folders_and_missing_files_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_folders_and_missing_files_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(["diagnose", str(tmp_path)]) == 2
     assert f"psipo: {tmp_path.name} is a directory, must be a file" in capsys.readouterr().err
     assert cli.main(["diagnose", str(tmp_path / "none.csv")]) == 2
     assert "No such file" in capsys.readouterr().err
     for picture in (tmp_path, tmp_path / "out.png", tmp_path / "no" / "folder.svg"):
         assert cli.main(["diagnose", "none.csv", "--figure", str(picture)]) == 2
-        assert f"--figure {picture}: must end in .svg, in a folder that is there" in capsys.readouterr().err
+        assert (
+            f"--figure {picture}: must end in .svg, in a folder that is there"
+            in capsys.readouterr().err
+        )
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
-def test_bad_lines_are_skipped_where_asked_and_counted(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_lines_are_skipped_where_asked_and_counted(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / f"pairs.{kind}"
     good, bad = {
         "csv": (b"prompt,chosen,rejected\np,a,b\n", b'p,a,a\np,a\np,caf\xe9,b\np,"a"b",c\n'),
-        "jsonl": (GOOD.encode() + b"\n", b'{"prompt": "p", "chosen": "a", "rejected": "a"}\nnot JSON\n\xff\n[]\n'),
+        "jsonl": (
+            GOOD.encode() + b"\n",
+            b'{"prompt": "p", "chosen": "a", "rejected": "a"}\nnot JSON\n\xff\n[]\n',
+        ),
     }[kind]
     path.write_bytes(good + bad + good.splitlines()[-1] + b"\n")
     found = diagnose_file(path, skip_bad=True)
     assert (found.comparisons, found.duplicates, found.skipped) == (2, 1, 4)
-    assert found.first_skipped == f"{path.name}, line {3 - (kind == 'jsonl')}: winner and loser are both 'a', must differ"
+    assert (
+        found.first_skipped
+        == f"{path.name}, line {3 - (kind == 'jsonl')}: winner and loser are both 'a', must differ"
+    )
     assert cli.main(["diagnose", str(path), "--skip-bad"]) == 0
     words = " ".join(capsys.readouterr().out.split())
-    assert f"Lines that could not be read, and were skipped: 4. The first: {found.first_skipped}." in words
+    assert (
+        f"Lines that could not be read, and were skipped: 4. The first: {found.first_skipped}."
+        in words
+    )
     assert cli.main(["diagnose", str(path)]) == 2
 
 
 def test_a_file_of_bad_lines_alone_is_refused_even_so(tmp_path: Path) -> None:
     path = tmp_path / "words.jsonl"
     path.write_text("these\nare\nwords\n")
-    with pytest.raises(ValueError, match=r"^words.jsonl holds no comparison, .*; 3 skipped, first words.jsonl, line 1, "):
+    with pytest.raises(
+        ValueError,
+        match=r"^words.jsonl holds no comparison, .*; 3 skipped, first words.jsonl, line 1, ",
+    ):
         diagnose_file(path, skip_bad=True)
 
 
@@ -280,12 +398,16 @@ def test_json_says_what_the_words_say(tmp_path: Path, capsys: pytest.CaptureFixt
     words = " ".join(words.split())
     assert words.startswith("3 comparisons of 5 answers to 2 prompts. ")
     assert "DPO's loss has no minimum: 2 (100.0%). Answers that vanish there: 3 (60.0%)." in words
-    assert re.search(r"from 0.1 to 1: by 0.0000 under DPO, 0\.\d+ under cDPO 0.2 and 0\.\d+ under IPO\.$", words)
+    assert re.search(
+        r"from 0.1 to 1: by 0.0000 under DPO, 0\.\d+ under cDPO 0.2 and 0\.\d+ under IPO\.$", words
+    )
     assert f" 0.1 {' '.join(f'{kl[0]:.4f}' for kl in found['mean_kl'].values())} 1 " in words
 
 
 def test_what_is_as_one_hopes_is_said_in_words_too() -> None:
-    """Two answers that meet both ways, two others that do as well, and no comparison between them; one β."""
+    """Two answers that meet both ways, two others that do as well, and no comparison between them;
+    one β.
+    """
     data = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("c", "d"), ("d", "c")])
     words = str(diagnose(data, beta=1.0))
     assert "Prompts whose comparisons do not connect all answers: 1 (100.0%)" in words
@@ -300,7 +422,9 @@ def test_a_diagnosis_shows_itself_in_a_notebook() -> None:
     assert "Answers that vanish there: 2 (66.7%)" in shown
 
 
-def test_an_interrupt_ends_without_a_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_interrupt_ends_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
@@ -313,7 +437,9 @@ def test_an_interrupt_ends_without_a_traceback(monkeypatch: pytest.MonkeyPatch, 
 def test_a_bar_follows_the_file_to_its_end(
     write: Callable[[Path, list[Record]], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = write(tmp_path / f"pairs.{write.__name__[6:]}", [("p", "é" * n, "a" * n) for n in range(1, 1500)])
+    path = write(
+        tmp_path / f"pairs.{write.__name__[6:]}", [("p", "é" * n, "a" * n) for n in range(1, 1500)]
+    )
     assert_same(diagnose_file(path, progress=True), diagnose_file(path))
     bars = capsys.readouterr().err
     size = f"{path.stat().st_size / 1e6:.2f}M"
@@ -351,7 +477,9 @@ def test_a_quote_that_is_never_closed_costs_as_many_lines_as_it_swallows(tmp_pat
     ],
     ids=str,
 )
-def test_messages_differ_in_all_that_a_model_reads(other: dict[str, object], tmp_path: Path) -> None:
+def test_messages_differ_in_all_that_a_model_reads(
+    other: dict[str, object], tmp_path: Path
+) -> None:
     path = tmp_path / "tools.jsonl"
     question = [{"role": "user", "content": "q", "id": 1}]
     one = {"role": "assistant", "content": "", "tool_calls": [{"name": "f"}]}
@@ -378,16 +506,29 @@ def test_a_pipe_is_read_with_a_bar_or_without(tmp_path: Path) -> None:
 
 
 def run(arguments: list[str], **environment: str) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-c", "import sys; from psipo_explore.cli import main; sys.exit(main())", "diagnose", *arguments]
-    return subprocess.run(command, capture_output=True, env={**os.environ, **environment}, check=False)
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from psipo_explore.cli import main; sys.exit(main())",
+        "diagnose",
+        *arguments,
+    ]
+    return subprocess.run(
+        command, capture_output=True, env={**os.environ, **environment}, check=False
+    )
 
 
-def test_a_terminal_that_lacks_letters_and_a_reader_that_leaves_lose_nothing(tmp_path: Path) -> None:
+def test_a_terminal_that_lacks_letters_and_a_reader_that_leaves_lose_nothing(
+    tmp_path: Path,
+) -> None:
     path = write_jsonl(tmp_path / "file.jsonl", [("p", "x", "y")])
     narrow = run([str(path)], PYTHONIOENCODING="ascii")
     assert narrow.returncode == 0
     assert b"1 comparison of 2 answers to 1 prompt." in narrow.stdout.replace(b"?", b" ")
     assert b"KL(? ? ?_ref)" in narrow.stdout
-    script = f'{sys.executable} -c \'from psipo_explore.cli import main; main(["diagnose", "{path}"])\' | true'
+    script = (
+        f'{sys.executable} -c \'from psipo_explore.cli import main; main(["diagnose", '
+        f'"{path}"])\' | true'
+    )
     left = subprocess.run(["bash", "-c", script], capture_output=True, check=False)
     assert left.stderr == b""

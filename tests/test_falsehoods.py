@@ -28,9 +28,16 @@ def define(left: object, right: object) -> tuple[sp.Eq]:
     return (eq(left, right),)
 
 
-def chain(steps: Line, kinds: dict[sp.Basic, str], sizes: tuple[int, ...] = (1, 2, 3)) -> Derivation:
+def chain(
+    steps: Line, kinds: dict[sp.Basic, str], sizes: tuple[int, ...] = (1, 2, 3)
+) -> Derivation:
     """Equations are claimed, and those in a tuple are definitions."""
-    made = (Step("It is so.", *step, defines=True) if isinstance(step, tuple) else Step("It is so.", step) for step in steps)
+    made = (
+        Step("It is so.", *step, defines=True)
+        if isinstance(step, tuple)
+        else Step("It is so.", step)
+        for step in steps
+    )
     return Derivation("A chain", "here", tuple(made), kinds, sizes)
 
 
@@ -38,24 +45,37 @@ def limit(of: sp.Expr, variable: sp.Symbol, end: object, direction: str) -> sp.L
     return sp.Limit(of, variable, end, direction)
 
 
-REAL, POSITIVE, SHARE = {x: "real", z: "real"}, {x: "positive", z: "positive"}, {x: "probability", z: "probability"}
+REAL, POSITIVE, SHARE = (
+    {x: "real", z: "real"},
+    {x: "positive", z: "positive"},
+    {x: "probability", z: "probability"},
+)
 
 FALSE: dict[str, tuple[Line, dict[sp.Basic, str]]] = {
     # Signs
     "a logarithm of a square": ((eq(sp.log(real**2), 2 * sp.log(real)),), {real: "real"}),
-    "a logarithm of a product": ((eq(sp.log(x * z), sp.log(x) + sp.log(z)),), {x: "real", z: "positive"}),
+    "a logarithm of a product": (
+        (eq(sp.log(x * z), sp.log(x) + sp.log(z)),),
+        {x: "real", z: "positive"},
+    ),
     "a logarithm of a quotient": ((eq(sp.log(x / z), sp.log(x) - sp.log(z)),), REAL),
     "a root of a square": ((eq(sp.sqrt(x**2), x),), REAL),
     "a root of a product": ((eq(sp.sqrt(x * z), sp.sqrt(x) * sp.sqrt(z)),), REAL),
     "a power of a power": ((eq((x**4) ** sp.Rational(1, 4), x),), REAL),
     "an absolute value without its sign": ((eq(sp.Abs(x), x),), REAL),
     "an exponential of a logarithm": ((eq(sp.exp(sp.log(x), evaluate=False), x),), REAL),
-    "a logarithm where it is not real": ((eq(sp.log(x - 1) - sp.log(1 - x), sp.log(x - 1) - sp.log(1 - x)),), SHARE),
+    "a logarithm where it is not real": (
+        (eq(sp.log(x - 1) - sp.log(1 - x), sp.log(x - 1) - sp.log(1 - x)),),
+        SHARE,
+    ),
     "log-odds beyond certainty": ((eq(sp.log(x / (1 - x)), sp.log(x) - sp.log(1 - x)),), POSITIVE),
     "log-odds turned round": ((eq(sp.log(x / (1 - x)), sp.log((1 - x) / x)),), SHARE),
     # Where there is no value
     "a quotient by zero": ((eq(sp.Mul(x, 1 / x, evaluate=False), 1),), REAL),
-    "a fraction cancelled at its pole": ((eq((x**2 - 7) / (x - sp.sqrt(7)), x + sp.sqrt(7)),), REAL),
+    "a fraction cancelled at its pole": (
+        (eq((x**2 - 7) / (x - sp.sqrt(7)), x + sp.sqrt(7)),),
+        REAL,
+    ),
     "a quotient by a difference": ((eq((x**2 - z**2) / (x - z), x + z),), POSITIVE),
     "infinite sides": ((eq(x + sp.zoo, sp.zoo),), REAL),
     "sides that are no numbers": ((eq(sp.nan, sp.nan),), REAL),
@@ -76,7 +96,10 @@ FALSE: dict[str, tuple[Line, dict[sp.Basic, str]]] = {
     # Nearly
     "a difference of 1e-60": ((eq(x + sp.Rational(1, 10**60), x),), REAL),
     "a number that rounds": ((eq(x + 1e-30 + 1.0, x + 1.0),), REAL),
-    "rational numbers alone": ((eq(sp.sqrt(2) * x, sp.Rational(14142135623730950488, 10**19) * x),), REAL),
+    "rational numbers alone": (
+        (eq(sp.sqrt(2) * x, sp.Rational(14142135623730950488, 10**19) * x),),
+        REAL,
+    ),
     "large numbers alone": ((sp.Lt(x, 10**6),), POSITIVE),
     "small numbers alone": ((sp.Gt(x, sp.Rational(1, 10**9)),), POSITIVE),
     "one half alone": ((eq(x, 1 - x),), SHARE),
@@ -97,7 +120,10 @@ FALSE: dict[str, tuple[Line, dict[sp.Basic, str]]] = {
     "a limit with its own variable": ((eq(limit(x + z, x, 0, "+"), x + z),), POSITIVE),
     "a limit below infinity": ((eq(limit(x / (1 + x), x, sp.oo, "-"), sp.oo),), POSITIVE),
     "a limit of Ψ": ((eq(limit(Psi(x), x, half, "+"), Psi(half)),), SHARE),
-    "a limit of what is defined by Ψ": ((define(a, Psi(x)), eq(limit(a, x, half, "+"), Psi(half))), SHARE),
+    "a limit of what is defined by Ψ": (
+        (define(a, Psi(x)), eq(limit(a, x, half, "+"), Psi(half))),
+        SHARE,
+    ),
     "a limit inside a sum": ((eq(1 + limit(x, x, 0, "+"), 1),), POSITIVE),
     "a limit that is less": ((sp.Lt(limit(x, x, 0, "+"), 1),), POSITIVE),
     "a limit of what does not move": ((eq(limit(K * z, K, sp.oo, "-"), sp.oo),), POSITIVE),
@@ -113,8 +139,14 @@ FALSE: dict[str, tuple[Line, dict[sp.Basic, str]]] = {
     "a kind that is misspelt": ((eq(sp.sqrt(x**2), x),), {x: "postive"}),
     "a symbol that assumes more": ((eq(sp.sqrt(positive**2), positive),), {positive: "real"}),
     "an indexed symbol that assumes more": ((eq(sp.sqrt(s[y] ** 2), s[y]),), {s: "real"}),
-    "a defined indexed symbol that assumes more": ((define(s[y], g[y]), eq(sp.sqrt(s[y] ** 2), s[y])), {g: "real"}),
-    "a symbol that is whole": ((eq(sp.cos(sp.pi * sp.Symbol("n", even=True)), 1),), {sp.Symbol("n", even=True): "real"}),
+    "a defined indexed symbol that assumes more": (
+        (define(s[y], g[y]), eq(sp.sqrt(s[y] ** 2), s[y])),
+        {g: "real"},
+    ),
+    "a symbol that is whole": (
+        (eq(sp.cos(sp.pi * sp.Symbol("n", even=True)), 1),),
+        {sp.Symbol("n", even=True): "real"},
+    ),
     "a symbol that does not commute": (
         (eq(sp.Symbol("c", commutative=False), sp.Symbol("c", commutative=False)),),
         {sp.Symbol("c", commutative=False): "real"},
@@ -129,7 +161,10 @@ FALSE: dict[str, tuple[Line, dict[sp.Basic, str]]] = {
     "an entry with a kind": ((eq(sp.Abs(g[1]), g[1]),), {g: "real", g[1]: "positive"}),
     # Definitions
     "two definitions": ((define(a, 1), eq(a, 1), define(a, 2), eq(a, 2)), {}),
-    "two definitions of an indexed symbol": ((define(h[y], 1), define(h[other], 2), eq(h[y], 2)), {}),
+    "two definitions of an indexed symbol": (
+        (define(h[y], 1), define(h[other], 2), eq(h[y], 2)),
+        {},
+    ),
     "a definition by itself": ((define(a, a + 1), eq(a, a + 1)), {}),
     "a choice by itself": ((define(x, x + 1), eq(x, x + 1)), REAL),
     "a choice by what depends on it": ((define(a, x + 1), define(x, a), eq(x, x + 1)), REAL),
@@ -147,28 +182,55 @@ FALSE: dict[str, tuple[Line, dict[sp.Basic, str]]] = {
     "a definition of Ψ": ((define(Psi(x), x), eq(Psi(x), x)), SHARE),
     "a definition with a free index": ((define(a, g[y]), eq(a, g[y])), {g: "real"}),
     "a definition by an inequality": (((sp.Gt(a, 0),), sp.Gt(a, 0)), {}),
-    "a defined symbol that assumes more": ((define(positive, x), eq(sp.sqrt(positive**2), positive)), REAL),
+    "a defined symbol that assumes more": (
+        (define(positive, x), eq(sp.sqrt(positive**2), positive)),
+        REAL,
+    ),
     "a defined symbol that is whole": (
-        (define(sp.Symbol("n", integer=True), x), eq(sp.cos(2 * sp.pi * sp.Symbol("n", integer=True)), 1)),
+        (
+            define(sp.Symbol("n", integer=True), x),
+            eq(sp.cos(2 * sp.pi * sp.Symbol("n", integer=True)), 1),
+        ),
         REAL,
     ),
     "a slope by a defined symbol": ((define(a, x**2), eq(sp.Derivative(a, a), 0)), REAL),
-    "a slope by a chosen symbol": ((define(a, x**2), define(x, 3), eq(sp.Derivative(a, x), 0)), REAL),
-    "a slope by a name of another symbol": ((define(x, z), eq(sp.Derivative(x * z, x), 2 * z)), REAL),
+    "a slope by a chosen symbol": (
+        (define(a, x**2), define(x, 3), eq(sp.Derivative(a, x), 0)),
+        REAL,
+    ),
+    "a slope by a name of another symbol": (
+        (define(x, z), eq(sp.Derivative(x * z, x), 2 * z)),
+        REAL,
+    ),
     "a slope by a defined name": ((define(a, x), eq(sp.Derivative(a * x, a), 2 * x)), REAL),
     "a slope of a size": ((eq(sp.Derivative(sp.Abs(x), x), sp.Derivative(sp.Abs(x), x)),), REAL),
     # Indices
     "an entry that is not there": ((eq(g[4], g[4]),), {g: "real"}),
     "an index that is free and summed over": ((eq(total(g[y], y), K * g[y]),), {g: "real"}),
-    "a slope at one action alone": ((define(a, total(g[y] ** 2, y)), eq(sp.Derivative(a, g[y]), 0)), {g: "real"}),
+    "a slope at one action alone": (
+        (define(a, total(g[y] ** 2, y)), eq(sp.Derivative(a, g[y]), 0)),
+        {g: "real"},
+    ),
     "a slope through a definition": (
-        (define(h[y], g[y] ** 2), define(a, total(h[y], y)), eq(sp.Derivative(a, g[y]), 3 * sp.Derivative(a, g[y]))),
+        (
+            define(h[y], g[y] ** 2),
+            define(a, total(h[y], y)),
+            eq(sp.Derivative(a, g[y]), 3 * sp.Derivative(a, g[y])),
+        ),
         {g: "real"},
     ),
     "a sum over nothing": ((eq(sp.Sum(g[y], (y, 2, 0)), -g[1]),), {g: "real"}),
     "a sum over too much": ((eq(sp.Sum(g[y], (y, 1, K + 1)), total(g[y], y)),), {g: "real"}),
     "a sum over even numbers": (
-        (eq(total((-1) ** sp.Symbol("i", even=True, positive=True), sp.Symbol("i", even=True, positive=True)), K),),
+        (
+            eq(
+                total(
+                    (-1) ** sp.Symbol("i", even=True, positive=True),
+                    sp.Symbol("i", even=True, positive=True),
+                ),
+                K,
+            ),
+        ),
         {},
     ),
     "a sum over a symbol with a kind": ((eq(total(x, x), K * x),), REAL),
@@ -190,7 +252,9 @@ def test_no_falsehood_is_proved(name: str) -> None:
         chain(steps, kinds).check()
 
 
-@pytest.mark.parametrize("name", [name for name in FALSE if name.startswith(("a logarithm", "a root", "a power"))])
+@pytest.mark.parametrize(
+    "name", [name for name in FALSE if name.startswith(("a logarithm", "a root", "a power"))]
+)
 def test_no_seed_proves_a_falsehood(name: str) -> None:
     """A seed may draw numbers of one sign alone."""
     steps, kinds = FALSE[name]
@@ -203,7 +267,10 @@ HELD: dict[str, tuple[Line, dict[sp.Basic, str]]] = {
     "a logarithm of a square": ((eq(sp.log(x**2), 2 * sp.log(x)),), POSITIVE),
     "a logarithm of a product": ((eq(sp.log(x * z), sp.log(x) + sp.log(z)),), POSITIVE),
     "a logarithm of a size": ((eq(sp.log(x**2 + 1), 2 * sp.log(sp.sqrt(x**2 + 1))),), REAL),
-    "a logarithm of a negative product": ((eq(sp.log((x - 1) * (z - 1)), sp.log(1 - x) + sp.log(1 - z)),), SHARE),
+    "a logarithm of a negative product": (
+        (eq(sp.log((x - 1) * (z - 1)), sp.log(1 - x) + sp.log(1 - z)),),
+        SHARE,
+    ),
     "a logarithm that is not spread": (
         (eq(2 * sp.log(x**2 + x + 1 + sp.Abs(x)), sp.log((x**2 + x + 1 + sp.Abs(x)) ** 2)),),
         POSITIVE,
@@ -222,17 +289,35 @@ HELD: dict[str, tuple[Line, dict[sp.Basic, str]]] = {
     "a square with π": ((eq((sp.pi + x) ** 2, sp.pi**2 + 2 * sp.pi * x + x**2),), REAL),
     "an exponential of a sum": ((eq(sp.exp(x + z + 1), sp.E * sp.exp(x) * sp.exp(z)),), REAL),
     "an exponential of a logarithm": ((eq(sp.exp(sp.log(x), evaluate=False), x),), POSITIVE),
-    "halves of an exponent": ((eq(sp.exp(x) + sp.exp(x / 2), (sp.exp(x / 2) + 1) * sp.exp(x / 2)),), REAL),
-    "σ of both signs": ((eq(sigma(x), 1 - sigma(-x)), eq(sigma(x) * (1 - sigma(x)), sigma(x) * sigma(-x))), REAL),
+    "halves of an exponent": (
+        (eq(sp.exp(x) + sp.exp(x / 2), (sp.exp(x / 2) + 1) * sp.exp(x / 2)),),
+        REAL,
+    ),
+    "σ of both signs": (
+        (eq(sigma(x), 1 - sigma(-x)), eq(sigma(x) * (1 - sigma(x)), sigma(x) * sigma(-x))),
+        REAL,
+    ),
     "σ and its slope": ((eq(sp.Derivative(sigma(x), x), sigma(x) * sigma(-x)),), REAL),
     "σ and log-odds": ((eq(sigma(sp.log(x / (1 - x))), x),), SHARE),
     "log-odds of σ": ((eq(sp.log(sigma(x) / (1 - sigma(x))), x),), REAL),
-    "log-odds": ((eq(sp.log(x / (1 - x)), sp.log(x) - sp.log(1 - x)), eq(sp.log(x / (1 - x)), -sp.log((1 - x) / x))), SHARE),
+    "log-odds": (
+        (
+            eq(sp.log(x / (1 - x)), sp.log(x) - sp.log(1 - x)),
+            eq(sp.log(x / (1 - x)), -sp.log((1 - x) / x)),
+        ),
+        SHARE,
+    ),
     "a quotient": ((eq((x**2 - z**2) / (x + z), x - z),), POSITIVE),
     "an inequality": ((sp.Gt(1 / x, 1), sp.Lt(x * (1 - x), x)), SHARE),
-    "an exponential is positive": ((sp.Gt(sp.exp(x), 0), sp.Lt(sigma(x), 1), sp.Gt(sp.Abs(x) + 1, 0, evaluate=False)), REAL),
+    "an exponential is positive": (
+        (sp.Gt(sp.exp(x), 0), sp.Lt(sigma(x), 1), sp.Gt(sp.Abs(x) + 1, 0, evaluate=False)),
+        REAL,
+    ),
     "Ψ at the same place": ((eq(Psi(1 - x), Psi((1 - x**2) / (1 + x))),), SHARE),
-    "a limit": ((eq(limit(x * sp.log(x), x, 0, "+"), 0), eq(limit(sp.log(x), x, 0, "+"), -sp.oo)), POSITIVE),
+    "a limit": (
+        (eq(limit(x * sp.log(x), x, 0, "+"), 0), eq(limit(sp.log(x), x, 0, "+"), -sp.oo)),
+        POSITIVE,
+    ),
     "a limit at infinity": (
         (eq(limit(x / (1 + x**2), x, sp.oo, "-"), 0), eq(limit(-x, x, -sp.oo, "+"), sp.oo)),
         REAL,
@@ -246,17 +331,49 @@ HELD: dict[str, tuple[Line, dict[sp.Basic, str]]] = {
         REAL,
     ),
     "a definition": ((define(a, x + 1), define(b, 2 * a), eq(b, 2 * x + 2)), REAL),
-    "a definition of a positive symbol": ((define(positive, sp.exp(x)), eq(sp.log(positive), x)), REAL),
-    "a choice": ((define(a, x**2), eq(a, x * x), define(x, z + 1), eq(a, z**2 + 2 * z + 1)), POSITIVE),
+    "a definition of a positive symbol": (
+        (define(positive, sp.exp(x)), eq(sp.log(positive), x)),
+        REAL,
+    ),
+    "a choice": (
+        (define(a, x**2), eq(a, x * x), define(x, z + 1), eq(a, z**2 + 2 * z + 1)),
+        POSITIVE,
+    ),
     "a choice of a probability": ((define(x, 1 - z), eq(sp.log(1 - x), sp.log(z))), SHARE),
-    "a definition for each action": ((define(h[y], g[y] - g[1]), eq(h[1], 0), eq(h[y] - h[other], g[y] - g[other])), {g: "real"}),
-    "a definition that is positive": ((define(s[y], sp.exp(g[y])), eq(sp.log(s[y]), g[y])), {g: "real"}),
-    "a slope in each action": ((define(a, total(g[y] ** 2, y)), eq(sp.Derivative(a, g[y]), 2 * g[y])), {g: "real"}),
-    "a slope in an entry": ((eq(sp.Derivative(total(m[other], other), m[y]), 1),), {m: "distribution"}),
-    "a sum of sums": ((eq(total(g[y] * g[other], y, other), total(g[y], y) ** 2), eq(total(y, y), K * (K + 1) / 2)), {g: "real"}),
-    "a distribution": ((eq(total(m[y], y), 1), sp.Lt(total(m[y], y), 2), sp.Gt(m[y], 0)), {m: "distribution"}),
+    "a definition for each action": (
+        (define(h[y], g[y] - g[1]), eq(h[1], 0), eq(h[y] - h[other], g[y] - g[other])),
+        {g: "real"},
+    ),
+    "a definition that is positive": (
+        (define(s[y], sp.exp(g[y])), eq(sp.log(s[y]), g[y])),
+        {g: "real"},
+    ),
+    "a slope in each action": (
+        (define(a, total(g[y] ** 2, y)), eq(sp.Derivative(a, g[y]), 2 * g[y])),
+        {g: "real"},
+    ),
+    "a slope in an entry": (
+        (eq(sp.Derivative(total(m[other], other), m[y]), 1),),
+        {m: "distribution"},
+    ),
+    "a sum of sums": (
+        (
+            eq(total(g[y] * g[other], y, other), total(g[y], y) ** 2),
+            eq(total(y, y), K * (K + 1) / 2),
+        ),
+        {g: "real"},
+    ),
+    "a distribution": (
+        (eq(total(m[y], y), 1), sp.Lt(total(m[y], y), 2), sp.Gt(m[y], 0)),
+        {m: "distribution"},
+    ),
     "preferences": (
-        (eq(p[y, other] + p[other, y], 1), eq(p[y, y], half), eq(total(p[y, other], y, other), K**2 / 2), sp.Lt(p[y, other], 1)),
+        (
+            eq(p[y, other] + p[other, y], 1),
+            eq(p[y, y], half),
+            eq(total(p[y, other], y, other), K**2 / 2),
+            sp.Lt(p[y, other], 1),
+        ),
         {p: "preferences"},
     ),
     "probabilities for each action": ((sp.Lt(g[y] * g[other], g[y]),), {g: "probability"}),

@@ -32,10 +32,17 @@ ROUNDING = 2.0**-24  # of a probability in float32
 
 
 @given(st.data(), PSIS)
-def test_a_float32_table_gives_the_float64_score_within_its_rounding(data: st.DataObject, psi: Psi) -> None:
+def test_a_float32_table_gives_the_float64_score_within_its_rounding(
+    data: st.DataObject, psi: Psi
+) -> None:
     exact = data.draw(tables(data.draw(n_actions())))
     p = np.where(np.minimum(exact, exact.T) < 1e-30, 0.5, exact)  # what float32 holds in full
-    assert_allclose(expected_psi(p.astype("f4"), psi).value, expected_psi(p, psi).value, rtol=8 * ROUNDING, atol=8 * ROUNDING)
+    assert_allclose(
+        expected_psi(p.astype("f4"), psi).value,
+        expected_psi(p, psi).value,
+        rtol=8 * ROUNDING,
+        atol=8 * ROUNDING,
+    )
 
 
 @given(st.data())
@@ -106,7 +113,9 @@ class OnAnotherDevice:
         raise self.error
 
 
-@pytest.mark.parametrize("error", [TypeError("can't convert cuda tensor"), RuntimeError("Can't call numpy()")])
+@pytest.mark.parametrize(
+    "error", [TypeError("can't convert cuda tensor"), RuntimeError("Can't call numpy()")]
+)
 def test_a_tensor_that_numpy_cannot_read_is_refused_by_its_name(error: Exception) -> None:
     with pytest.raises(TypeError, match=r"^p is no array that NumPy reads \([cC]an't"):
         optimal_policy(OnAnotherDevice(error), IDENTITY, 1.0)  # type: ignore[arg-type]

@@ -1,4 +1,6 @@
-"""Typed formulas: what SymPy finds is right, what is no formula is refused with its column, and no text is ever executed."""
+"""Typed formulas: what SymPy finds is right, what is no formula is refused with its column, and no
+text is ever executed.
+"""
 
 import pickle
 import string
@@ -56,7 +58,13 @@ def test_a_typed_psi_is_the_one_in_the_package(text: str, psi: Psi) -> None:
 @pytest.mark.parametrize(
     ("text", "at_zero", "at_one", "odd", "latex"),
     [
-        ("atan(log(q/(1-q)))", "-pi/2", "pi/2", True, r"\operatorname{atan}{\left(\log{\left(\frac{q}{1 - q} \right)} \right)}"),
+        (
+            "atan(log(q/(1-q)))",
+            "-pi/2",
+            "pi/2",
+            True,
+            r"\operatorname{atan}{\left(\log{\left(\frac{q}{1 - q} \right)} \right)}",
+        ),
         ("-1/log(q/2)", "0", "1/log(2)", False, r"- \frac{1}{\log{\left(\frac{q}{2} \right)}}"),
         ("(q-1)/log(q)", "0", "1", False, r"\frac{q - 1}{\log{\left(q \right)}}"),
         ("clip(logit(q), -3, 3)", "-3", "3", True, None),
@@ -91,12 +99,17 @@ def test_limits_oddness_and_latex_are_found_symbolically(
     assert psi.name == text.strip()
 
 
-@pytest.mark.parametrize("text", ["q + 1e-12*q**2", "q + 0.001*sin(23*pi*q)", "q + 1e-10*(q-0.5)**4"])
+@pytest.mark.parametrize(
+    "text", ["q + 1e-12*q**2", "q + 0.001*sin(23*pi*q)", "q + 1e-10*(q-0.5)**4"]
+)
 def test_what_is_almost_odd_is_not(text: str) -> None:
     assert not Psi.from_formula(text).odd
 
 
-@pytest.mark.parametrize("text", ["sqrt(q)", "clip(logit(q), -3, 3)", "atan(3*q)", "erf(q)", "max(q, sqrt(q)/2)", "asin(2*q-1)"])
+@pytest.mark.parametrize(
+    "text",
+    ["sqrt(q)", "clip(logit(q), -3, 3)", "atan(3*q)", "erf(q)", "max(q, sqrt(q)/2)", "asin(2*q-1)"],
+)
 def test_slopes_are_those_of_the_values(text: str) -> None:
     psi = Psi.from_formula(text)
     numerical = Psi(text, psi, latex="", at_zero=psi.at_zero, at_one=psi.at_one)
@@ -118,12 +131,16 @@ def test_the_same_text_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("text", ["log(q/(1-q))", "atan(q)", "clip(logit(q), -3, 3)", "sqrt(q)"])
-def test_without_time_for_sympy_the_same_is_found_numerically(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_time_for_sympy_the_same_is_found_numerically(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     by_sympy = Psi.from_formula(text)
     monkeypatch.setattr(symbolic, "_SECONDS", 0.0)
     numerical = read_anew(text)
     assert numerical.latex != by_sympy.latex
-    assert_allclose([numerical.at_zero, numerical.at_one], [by_sympy.at_zero, by_sympy.at_one], rtol=1e-12)
+    assert_allclose(
+        [numerical.at_zero, numerical.at_one], [by_sympy.at_zero, by_sympy.at_one], rtol=1e-12
+    )
     assert numerical.odd == by_sympy.odd
     assert_array_equal(numerical(INSIDE), by_sympy(INSIDE))
     assert_allclose(numerical.derivative([0.2, 0.7]), by_sympy.derivative([0.2, 0.7]), rtol=1e-6)
@@ -131,16 +148,32 @@ def test_without_time_for_sympy_the_same_is_found_numerically(text: str, monkeyp
         read_anew("q - 2*sin(30*q)/30")
 
 
-def test_without_time_for_sympy_what_has_no_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_time_for_sympy_what_has_no_limit_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(symbolic, "_SECONDS", 0.0)
-    with pytest.raises(FormulaError, match=r"the formula is no Ψ: f's limit as q nears 0 cannot be told"):
+    with pytest.raises(
+        FormulaError, match=r"the formula is no Ψ: f's limit as q nears 0 cannot be told"
+    ):
         read_anew("q + sin(1/q)")
 
 
 @pytest.mark.parametrize(
-    "text", ["log(q/(1-q))", "erf(q)", "erfinv(q)", "max(q, 0.3)", "q**q + 2*q", "(q - 1)/log(q)", "sin(1/q)", "q**0"]
+    "text",
+    [
+        "log(q/(1-q))",
+        "erf(q)",
+        "erfinv(q)",
+        "max(q, 0.3)",
+        "q**q + 2*q",
+        "(q - 1)/log(q)",
+        "sin(1/q)",
+        "q**0",
+    ],
 )
-def test_a_deadline_changes_nothing_that_is_found_in_time(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deadline_changes_nothing_that_is_found_in_time(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def found() -> tuple[object, ...]:
         try:
             psi = read_anew(text)
@@ -187,7 +220,11 @@ def test_a_stopped_search_leaves_the_tracer_as_it_was() -> None:
         ("q + log(-1)", 5, r"log\(-1\) is not a real number for any q"),
         ("1/(q - 0.5)", 1, "is not finite at q = 0.5,"),
         ("sqrt(q - 0.25)", 1, "is not a real number at q = 0.00195"),
-        ("ｑ", 1, "fullwidth latin small letter q is not a plain character of the keyboard, did you mean q"),
+        (
+            "ｑ",
+            1,
+            "fullwidth latin small letter q is not a plain character of the keyboard, did you mean q",
+        ),
         ("1 − q", 3, "minus sign .* did you mean -"),
         ("lоg(q)", 2, "cyrillic small letter o"),
         ("q\x00", 2, "an unnamed character"),
@@ -364,11 +401,20 @@ CALLS = [
     "probit({})",
     "logit({})",
 ]
-PAIRS = ["({} + {})", "({} - {})", "({} * {})", "({} / {})", "({} ** {})", "min({}, {})", "max({}, {})"]
+PAIRS = [
+    "({} + {})",
+    "({} - {})",
+    "({} * {})",
+    "({} / {})",
+    "({} ** {})",
+    "min({}, {})",
+    "max({}, {})",
+]
 FORMULAS = st.recursive(
     st.sampled_from(["q", "q", "q", "(1-q)", "2", "0.5", "3", "1e-3", "pi", "0"]),
     lambda inner: (
-        st.builds(str.format, st.sampled_from(CALLS), inner) | st.builds(str.format, st.sampled_from(PAIRS), inner, inner)
+        st.builds(str.format, st.sampled_from(CALLS), inner)
+        | st.builds(str.format, st.sampled_from(PAIRS), inner, inner)
     ),
     max_leaves=6,
 )

@@ -24,7 +24,9 @@ from psipo_explore.losses import (
     robust_dpo,
 )
 
-FIXED = {loss.name: loss for loss in (DPO, IPO, HINGE, SQUARED, EXPONENTIAL, TRUNCATED_SQUARED, SAVAGE)}
+FIXED = {
+    loss.name: loss for loss in (DPO, IPO, HINGE, SQUARED, EXPONENTIAL, TRUNCATED_SQUARED, SAVAGE)
+}
 MADE = {
     "cDPO 0.1": lambda: cdpo(0.1),
     "robust DPO 0.2": lambda: robust_dpo(0.2),
@@ -49,11 +51,17 @@ def sigma(x: mpf) -> mpf:
 FORMULAS = {
     "DPO": lambda x: -mp.log(sigma(x)),
     "cDPO 0.1": lambda x: -mpf(0.9) * mp.log(sigma(x)) - mpf(0.1) * mp.log(sigma(-x)),
-    "robust DPO 0.2": lambda x: (-mpf(0.8) * mp.log(sigma(x)) + mpf(0.2) * mp.log(sigma(-x))) / mpf(0.6),
+    "robust DPO 0.2": lambda x: (
+        (-mpf(0.8) * mp.log(sigma(x)) + mpf(0.2) * mp.log(sigma(-x))) / mpf(0.6)
+    ),
     "ODPO 0.75": lambda x: -mp.log(sigma(x - mpf(0.75))),
     "hinge": lambda x: max(mpf(0), 1 - x),
-    "EXO 0.1": lambda x: sigma(x) * mp.log(sigma(x) / mpf(0.9)) + sigma(-x) * mp.log(sigma(-x) / mpf(0.1)),
-    "DiscoPOP 0.05": lambda x: -(1 - sigma(x / mpf(0.05))) * mp.log(sigma(x)) + sigma(x / mpf(0.05)) * mp.exp(-x),
+    "EXO 0.1": lambda x: (
+        sigma(x) * mp.log(sigma(x) / mpf(0.9)) + sigma(-x) * mp.log(sigma(-x) / mpf(0.1))
+    ),
+    "DiscoPOP 0.05": lambda x: (
+        -(1 - sigma(x / mpf(0.05))) * mp.log(sigma(x)) + sigma(x / mpf(0.05)) * mp.exp(-x)
+    ),
     "squared": lambda x: (1 - x) ** 2,
     "exponential": lambda x: mp.exp(-x),
     "truncated squared": lambda x: max(mpf(0), 1 - x) ** 2,
@@ -72,13 +80,19 @@ def test_values_in_50_digits(name: str, h: float, beta: float) -> None:
 
 @every_loss
 @given(h=st.floats(-20, 20), beta=st.floats(0.05, 5))
-def test_slopes_and_curvatures_are_derivatives_in_50_digits(name: str, h: float, beta: float) -> None:
+def test_slopes_and_curvatures_are_derivatives_in_50_digits(
+    name: str, h: float, beta: float
+) -> None:
     loss = loss_named(name)
     if loss in (HINGE, TRUNCATED_SQUARED) and abs(beta * h - 1) < 1e-3:
         return  # at the kink there is no derivative
 
     def exact(margin: mpf) -> mpf:
-        return (margin - 1 / (2 * mpf(beta))) ** 2 if loss is IPO else FORMULAS[loss.name](mpf(beta) * margin)
+        return (
+            (margin - 1 / (2 * mpf(beta))) ** 2
+            if loss is IPO
+            else FORMULAS[loss.name](mpf(beta) * margin)
+        )
 
     step = mpf(10) ** -12
     slope = (exact(h + step) - exact(h - step)) / (2 * step)
@@ -103,7 +117,12 @@ def test_best_margin_is_the_minimum_or_lies_beyond_every_margin(name: str) -> No
     if best == np.inf:
         assert loss.value(200.0, 0.5) < elsewhere.min()
         return
-    found = minimize_scalar(lambda h: float(loss.value(h, 0.5)), bounds=(-5, 10), method="bounded", options={"xatol": 1e-9})
+    found = minimize_scalar(
+        lambda h: float(loss.value(h, 0.5)),
+        bounds=(-5, 10),
+        method="bounded",
+        options={"xatol": 1e-9},
+    )
     assert loss.value(best, 0.5) <= min(found.fun, elsewhere.min()) + 1e-15
     assert loss.value(best - 0.01, 0.5) > loss.value(best, 0.5)
 
@@ -122,7 +141,9 @@ def test_best_x_of_one_pair_that_wins_with_probability_p(p: float, beta: float) 
     }
     for name, x in best.items():
         loss, h = loss_named(name), x / beta
-        assert_allclose(p * loss.slope(h, beta), (1 - p) * loss.slope(-h, beta), rtol=1e-8, atol=1e-12)
+        assert_allclose(
+            p * loss.slope(h, beta), (1 - p) * loss.slope(-h, beta), rtol=1e-8, atol=1e-12
+        )
     if 0.2 < p < 0.8:
         loss, h = robust_dpo(0.2), np.log((p - 0.2) / (0.8 - p)) / beta
         assert_allclose(p * loss.slope(h, beta), (1 - p) * loss.slope(-h, beta), rtol=1e-6)
@@ -168,7 +189,10 @@ def test_losses_travel_to_other_processes(name: str) -> None:
         (lambda: exo(0.5), r"^smoothing = 0.5, must be above 0 and below ½"),
         (lambda: discopop(1e-155), r"^temperature = 1e-155, must be positive, at least 1e-100"),
         (lambda: IPO.value(1e200, 1e200), r"^beta = 1e\+200, must be from 1e-100 to 1e100"),
-        (lambda: IPO.value([1, 2, 3], [1, 2]), r"^beta has leading axes \(2,\), which do not broadcast with \(3,\)"),
+        (
+            lambda: IPO.value([1, 2, 3], [1, 2]),
+            r"^beta has leading axes \(2,\), which do not broadcast with \(3,\)",
+        ),
         (lambda: discopop(0.0), r"^temperature = 0, must be positive"),
         (lambda: discopop(np.inf), r"^temperature = inf, must be finite"),
         (lambda: DPO.value(np.nan, 1.0), r"^h = nan"),
@@ -189,7 +213,10 @@ def test_what_is_refused(call: object, message: str) -> None:
         ("ODPO 0.75", r"-\log\sigma(\beta h - 0.75)"),
         ("robust DPO 0.2", r"\frac{-0.8\log\sigma(\beta h) + 0.2\log\sigma(-\beta h)}{0.6}"),
         ("EXO 0.1", r"\mathrm{KL}\big(\sigma(\pm\beta h)\,\|\,(0.9, 0.1)\big)"),
-        ("DiscoPOP 0.05", r"-(1-m)\log\sigma(\beta h) + m e^{-\beta h},\; m = \sigma(\beta h/0.05)"),
+        (
+            "DiscoPOP 0.05",
+            r"-(1-m)\log\sigma(\beta h) + m e^{-\beta h},\; m = \sigma(\beta h/0.05)",
+        ),
     ],
 )
 def test_shown_by_name_and_in_latex(name: str, latex: str) -> None:
@@ -231,7 +258,9 @@ def test_squares_keep_their_digits_next_to_their_target(beta: float, share_off: 
 @pytest.mark.parametrize("s", [1e-100, 1e-9, 0.1, 0.4999])
 @pytest.mark.parametrize("beta", [0.3, 1e-20, 1e20])
 @pytest.mark.parametrize("off", [0.0, 1e-15, -1e-12, 1e-8, 1e-3, -0.7, 3.0])
-def test_smoothed_losses_keep_their_digits_next_to_the_label_they_aim_at(s: float, beta: float, off: float) -> None:
+def test_smoothed_losses_keep_their_digits_next_to_the_label_they_aim_at(
+    s: float, beta: float, off: float
+) -> None:
     h = float((exo(s).best_margin(1.0) + off) / beta)
     with mp.workdps(400):
         x, label = mpf(beta) * mpf(h), mpf(s)
@@ -262,7 +291,9 @@ def test_an_offset_is_latex_with_its_sign() -> None:
     assert odpo(-0.5).latex == r"-\log\sigma(\beta h + 0.5)"
 
 
-@pytest.mark.parametrize("loss", [DPO, odpo(3.0), cdpo(1e-9), robust_dpo(0.2)], ids=lambda loss: loss.name)
+@pytest.mark.parametrize(
+    "loss", [DPO, odpo(3.0), cdpo(1e-9), robust_dpo(0.2)], ids=lambda loss: loss.name
+)
 def test_a_slope_that_saturates_is_its_limit_and_what_is_beyond(loss: MarginLoss) -> None:
     assert loss.phi_slope_parts is not None
     x = np.array([-50.0, -1.0, 0.0, 2.0, 20.0, 80.0])

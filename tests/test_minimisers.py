@@ -23,7 +23,9 @@ TWO_CONTEXTS = Comparisons([0, 2], [1, 3], tuple("abcd"), np.ones(2), [0, 0, 1, 
 
 
 def mean_loss(data: Comparisons, loss: MarginLoss, beta: float, u: Table) -> float:
-    return float(np.average(loss.value(u[data.winners] - u[data.losers], beta), weights=data.weights))
+    return float(
+        np.average(loss.value(u[data.winners] - u[data.losers], beta), weights=data.weights)
+    )
 
 
 @every_accepted_loss
@@ -31,7 +33,9 @@ def mean_loss(data: Comparisons, loss: MarginLoss, beta: float, u: Table) -> flo
 def test_the_minimiser_is_the_one_scipy_finds(loss: MarginLoss, beta: float) -> None:
     data, pi_ref = connected(6, 15, 1), np.random.default_rng(2).dirichlet(np.ones(6))
     fit = minimise(data, loss, beta, pi_ref=pi_ref)
-    found = scipy_minimize(lambda u: mean_loss(data, loss, beta, u), np.zeros(6), options={"gtol": 1e-9})
+    found = scipy_minimize(
+        lambda u: mean_loss(data, loss, beta, u), np.zeros(6), options={"gtol": 1e-9}
+    )
     assert_allclose(fit.loss, found.fun, rtol=1e-9)
     assert_allclose(fit.loss, mean_loss(data, loss, beta, fit.log_ratio), rtol=1e-12)
     assert_allclose(fit.policy, psipo.gibbs_policy(found.x, 1.0, pi_ref=pi_ref), rtol=1e-4)
@@ -43,7 +47,9 @@ def test_the_minimiser_is_the_one_scipy_finds(loss: MarginLoss, beta: float) -> 
 @every_accepted_loss
 @given(st.integers(0, 1000), st.integers(2, 12))
 @settings(max_examples=15)
-def test_the_gradient_vanishes_at_the_minimiser(loss: MarginLoss, seed: int, n_actions: int) -> None:
+def test_the_gradient_vanishes_at_the_minimiser(
+    loss: MarginLoss, seed: int, n_actions: int
+) -> None:
     data = connected(n_actions, 10, seed)
     try:
         u = minimise(data, loss, 0.7).log_ratio
@@ -52,7 +58,9 @@ def test_the_gradient_vanishes_at_the_minimiser(loss: MarginLoss, seed: int, n_a
             raise
         reject()  # test_robust_dpo asks of every cut whether it is so
     pull = data.weights * loss.slope(u[data.winners] - u[data.losers], 0.7)
-    gradient = np.bincount(data.winners, pull, n_actions) - np.bincount(data.losers, pull, n_actions)
+    gradient = np.bincount(data.winners, pull, n_actions) - np.bincount(
+        data.losers, pull, n_actions
+    )
     assert_allclose(gradient, 0, atol=1e-9 * data.weights.sum())
 
 
@@ -72,7 +80,9 @@ def test_one_solve_serves_every_beta(loss: MarginLoss) -> None:
 
 @pytest.mark.parametrize("loss", RISES_FOR_EVER, ids=lambda loss: loss.name)
 def test_what_is_beaten_from_outside_its_strong_component_vanishes(loss: MarginLoss) -> None:
-    data = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("b", "a"), ("b", "c"), ("c", "d"), ("d", "c")])
+    data = Comparisons.from_pairs(
+        [("a", "b"), ("b", "a"), ("b", "a"), ("b", "c"), ("c", "d"), ("d", "c")]
+    )
     fit = minimise(data, loss, 5.0)
     assert fit.vanishing.tolist() == [False, False, True, True]
     assert_array_equal(fit.policy[2:], 0)
@@ -88,7 +98,8 @@ def test_what_is_beaten_from_outside_its_strong_component_vanishes(loss: MarginL
 @pytest.mark.parametrize("loss", [DPO, IPO], ids=lambda loss: loss.name)
 def test_open_choices_go_to_the_policy_closest_to_the_reference(loss: MarginLoss) -> None:
     data = Comparisons.from_pairs(
-        [("a", "b"), ("a", "b"), ("b", "a"), ("c", "d"), ("d", "c"), ("d", "c"), ("d", "c")], actions="abcde"
+        [("a", "b"), ("a", "b"), ("b", "a"), ("c", "d"), ("d", "c"), ("d", "c"), ("d", "c")],
+        actions="abcde",
     )
     pi_ref = np.array([0.1, 0.25, 0.3, 0.15, 0.2])
     fit = minimise(data, loss, 0.4, pi_ref=pi_ref)
@@ -99,32 +110,49 @@ def test_open_choices_go_to_the_policy_closest_to_the_reference(loss: MarginLoss
         weights = fit.policy * np.exp(lifts)
         return weights / weights.sum()
 
-    found = scipy_minimize(lambda x: float(psipo.kl_divergence(blend(x), pi_ref)), [0.5, -0.5], options={"gtol": 1e-9})
+    found = scipy_minimize(
+        lambda x: float(psipo.kl_divergence(blend(x), pi_ref)), [0.5, -0.5], options={"gtol": 1e-9}
+    )
     assert_allclose(found.x, 0, atol=1e-5)
 
 
 def test_each_context_is_normalised_by_itself() -> None:
-    one, two = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("b", "a")]), Comparisons.from_pairs([("c", "d"), ("d", "e")])
+    one, two = (
+        Comparisons.from_pairs([("a", "b"), ("b", "a"), ("b", "a")]),
+        Comparisons.from_pairs([("c", "d"), ("d", "e")]),
+    )
     both = Comparisons(
-        [*one.winners, *(two.winners + 2)], [*one.losers, *(two.losers + 2)], tuple("abcde"), np.ones(5), [0, 0, 1, 1, 1]
+        [*one.winners, *(two.winners + 2)],
+        [*one.losers, *(two.losers + 2)],
+        tuple("abcde"),
+        np.ones(5),
+        [0, 0, 1, 1, 1],
     )
     fit = minimise(both, IPO, 0.5)
     assert fit.unique
     assert_allclose(fit.policy[:2], minimise(one, IPO, 0.5).policy)
     assert_allclose(fit.policy[2:], minimise(two, IPO, 0.5).policy)
     assert not minimise(both, DPO, 0.5).attained
-    with pytest.raises(ValueError, match=r"^pi_ref sums to 0.5 in context 0, must sum to 1 in each"):
+    with pytest.raises(
+        ValueError, match=r"^pi_ref sums to 0.5 in context 0, must sum to 1 in each"
+    ):
         minimise(both, IPO, 0.5, pi_ref=[0.25, 0.25, 0.2, 0.2, 0.1])
 
 
 @pytest.mark.parametrize("loss", [DPO, IPO], ids=lambda loss: loss.name)
 @given(st.data())
 @settings(max_examples=15)
-def test_the_population_s_minimiser_sees_win_rates_only_and_orders_by_them(loss: MarginLoss, data: st.DataObject) -> None:
+def test_the_population_s_minimiser_sees_win_rates_only_and_orders_by_them(
+    loss: MarginLoss, data: st.DataObject
+) -> None:
     p, mu = data.draw(tables(4, easy=True)), share(data.draw(counts(4, zeros=False)))
     cycle = np.zeros((4, 4))
-    cycle[:3, :3] = [[0, mu[2], -mu[1]], [-mu[2], 0, mu[0]], [mu[1], -mu[0], 0]]  # sums to 0 against μ
-    fit, turned = (minimise(Comparisons.from_preferences(table, mu=mu), loss, 0.7) for table in (p, p + 0.009 * cycle))
+    # sums to 0 against μ
+    cycle[:3, :3] = [[0, mu[2], -mu[1]], [-mu[2], 0, mu[0]], [mu[1], -mu[0], 0]]
+    fit, turned = (
+        minimise(Comparisons.from_preferences(table, mu=mu), loss, 0.7)
+        for table in (p, p + 0.009 * cycle)
+    )
     assert_allclose(turned.policy, fit.policy, rtol=1e-8)
     order = np.argsort(p @ mu)
     assert (np.diff(fit.log_ratio[order]) >= -1e-9).all()
@@ -143,7 +171,13 @@ def test_a_long_chain_of_near_certain_results() -> None:
     up, down = np.arange(n - 1), np.arange(1, n)
     weights = np.concatenate([np.full(n - 1, 99.0), np.ones(n - 1)])
     names = tuple(map(str, range(n)))
-    data = Comparisons(np.concatenate([up, down]), np.concatenate([down, up]), names, weights, np.zeros(n, dtype=int))
+    data = Comparisons(
+        np.concatenate([up, down]),
+        np.concatenate([down, up]),
+        names,
+        weights,
+        np.zeros(n, dtype=int),
+    )
     assert_allclose(np.diff(minimise(data, DPO, 2.0).log_ratio), -np.log(99) / 2, rtol=1e-9)
     assert_allclose(np.diff(minimise(data, IPO, 2.0).log_ratio), -0.98 / 4, rtol=1e-9)
 
@@ -161,7 +195,9 @@ def test_blocks_keep_their_shares_at_any_beta(beta: float) -> None:
 
 def test_contexts_of_unlike_weights_are_each_minimised() -> None:
     contexts = [0, 0, 1, 1]
-    data = Comparisons([0, 1, 2, 3], [1, 0, 3, 2], tuple("abcd"), [3e300, 1e300, 3e-300, 1e-300], contexts)
+    data = Comparisons(
+        [0, 1, 2, 3], [1, 0, 3, 2], tuple("abcd"), [3e300, 1e300, 3e-300, 1e-300], contexts
+    )
     for loss in (IPO, DPO, cdpo(0.1)):
         policy = minimise(data, loss, 1.0).policy
         assert_allclose(policy[2:], policy[:2])
@@ -189,7 +225,9 @@ def test_weights_at_the_ends_of_float64() -> None:
 
 @given(st.integers(0, 999), st.sampled_from([IPO, DPO]))
 def test_bounds_are_what_minimisers_range_over(seed: int, loss: MarginLoss) -> None:
-    """Blocks may be weighed against each other at will: the loss stays, and every action stays within its bounds."""
+    """Blocks may be weighed against each other at will: the loss stays, and every action stays
+    within its bounds.
+    """
     rng = np.random.default_rng(seed)
     pairs = [("a", "b"), ("b", "a"), ("b", "a"), ("c", "d"), ("d", "c"), ("c", "e")]
     data = Comparisons.from_pairs(pairs, actions="abcdef")
@@ -207,7 +245,9 @@ def test_bounds_are_what_minimisers_range_over(seed: int, loss: MarginLoss) -> N
         if (weight > 0).all():
             with np.errstate(divide="ignore"):
                 u = np.log(policy / pi_ref)
-            of_inside = loss.value((u[data.winners] - u[data.losers])[inside], 0.7) @ data.weights[inside]
+            of_inside = (
+                loss.value((u[data.winners] - u[data.losers])[inside], 0.7) @ data.weights[inside]
+            )
             assert_allclose(of_inside / data.weights.sum(), fit.loss, rtol=1e-9)
     assert_allclose([high[block].sum() for block in blocks], 1)
     unique = minimise(psipo.D1, loss, 0.7)
@@ -235,7 +275,9 @@ def test_results_show_themselves() -> None:
         *("c", "0", "-inf", "vanishes"),
     ]
     assert cells(minimise(psipo.D3, IPO, 1.0)._repr_html_())[0] == "loss 0.25: attained, not unique"
-    assert minimise(psipo.D1, DPO, [1.0, 2.0])._repr_html_() == ("<p>Minimum: not attained, unique; policies of shape (2, 3)</p>")
+    assert minimise(psipo.D1, DPO, [1.0, 2.0])._repr_html_() == (
+        "<p>Minimum: not attained, unique; policies of shape (2, 3)</p>"
+    )
 
 
 def test_a_long_result_says_how_much_of_it_is_shown() -> None:
@@ -243,7 +285,9 @@ def test_a_long_result_says_how_much_of_it_is_shown() -> None:
         caption, *rest = cells(minimise(connected(n_actions, 5, 0), IPO, 1.0)._repr_html_())
         assert len(rest) == 4 * (1 + 30)
         assert caption.startswith("loss ")
-        assert caption.endswith("; the first 30 of 40 actions" if n_actions == 40 else ": attained, unique")
+        assert caption.endswith(
+            "; the first 30 of 40 actions" if n_actions == 40 else ": attained, unique"
+        )
 
 
 def test_a_reference_is_a_distribution_in_each_context() -> None:
@@ -257,18 +301,43 @@ def test_a_reference_is_a_distribution_in_each_context() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: minimise(Comparisons.from_table([[0]]), IPO, 1.0), r"^data holds no comparison, must hold at least one"),
+        (
+            lambda: minimise(Comparisons.from_table([[0]]), IPO, 1.0),
+            r"^data holds no comparison, must hold at least one",
+        ),
         (lambda: minimise(psipo.D1, IPO, [1.0, 0.0]), r"^beta\[1\] = 0, must be positive"),
-        (lambda: minimise(psipo.D1, IPO, 1.0, pi_ref=[1.0, 0.0, 0.0]), r"^pi_ref\[1\] = 0, must be positive: 'b' was compared"),
-        (lambda: minimise(psipo.D1, IPO, 1.0, pi_ref=[0.5, 0.5]), r"^pi_ref has shape \(2,\), must be \(3,\)"),
-        (lambda: minimise(psipo.D1, IPO, 1.0, pi_ref=[-0.1, 1.3, -0.2]), r"^pi_ref\[2\] = -0.2, must be a probability$"),
-        (lambda: minimise(psipo.D1, IPO, 1.0, pi_ref=np.ma.array([0.5] * 3, mask=[0, 0, 1])), r"^pi_ref has masked entries"),
-        (lambda: minimise(TWO_CONTEXTS, IPO, 1.0, pi_ref=[0.5, 1.0, 0.4, 0.4]), r"^pi_ref sums to 1.5 in context 0, must sum"),
-        (lambda: minimise(TWO_CONTEXTS, IPO, 1.0, pi_ref=[0.6, 0.6, 0.2, 0.3]), r"^pi_ref sums to 0.5 in context 1, must sum"),
-        (lambda: minimise(psipo.D1, losses.HINGE, 1.0), r"^loss 'hinge' has no well-defined minimiser: .*unique"),
+        (
+            lambda: minimise(psipo.D1, IPO, 1.0, pi_ref=[1.0, 0.0, 0.0]),
+            r"^pi_ref\[1\] = 0, must be positive: 'b' was compared",
+        ),
+        (
+            lambda: minimise(psipo.D1, IPO, 1.0, pi_ref=[0.5, 0.5]),
+            r"^pi_ref has shape \(2,\), must be \(3,\)",
+        ),
+        (
+            lambda: minimise(psipo.D1, IPO, 1.0, pi_ref=[-0.1, 1.3, -0.2]),
+            r"^pi_ref\[2\] = -0.2, must be a probability$",
+        ),
+        (
+            lambda: minimise(psipo.D1, IPO, 1.0, pi_ref=np.ma.array([0.5] * 3, mask=[0, 0, 1])),
+            r"^pi_ref has masked entries",
+        ),
+        (
+            lambda: minimise(TWO_CONTEXTS, IPO, 1.0, pi_ref=[0.5, 1.0, 0.4, 0.4]),
+            r"^pi_ref sums to 1.5 in context 0, must sum",
+        ),
+        (
+            lambda: minimise(TWO_CONTEXTS, IPO, 1.0, pi_ref=[0.6, 0.6, 0.2, 0.3]),
+            r"^pi_ref sums to 0.5 in context 1, must sum",
+        ),
+        (
+            lambda: minimise(psipo.D1, losses.HINGE, 1.0),
+            r"^loss 'hinge' has no well-defined minimiser: .*unique",
+        ),
         (
             lambda: minimise(psipo.D1, losses.robust_dpo(0.1), 1.0),
-            r"^loss 'robust DPO 0.1' is not bounded below on these data: without the flipped labels 'b' would have beaten 'a' "
+            r"^loss 'robust DPO 0.1' is not bounded below on these data: without the flipped "
+            r"labels 'b' would have beaten 'a' "
             r"-0.125 times; it can be trained$",
         ),
         (lambda: minimise(psipo.D1, losses.exo(0.1), 1.0), r"convex"),
@@ -281,7 +350,9 @@ def test_what_is_refused(call: object, message: str) -> None:
 
 
 def test_what_is_no_loss_or_no_data_is_refused_by_name() -> None:
-    with pytest.raises(TypeError, match=r"^data = 3, must be Comparisons, such as Comparisons.from_pairs\(…\)$"):
+    with pytest.raises(
+        TypeError, match=r"^data = 3, must be Comparisons, such as Comparisons.from_pairs\(…\)$"
+    ):
         minimise(3, IPO, 1.0)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"^loss = 'ipo', must be a MarginLoss"):
         minimise(psipo.D1, "ipo", 1.0)  # type: ignore[arg-type]

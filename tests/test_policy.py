@@ -35,7 +35,9 @@ def test_log_probabilities_are_exact_where_probabilities_round_to_0() -> None:
     g = np.array([[0.0, -1e3, 2.0], [-np.inf, 3.0, 3.0], [np.inf, 0.0, np.inf]])
     pi_ref = [0.5, 0.3, 0.2]
     log_policy = log_gibbs_policy(g, 0.5, pi_ref=pi_ref)
-    assert_allclose(np.exp(log_policy), gibbs_policy(g, 0.5, pi_ref=pi_ref), rtol=1e-12, atol=1e-300)
+    assert_allclose(
+        np.exp(log_policy), gibbs_policy(g, 0.5, pi_ref=pi_ref), rtol=1e-12, atol=1e-300
+    )
     assert_allclose(log_policy[0, 1] - log_policy[0, 0], -2e3 + np.log(0.3 / 0.5))
     assert_array_equal(np.isneginf(log_policy), [[0, 0, 0], [1, 0, 0], [0, 1, 0]])
     assert_array_equal(log_gibbs_policy(expected_psi(SURE, LOGIT), 10.0), [0, -np.inf])
@@ -55,22 +57,34 @@ def test_subnormal_references_keep_their_ratios() -> None:
 
 
 def test_everything_broadcasts() -> None:
-    beta, pi_ref, mu = np.array([[0.1], [1.0]]), np.array([[0.2, 0.8], [0.5, 0.5], [0.9, 0.1]]), np.array([0.3, 0.7])
+    beta, pi_ref, mu = (
+        np.array([[0.1], [1.0]]),
+        np.array([[0.2, 0.8], [0.5, 0.5], [0.9, 0.1]]),
+        np.array([0.3, 0.7]),
+    )
     p = tournament([(0, 1)], 2, np.array([0.6, 0.9, 1.0]))
     policy = optimal_policy(p, IDENTITY, beta, pi_ref=pi_ref, mu=mu)
     assert policy.shape == (2, 3, 2)
     for i in range(2):
         for j in range(3):
-            assert_allclose(policy[i, j], optimal_policy(p[j], IDENTITY, beta[i, 0], pi_ref=pi_ref[j], mu=mu), rtol=1e-14)
+            assert_allclose(
+                policy[i, j],
+                optimal_policy(p[j], IDENTITY, beta[i, 0], pi_ref=pi_ref[j], mu=mu),
+                rtol=1e-14,
+            )
     values = objective(policy, p, IDENTITY, beta, pi_ref=pi_ref, mu=mu)
     assert values.shape == (2, 3)
-    assert_allclose(values[1, 2], objective(policy[1, 2], p[2], IDENTITY, 1.0, pi_ref=pi_ref[2], mu=mu))
+    assert_allclose(
+        values[1, 2], objective(policy[1, 2], p[2], IDENTITY, 1.0, pi_ref=pi_ref[2], mu=mu)
+    )
     assert cyclic_share(p, IDENTITY, mu=mu).shape == (3,)
 
 
 @pytest.mark.parametrize("psi", [LOGIT, IDENTITY], ids=lambda psi: psi.name)
 def test_a_batch_is_its_problems_one_by_one(psi: Psi) -> None:
-    """Two leading axes, so that no axis is another's by chance; certain pairs in some problems, scales far apart."""
+    """Two leading axes, so that no axis is another's by chance; certain pairs in some problems,
+    scales far apart.
+    """
     rng = np.random.default_rng(7)
     q = np.array([[0.6, 1.0, 0.9], [1.0, 0.5, 1e-3]])
     p = tournament([(0, 1), (1, 2), (3, 2)], 4, q)
@@ -79,15 +93,23 @@ def test_a_batch_is_its_problems_one_by_one(psi: Psi) -> None:
     pi_ref, mu = (x / x.sum(-1, keepdims=True) for x in (pi_ref, mu))
     beta = np.array([[1e-12, 1.0, 1e12], [0.1, 1e-9, 3.0]])
     score, policy = expected_psi(p, psi, mu=mu), optimal_policy(p, psi, beta, pi_ref=pi_ref, mu=mu)
-    rewards = 10.0 ** np.array([[0, 8, -8], [200, -200, 0]])[..., np.newaxis] * rng.normal(size=(2, 3, 4))
+    rewards = 10.0 ** np.array([[0, 8, -8], [200, -200, 0]])[..., np.newaxis] * rng.normal(
+        size=(2, 3, 4)
+    )
     tilted = gibbs_policy(rewards, beta, pi_ref=pi_ref)
     kl = kl_divergence(policy, pi_ref)
     for at in np.ndindex(2, 3):
         alone = expected_psi(p[at], psi, mu=mu[at])
         for part in ("won", "lost", "rest"):
             assert_allclose(getattr(score, part)[at], getattr(alone, part), rtol=1e-15)
-        assert_allclose(policy[at], optimal_policy(p[at], psi, beta[at], pi_ref=pi_ref[at], mu=mu[at]), rtol=1e-14)
-        assert_allclose(tilted[at], gibbs_policy(rewards[at], beta[at], pi_ref=pi_ref[at]), rtol=1e-14)
+        assert_allclose(
+            policy[at],
+            optimal_policy(p[at], psi, beta[at], pi_ref=pi_ref[at], mu=mu[at]),
+            rtol=1e-14,
+        )
+        assert_allclose(
+            tilted[at], gibbs_policy(rewards[at], beta[at], pi_ref=pi_ref[at]), rtol=1e-14
+        )
         assert kl[at] == pytest.approx(kl_divergence(policy[at], pi_ref[at]), rel=1e-14)
 
 
@@ -96,7 +118,10 @@ def test_values_and_cyclic_shares_of_a_batch_are_those_of_its_problems() -> None
     p = tournament([(0, 1), (1, 2), (2, 0)], 4, np.array([[0.6, 0.5, 0.9], [1 - 1e-12, 0.3, 1e-3]]))
     policy, pi_ref, mu = rng.dirichlet(np.ones(4), size=(3, 2, 3))
     beta = np.array([[1e-12, 1.0, 1e3], [0.1, 1e-9, 3.0]])
-    worth, cyclic = objective(policy, p, LOGIT, beta, pi_ref=pi_ref, mu=mu), cyclic_share(p, LOGIT, mu=mu)
+    worth, cyclic = (
+        objective(policy, p, LOGIT, beta, pi_ref=pi_ref, mu=mu),
+        cyclic_share(p, LOGIT, mu=mu),
+    )
     for at in np.ndindex(2, 3):
         alone = objective(policy[at], p[at], LOGIT, beta[at], pi_ref=pi_ref[at], mu=mu[at])
         assert worth[at] == pytest.approx(alone, rel=1e-13)
@@ -110,7 +135,11 @@ def test_kl_of_near_policies_in_50_digits(distance: float) -> None:
     pi_ref = np.array([0.5, 0.25, 0.125, 0.125])
     policy = pi_ref + distance * np.array([0.25, -0.5, 0.125, 0.125])
     pairs = [(mpf(x), mpf(y)) for x, y in zip(policy.tolist(), pi_ref.tolist(), strict=True)]
-    assert_allclose(kl_divergence(policy, pi_ref), float(mp.fsum(x * mp.log(x / y) - x + y for x, y in pairs)), rtol=1e-13)
+    assert_allclose(
+        kl_divergence(policy, pi_ref),
+        float(mp.fsum(x * mp.log(x / y) - x + y for x, y in pairs)),
+        rtol=1e-13,
+    )
 
 
 def test_kl_from_the_smallest_probability_is_finite() -> None:
@@ -118,7 +147,9 @@ def test_kl_from_the_smallest_probability_is_finite() -> None:
 
 
 def test_many_equal_rates_are_equal_however_long_their_sums() -> None:
-    """Two actions that surely beat opponents of the same total μ, one the first half of them, the other every second."""
+    """Two actions that surely beat opponents of the same total μ, one the first half of them, the
+    other every second.
+    """
     rng = np.random.default_rng(1)
     for _ in range(20):
         half = rng.integers(1, 1000, 100)
@@ -129,7 +160,9 @@ def test_many_equal_rates_are_equal_however_long_their_sums() -> None:
 
 
 def test_a_rate_that_cancels_is_zero_however_its_sums_round() -> None:
-    """Action 0 surely beats a hundred, and surely loses to as many of the same μ; action 1 is even with all."""
+    """Action 0 surely beats a hundred, and surely loses to as many of the same μ; action 1 is even
+    with all.
+    """
     rng = np.random.default_rng(2)
     for _ in range(20):
         beaten = rng.integers(1, 1000, 100)
@@ -165,7 +198,9 @@ def test_kl_divergence() -> None:
 def test_cyclic_share_refuses_what_it_cannot_measure() -> None:
     with pytest.raises(ValueError, match=r"^psi 'log' is not odd"):
         cyclic_share(EVEN, LOG)
-    with pytest.raises(ValueError, match=r"^p\[0, 1\] = 1, makes the flow infinite under psi 'logit'"):
+    with pytest.raises(
+        ValueError, match=r"^p\[0, 1\] = 1, makes the flow infinite under psi 'logit'"
+    ):
         cyclic_share(SURE, LOGIT)
     assert cyclic_share(SURE, LOGIT, mu=[1.0, 0.0]) == 0
     assert cyclic_share(SURE, IDENTITY) == pytest.approx(0)
@@ -181,7 +216,10 @@ def test_cyclic_share_refuses_what_it_cannot_measure() -> None:
         ({"beta": np.nan}, r"^beta = nan, "),
         ({"beta": np.inf}, r"^beta = inf, "),
         ({"beta": [1.0, 0.0]}, r"^beta\[1\] = 0, "),
-        ({"pi_ref": [0.5, 0.5]}, r"^pi_ref has shape \(2,\), must be \(\.\.\., 3\): g has 3 actions"),
+        (
+            {"pi_ref": [0.5, 0.5]},
+            r"^pi_ref has shape \(2,\), must be \(\.\.\., 3\): g has 3 actions",
+        ),
         ({"pi_ref": [0.5, 0.6, -0.1]}, r"^pi_ref\[2\] = -0\.1, must be a probability"),
         ({"pi_ref": [0.2, 0.2, 0.2]}, r"^pi_ref sums to 0\.6, must sum to 1"),
         ({"pi_ref": [0.5, 0.5, np.nan]}, r"^pi_ref\[2\] = nan"),
@@ -192,7 +230,10 @@ def test_cyclic_share_refuses_what_it_cannot_measure() -> None:
         ({"g": [-np.inf, -np.inf, 0.0], "pi_ref": [0.5, 0.5, 0.0]}, r"^g is -inf on every action"),
         ({"g": np.empty((2, 0))}, r"^g has shape \(2, 0\)"),
         ({"g": np.zeros((2, 3)), "beta": np.ones(4)}, r"^beta has leading axes \(4,\)"),
-        ({"g": np.zeros((2, 3)), "pi_ref": np.full((4, 3), 1 / 3)}, r"^pi_ref has leading axes \(4,\)"),
+        (
+            {"g": np.zeros((2, 3)), "pi_ref": np.full((4, 3), 1 / 3)},
+            r"^pi_ref has leading axes \(4,\)",
+        ),
     ],
 )
 def test_gibbs_policy_refuses_by_name_and_entry(arguments: dict[str, object], message: str) -> None:
@@ -208,19 +249,46 @@ MASKED = np.ma.array([0.5, 0.5], mask=[True, False])
     ("call", "message"),
     [
         (lambda: objective([0.5, 0.4], SURE, IDENTITY, 1.0), r"^policy sums to 0\.9"),
-        (lambda: objective([0.5, 0.4, 0.1], SURE, IDENTITY, 1.0), r"^policy has shape \(3,\), .* \(\.\.\., 2\): p has 2 actions"),
+        (
+            lambda: objective([0.5, 0.4, 0.1], SURE, IDENTITY, 1.0),
+            r"^policy has shape \(3,\), .* \(\.\.\., 2\): p has 2 actions",
+        ),
         (lambda: objective([0.5, 0.5], SURE, IDENTITY, 0.0), r"^beta = 0, must be positive"),
-        (lambda: objective([0.5, 0.5], SURE, IDENTITY, 1.0, pi_ref=[1.0]), r"^pi_ref has shape \(1,\), .*: p has 2 actions"),
-        (lambda: objective([[0.5, 0.5]] * 3, [SURE] * 2, IDENTITY, 1.0), r"^policy has leading axes \(3,\), .* with \(2,\)"),
-        (lambda: objective([[0.5, 0.5]] * 3, SURE, IDENTITY, [1.0, 2.0]), r"^beta has leading axes \(2,\), .* with \(3,\)"),
-        (lambda: objective([0.5, 0.5], SURE, IDENTITY, [1.0, 2.0], pi_ref=[[0.5, 0.5]] * 3), r"^pi_ref has leading axes \(3,\)"),
+        (
+            lambda: objective([0.5, 0.5], SURE, IDENTITY, 1.0, pi_ref=[1.0]),
+            r"^pi_ref has shape \(1,\), .*: p has 2 actions",
+        ),
+        (
+            lambda: objective([[0.5, 0.5]] * 3, [SURE] * 2, IDENTITY, 1.0),
+            r"^policy has leading axes \(3,\), .* with \(2,\)",
+        ),
+        (
+            lambda: objective([[0.5, 0.5]] * 3, SURE, IDENTITY, [1.0, 2.0]),
+            r"^beta has leading axes \(2,\), .* with \(3,\)",
+        ),
+        (
+            lambda: objective([0.5, 0.5], SURE, IDENTITY, [1.0, 2.0], pi_ref=[[0.5, 0.5]] * 3),
+            r"^pi_ref has leading axes \(3,\)",
+        ),
         (lambda: kl_divergence(MASKED, [0.5, 0.5]), r"^policy has masked entries"),
         (lambda: kl_divergence([0.5, 0.5], None), r"^pi_ref holds object values"),  # type: ignore[arg-type]
-        (lambda: kl_divergence([0.5, 0.5], [0.5, 0.4, 0.1]), r"^pi_ref has shape \(3,\), .*: policy has 2 actions"),
-        (lambda: kl_divergence([[0.5, 0.5]] * 2, [[0.5, 0.5]] * 3), r"^pi_ref has leading axes \(3,\), .* with \(2,\)"),
-        (lambda: cyclic_share(EVEN, LOGIT, mu=[0.5, 0.5]), r"^mu has shape \(2,\), must be \(\.\.\., 3\): p has 3 actions"),
+        (
+            lambda: kl_divergence([0.5, 0.5], [0.5, 0.4, 0.1]),
+            r"^pi_ref has shape \(3,\), .*: policy has 2 actions",
+        ),
+        (
+            lambda: kl_divergence([[0.5, 0.5]] * 2, [[0.5, 0.5]] * 3),
+            r"^pi_ref has leading axes \(3,\), .* with \(2,\)",
+        ),
+        (
+            lambda: cyclic_share(EVEN, LOGIT, mu=[0.5, 0.5]),
+            r"^mu has shape \(2,\), must be \(\.\.\., 3\): p has 3 actions",
+        ),
         (lambda: cyclic_share(EVEN, LOGIT, mu=[0.5, 0.5, 0.5]), r"^mu sums to 1.5"),
-        (lambda: cyclic_share([EVEN] * 2, LOGIT, mu=np.full((3, 3), 1 / 3)), r"^mu has leading axes \(3,\), .* with \(2,\)"),
+        (
+            lambda: cyclic_share([EVEN] * 2, LOGIT, mu=np.full((3, 3), 1 / 3)),
+            r"^mu has leading axes \(3,\), .* with \(2,\)",
+        ),
     ],
 )
 def test_what_is_refused_by_name(call: Callable[[], object], message: str) -> None:
@@ -242,4 +310,7 @@ def test_nothing_given_is_modified() -> None:
 def test_an_objective_that_overflows_is_minus_infinity_without_a_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert objective([1, 0], [[0.5, 0.9], [0.1, 0.5]], IDENTITY, 1e308, pi_ref=[1e-100, 1]) == -np.inf
+        assert (
+            objective([1, 0], [[0.5, 0.9], [0.1, 0.5]], IDENTITY, 1e308, pi_ref=[1e-100, 1])
+            == -np.inf
+        )

@@ -24,15 +24,21 @@ every_accepted_loss = pytest.mark.parametrize("loss", ACCEPTED, ids=lambda loss:
 def imbalance(data: Comparisons, loss: MarginLoss, u: Table) -> float:
     """Of an action's pulls, as a share of their sum, where it is largest."""
     pull = data.weights * loss.phi_slope(u[data.winners] - u[data.losers])
-    gradient = np.bincount(data.winners, pull, data.n_actions) - np.bincount(data.losers, pull, data.n_actions)
-    pulls = np.bincount(data.winners, np.abs(pull), data.n_actions) + np.bincount(data.losers, np.abs(pull), data.n_actions)
+    gradient = np.bincount(data.winners, pull, data.n_actions) - np.bincount(
+        data.losers, pull, data.n_actions
+    )
+    pulls = np.bincount(data.winners, np.abs(pull), data.n_actions) + np.bincount(
+        data.losers, np.abs(pull), data.n_actions
+    )
     return float((np.abs(gradient) / pulls).max())
 
 
 def assert_is_the_minimiser(data: Comparisons, loss: MarginLoss, u: Table) -> None:
     exact = minimiser_near(data, loss.name, u)
     for winner, loser in zip(data.winners.tolist(), data.losers.tolist(), strict=True):
-        assert_allclose(u[winner] - u[loser], float(exact[winner] - exact[loser]), rtol=1e-12, atol=1e-12)
+        assert_allclose(
+            u[winner] - u[loser], float(exact[winner] - exact[loser]), rtol=1e-12, atol=1e-12
+        )
 
 
 def test_integer_counts_over_eight_decades() -> None:
@@ -49,14 +55,20 @@ def test_light_comparisons_that_saturate_share_the_margin() -> None:
     """The pulls of both are 1 − 1e-20; what is left of them once they cancel decides."""
     ring = [(0, 1), (1, 2), (2, 3), (3, 4), (4, 0)]
     for light in (1e-6, 3.0, 2.0**-20):
-        data = Comparisons.from_pairs(ring, weights=[light, 1e12 * light, 1e12 * light, 1e12 * light, light])
+        data = Comparisons.from_pairs(
+            ring, weights=[light, 1e12 * light, 1e12 * light, 1e12 * light, light]
+        )
         u = minimise(data, DPO, 1.0).log_ratio
         assert_allclose(u[0] - u[1], u[4] - u[0], rtol=1e-12)
         assert_is_the_minimiser(data, DPO, u)
 
 
-@pytest.mark.parametrize("of", [partial(odpo, 2.5), partial(odpo, 0.0), partial(cdpo, 0.1), partial(cdpo, 0.0)])
-def test_pulls_that_saturate_cancel_in_full_though_their_sum_has_more_bits_than_a_float(of: Callable[[], MarginLoss]) -> None:
+@pytest.mark.parametrize(
+    "of", [partial(odpo, 2.5), partial(odpo, 0.0), partial(cdpo, 0.1), partial(cdpo, 0.0)]
+)
+def test_pulls_that_saturate_cancel_in_full_though_their_sum_has_more_bits_than_a_float(
+    of: Callable[[], MarginLoss],
+) -> None:
     """Two of 1 and one of 1e-11 cross one cut; two of 1 and 2 cross another against one of 3."""
     loss = of()
     ring = [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 0), (0, 2), (3, 5)]
@@ -64,7 +76,9 @@ def test_pulls_that_saturate_cancel_in_full_though_their_sum_has_more_bits_than_
     assert_is_the_minimiser(data, loss, minimise(data, loss, 1.0).log_ratio)
     heavy = [(y, y + 1) for y in range(19) if y != 9]
     light = [(9, 10), (19, 0), (18, 0)]
-    data = Comparisons.from_pairs([*heavy, *light], actions=range(20), weights=[1e12] * 18 + [3, 1, 2])
+    data = Comparisons.from_pairs(
+        [*heavy, *light], actions=range(20), weights=[1e12] * 18 + [3, 1, 2]
+    )
     assert_is_the_minimiser(data, loss, minimise(data, loss, 1.0).log_ratio)
 
 
@@ -72,7 +86,9 @@ def test_robust_dpo_near_the_end_of_what_has_a_minimum_is_exact() -> None:
     """Round a ring nine times against once is too much for a tenth of flipped labels."""
     for short_by in (1e-1, 1e-3, 1e-4):
         loss = robust_dpo(0.1)
-        data = Comparisons.from_pairs([(0, 1), (1, 2), (2, 3), (3, 0)], weights=[1, 1.5, 2, 9 - short_by])
+        data = Comparisons.from_pairs(
+            [(0, 1), (1, 2), (2, 3), (3, 0)], weights=[1, 1.5, 2, 9 - short_by]
+        )
         assert_is_the_minimiser(data, loss, minimise(data, loss, 1.0).log_ratio)
 
 
@@ -86,7 +102,9 @@ def test_a_last_step_of_a_millionth_of_a_long_margin_is_not_yet_rest() -> None:
 @pytest.mark.parametrize("decades", [1, 6, 12])
 @given(data=st.data())
 @settings(max_examples=6)
-def test_it_agrees_with_250_digits_however_unlike_the_weights(loss: MarginLoss, decades: float, data: st.DataObject) -> None:
+def test_it_agrees_with_250_digits_however_unlike_the_weights(
+    loss: MarginLoss, decades: float, data: st.DataObject
+) -> None:
     comparisons = data.draw(strongly_connected(decades))
     assert_is_the_minimiser(comparisons, loss, minimise(comparisons, loss, 1.0).log_ratio)
 
@@ -109,7 +127,9 @@ def test_large_digraphs_are_balanced_in_every_action(seed: int, decades: float) 
 def test_margins_far_in_the_tail_are_exact(loss: MarginLoss, gain: float, exponent: int) -> None:
     """A gradient of 1e-12 is no sign of rest where the whole pull is smaller still."""
     rare = 10.0**-exponent
-    one_in_many = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("b", "c"), ("c", "b")], weights=[1, rare, 1, 1])
+    one_in_many = Comparisons.from_pairs(
+        [("a", "b"), ("b", "a"), ("b", "c"), ("c", "b")], weights=[1, rare, 1, 1]
+    )
     u = minimise(one_in_many, loss, 1.0).log_ratio
     assert_allclose([u[0] - u[1], u[1] - u[2]], [-gain * np.log(rare), 0], rtol=1e-9, atol=1e-9)
     bridge = [("a", "b"), ("b", "a"), ("c", "d"), ("d", "c"), ("b", "c"), ("c", "b")]
@@ -146,7 +166,9 @@ def test_a_tree_of_thousands_leaks_no_warning() -> None:
     margins = rng.normal(size=child.size)
     won = 10.0 ** rng.uniform(-15, 15, child.size)
     pairs = np.append(child, parent), np.append(parent, child)
-    data = Comparisons(*pairs, range(2500), np.append(won, won * np.exp(-10 * margins)), np.zeros(2500, dtype=int))  # type: ignore[arg-type]
+    data = Comparisons(
+        *pairs, range(2500), np.append(won, won * np.exp(-10 * margins)), np.zeros(2500, dtype=int)
+    )  # type: ignore[arg-type]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         u = minimise(data, DPO, 1.0).log_ratio
@@ -169,9 +191,17 @@ def test_a_ridge_far_from_the_weights_is_exact(ridge: float) -> None:
 def test_weights_that_float64_does_not_hold_together_are_refused() -> None:
     pairs = [("a", "b"), ("b", "a"), ("c", "d"), ("d", "c")]
     apart = Comparisons.from_pairs(pairs, weights=[3e300, 1e300, 3e-300, 1e-300])
-    assert_allclose(minimise(apart, DPO, 1.0).loss, minimise(Comparisons.from_pairs(pairs[:2], weights=[3, 1]), DPO, 1.0).loss)
-    tied = Comparisons.from_pairs([*pairs, ("b", "c"), ("c", "b")], weights=[3e300, 1e300, 3e-300, 1e-300, 1, 1])
-    message = r"^data has weights of 1e-300 and 3e\+300 tied together, must not differ by more than a factor of 1e\+300$"
+    assert_allclose(
+        minimise(apart, DPO, 1.0).loss,
+        minimise(Comparisons.from_pairs(pairs[:2], weights=[3, 1]), DPO, 1.0).loss,
+    )
+    tied = Comparisons.from_pairs(
+        [*pairs, ("b", "c"), ("c", "b")], weights=[3e300, 1e300, 3e-300, 1e-300, 1, 1]
+    )
+    message = (
+        r"^data has weights of 1e-300 and 3e\+300 tied together, must not differ by more "
+        r"than a factor of 1e\+300$"
+    )
     with pytest.raises(ValueError, match=message):
         minimise(tied, DPO, 1.0)
 
@@ -187,7 +217,9 @@ def test_a_well_knit_graph_is_never_factorised(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("loss", [IPO, DPO], ids=lambda loss: loss.name)
-def test_thousands_of_actions_whose_paths_are_too_long_are_balanced(loss: MarginLoss, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_thousands_of_actions_whose_paths_are_too_long_are_balanced(
+    loss: MarginLoss, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_laplacians, "_MOST_STEPS_OF_PATHS", 1000)
     even = connected(2100, 6000, 0)
     weights = even.weights * 10.0 ** np.random.default_rng(0).uniform(-2, 2, even.weights.size)
@@ -196,13 +228,18 @@ def test_thousands_of_actions_whose_paths_are_too_long_are_balanced(loss: Margin
     assert imbalance(data, loss, u) < 1e-9
     if loss is IPO:
         springs = Springs(data.winners, data.losers, np.zeros(2100, dtype=np.intp), np.zeros(2100))
-        least = np.linalg.solve(springs.laplacian(weights).toarray() + 1, springs.sum_at_actions(weights / 2))
+        least = np.linalg.solve(
+            springs.laplacian(weights).toarray() + 1, springs.sum_at_actions(weights / 2)
+        )
         assert_allclose(u - u.mean(), least - least.mean(), atol=1e-11)
 
 
 def test_a_solver_that_stops_short_says_how_far_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_potentials, "_STEPS", 2)
-    with pytest.raises(RuntimeError, match=r"^DPO was not minimised: a gradient is still \d.* of the pulls that meet in its"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"^DPO was not minimised: a gradient is still \d.* of the pulls that meet in its",
+    ):
         minimise(connected(5, 5, 0), DPO, 1.0)
     with pytest.raises(RuntimeError, match=r"^the reward was not fitted: a gradient is still"):
         psipo.fit_reward(psipo.D1, ridge=1e-6)
@@ -224,11 +261,19 @@ def test_a_singular_matrix_is_no_minimum(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_tree_whose_curvature_has_lost_its_digits_is_none() -> None:
     springs = Springs(np.array([0, 1]), np.array([1, 2]), np.zeros(3, dtype=np.intp), np.zeros(3))
     nothing = np.zeros(2)
-    assert springs.tree(np.zeros(3), _laplacians.Pulls(*[nothing] * 4, np.array([1.0, 1e-310]))) is None
-    assert springs.tree(np.zeros(3), _laplacians.Pulls(*[nothing] * 4, np.array([1.0, 1e-300]))) is not None
+    assert (
+        springs.tree(np.zeros(3), _laplacians.Pulls(*[nothing] * 4, np.array([1.0, 1e-310])))
+        is None
+    )
+    assert (
+        springs.tree(np.zeros(3), _laplacians.Pulls(*[nothing] * 4, np.array([1.0, 1e-300])))
+        is not None
+    )
 
 
-def test_the_iterate_that_is_returned_is_the_one_that_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_iterate_that_is_returned_is_the_one_that_is_judged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     judged = []
     settled = _potentials._Iterate.settled
 
@@ -258,8 +303,11 @@ def test_each_step_lowers_the_sum_and_the_longest_are_shortened() -> None:
     assert objective.damping(at, np.zeros(data.n_actions)) == 1
 
 
-@pytest.mark.parametrize("most", [10, 3000])  # entries that the paths alone have, and what crosses the cuts
-def test_where_paths_are_too_long_to_write_down_a_thread_is_refused(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+# entries that the paths alone have, and what crosses the cuts
+@pytest.mark.parametrize("most", [10, 3000])
+def test_where_paths_are_too_long_to_write_down_a_thread_is_refused(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_laplacians, "_MOST_STEPS_OF_PATHS", most)
     data = clumps_on_a_thread(60, 1e-11)
     with pytest.raises(RuntimeError, match="its rounding alone would move a margin"):
@@ -267,7 +315,9 @@ def test_where_paths_are_too_long_to_write_down_a_thread_is_refused(most: int, m
 
 
 def test_a_pull_that_float64_does_not_hold_is_refused() -> None:
-    """Between a and c lies a margin of 100; m's pulls, of 1e-290 at first, are e^-50 of that in the end."""
+    """Between a and c lies a margin of 100; m's pulls, of 1e-290 at first, are e^-50 of that in the
+    end.
+    """
     pairs = [("a", "c"), ("c", "a"), ("a", "m"), ("m", "c")]
     data = Comparisons.from_pairs(pairs, weights=[1, np.exp(-100), 1e-290, 1e-290])
     with pytest.raises(RuntimeError, match=r"^DPO was not minimised: "):

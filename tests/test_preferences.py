@@ -9,13 +9,17 @@ from psipo_explore import bradley_terry, tournament
 
 
 @given(st.data())
-def test_bradley_terry_is_a_table_whose_log_odds_are_reward_differences(data: st.DataObject) -> None:
+def test_bradley_terry_is_a_table_whose_log_odds_are_reward_differences(
+    data: st.DataObject,
+) -> None:
     r = data.draw(rewards(data.draw(n_actions()), largest=300.0))
     p = bradley_terry(r)
     assert_allclose(p + p.T, 1, rtol=1e-15)
     assert_array_equal(np.diag(p), 0.5)
     smaller = np.minimum(p, p.T)
-    assert_allclose(np.log(smaller / (1 - smaller)), -np.abs(r[:, None] - r), rtol=1e-12, atol=1e-13)
+    assert_allclose(
+        np.log(smaller / (1 - smaller)), -np.abs(r[:, None] - r), rtol=1e-12, atol=1e-13
+    )
 
 
 @given(st.data(), st.floats(-1e3, 1e3))

@@ -21,7 +21,9 @@ every_psi = pytest.mark.parametrize("psi", ANY_PSI, ids=lambda psi: psi.name)
 @every_psi
 def test_derivative_is_the_slope(psi: Psi) -> None:
     step = 1e-6
-    assert_allclose(psi.derivative(INSIDE), (psi(INSIDE + step) - psi(INSIDE - step)) / (2 * step), rtol=1e-6)
+    assert_allclose(
+        psi.derivative(INSIDE), (psi(INSIDE + step) - psi(INSIDE - step)) / (2 * step), rtol=1e-6
+    )
 
 
 @every_psi
@@ -36,7 +38,9 @@ def test_derivatives_in_50_digits(q: float) -> None:
     low, high = mpf(q), 1 - mpf(q)
     assert_allclose(LOGIT.derivative(q), float(1 / (low * high)), rtol=1e-14)
     for lam in (0.01, 0.5, 2.0, 7.0):
-        assert_allclose(folded_power(lam).derivative(q), float(low ** (lam - 1) + high ** (lam - 1)), rtol=1e-13)
+        assert_allclose(
+            folded_power(lam).derivative(q), float(low ** (lam - 1) + high ** (lam - 1)), rtol=1e-13
+        )
     assert_allclose(PROBIT.derivative(q), float(1 / npdf(psi_of("probit")(low, high))), rtol=1e-12)
 
 
@@ -52,11 +56,28 @@ def test_slopes_too_steep_for_float64_are_infinite_without_a_warning() -> None:
 
 def test_a_slope_that_is_given_is_used_and_its_holes_are_filled() -> None:
     assert_array_equal(
-        Psi("q", np.positive, latex="q", at_zero=0, at_one=1, derivative=lambda q: 7 + 0 * q).derivative([0.2, 1]), 7
+        Psi(
+            "q", np.positive, latex="q", at_zero=0, at_one=1, derivative=lambda q: 7 + 0 * q
+        ).derivative([0.2, 1]),
+        7,
     )
-    whole = Psi("q", np.positive, latex="q", at_zero=0, at_one=1, derivative=lambda q: np.ones(np.shape(q), dtype=int))
+    whole = Psi(
+        "q",
+        np.positive,
+        latex="q",
+        at_zero=0,
+        at_one=1,
+        derivative=lambda q: np.ones(np.shape(q), dtype=int),
+    )
     assert whole.derivative(0.2).dtype == np.float64
-    holes = Psi("q²", np.square, latex="q^2", at_zero=0, at_one=1, derivative=lambda q: np.where(q == 0.25, np.nan, 9 * q))
+    holes = Psi(
+        "q²",
+        np.square,
+        latex="q^2",
+        at_zero=0,
+        at_one=1,
+        derivative=lambda q: np.where(q == 0.25, np.nan, 9 * q),
+    )
     assert_allclose(holes.derivative([0.25, 0.5]), [0.5, 4.5], rtol=1e-9)
 
 
@@ -97,17 +118,39 @@ def test_of_log_odds_beyond_what_a_probability_can_hold() -> None:
     assert_allclose(log_ndtr(PROBIT.of_log_odds(-800.0)), -800)
     assert PROBIT.of_log_odds(800.0) == -PROBIT.of_log_odds(-800.0)
     assert_allclose(folded_power(0.01).of_log_odds([-1e4, 1e4]), [-100, 100], rtol=1e-12)
-    assert_allclose(Psi.from_callable(IDENTITY, name="q").of_log_odds([-1e4, 0.0, 1e4]), [0, 0.5, 1])
-    assert_allclose(folded_power(0.001).of_log_odds([-800.0, 800.0]), 1e3 * np.expm1(-0.8) * np.array([1, -1]), rtol=1e-14)
+    assert_allclose(
+        Psi.from_callable(IDENTITY, name="q").of_log_odds([-1e4, 0.0, 1e4]), [0, 0.5, 1]
+    )
+    assert_allclose(
+        folded_power(0.001).of_log_odds([-800.0, 800.0]),
+        1e3 * np.expm1(-0.8) * np.array([1, -1]),
+        rtol=1e-14,
+    )
     odd = Psi.from_callable(IDENTITY, name="q")
-    assert_allclose(odd.of_log_odds([-2.0, -0.5, 0.0, 0.5, 2.0]), expit([-2.0, -0.5, 0, 0.5, 2]), rtol=1e-15)
-    assert_allclose(Psi.from_callable(np.sqrt, name="root").of_log_odds([-2.0, 3.0]), np.sqrt(expit([-2.0, 3.0])), rtol=1e-15)
-    whole = Psi("q", np.positive, latex="q", at_zero=0, at_one=1, of_log_odds=lambda x: np.where(x > 0, 1, 0))
+    assert_allclose(
+        odd.of_log_odds([-2.0, -0.5, 0.0, 0.5, 2.0]), expit([-2.0, -0.5, 0, 0.5, 2]), rtol=1e-15
+    )
+    assert_allclose(
+        Psi.from_callable(np.sqrt, name="root").of_log_odds([-2.0, 3.0]),
+        np.sqrt(expit([-2.0, 3.0])),
+        rtol=1e-15,
+    )
+    whole = Psi(
+        "q",
+        np.positive,
+        latex="q",
+        at_zero=0,
+        at_one=1,
+        of_log_odds=lambda x: np.where(x > 0, 1, 0),
+    )
     assert_array_equal(whole.of_log_odds([-1.0, 1.0]), [0.0, 1.0])
     assert whole.of_log_odds(1.0).dtype == np.float64
     bare = Psi.from_callable(lambda q: np.log(q / (1 - q)), name="bare")
     assert_allclose(bare.of_log_odds([-700.0, 700.0]), [-700, 700])
-    with pytest.raises(ValueError, match=r"^log_odds = 800, is too far out to tell from certainty under psi 'bare'$"):
+    with pytest.raises(
+        ValueError,
+        match=r"^log_odds = 800, is too far out to tell from certainty under psi 'bare'$",
+    ):
         bare.of_log_odds(800.0)
     with pytest.raises(ValueError, match=r"^log_odds\[1\] = inf, must be finite"):
         LOGIT.of_log_odds([0.0, np.inf])
@@ -171,7 +214,9 @@ def test_folded_powers_that_are_refused_by_name(lam: float) -> None:
         (lambda q: np.where(q < 0.5, 0.0, 1.0), 0, 1, False),
     ],
 )
-def test_from_callable_finds_limits_and_oddness(f: object, at_zero: float, at_one: float, odd: bool) -> None:
+def test_from_callable_finds_limits_and_oddness(
+    f: object, at_zero: float, at_one: float, odd: bool
+) -> None:
     psi = Psi.from_callable(f, name="f")  # type: ignore[arg-type]
     assert_allclose([psi.at_zero, psi.at_one], [at_zero, at_one], atol=0.02)
     assert psi.odd == odd
@@ -189,7 +234,10 @@ def test_functions_that_are_no_psi_are_refused_with_the_place() -> None:
     refused(r"^f decreases .* to 0 at q = 1, ", lambda q: np.where(q < 1, q, 0.0))
     refused(r"^f gives nan at q = 0.6", lambda q: np.where(q < 0.6, q, np.nan))
     refused(r"^f gives inf at q = 0.75", lambda q: np.where(q < 0.75, q, np.inf))
-    refused(r"^f's limit as q nears 0 cannot be told", lambda q: -1 / math.log(q / 2) if q > 0 else math.nan)
+    refused(
+        r"^f's limit as q nears 0 cannot be told",
+        lambda q: -1 / math.log(q / 2) if q > 0 else math.nan,
+    )
     refused(r"^f's limit as q nears 0 cannot be told", lambda q: np.tan(np.pi * (q - 0.5)))
     refused(r"^f's limit as q nears 0 cannot be told", lambda q: math.exp(0.005 * math.log(q)))
 
@@ -206,15 +254,21 @@ def test_what_is_no_text_no_truth_value_and_no_table_is_refused() -> None:
 
 
 def test_false_claims_about_a_psi_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"^odd = True, but square\(q\) \+ square\(1 - q\) is not constant$"):
+    with pytest.raises(
+        ValueError, match=r"^odd = True, but square\(q\) \+ square\(1 - q\) is not constant$"
+    ):
         Psi("square", np.square, latex="q^2", at_zero=0, at_one=1, odd=True)
     with pytest.raises(ValueError, match=r"^odd = True"):
         Psi("log", np.log, latex="", at_zero=-np.inf, at_one=0, odd=True)
     with pytest.raises(ValueError, match=r"^function decreases from 0.5 at q = 0"):
         Psi("q", np.positive, latex="q", at_zero=0.5, at_one=1)
-    with pytest.raises(ValueError, match=r"^at_zero = -inf, but the function settles at .* as q nears 0"):
+    with pytest.raises(
+        ValueError, match=r"^at_zero = -inf, but the function settles at .* as q nears 0"
+    ):
         Psi("q", np.positive, latex="q", at_zero=-np.inf, at_one=np.inf, odd=True)
-    with pytest.raises(ValueError, match=r"^at_one = 1e\+18, but the function runs off as q nears 1"):
+    with pytest.raises(
+        ValueError, match=r"^at_one = 1e\+18, but the function runs off as q nears 1"
+    ):
         Psi("odds", lambda q: q / (1 - q), latex="", at_zero=0, at_one=1e18)
     with pytest.raises(ValueError, match=r"at_one = nan"):
         Psi("q", np.positive, latex="q", at_zero=0, at_one=np.nan)
@@ -247,7 +301,9 @@ def test_shown_in_words_and_in_latex() -> None:
         ("}", r"\mathrm{\}}(q)"),
     ],
 )
-def test_a_name_is_shown_as_it_is_whatever_latex_makes_of_its_characters(name: str, latex: str) -> None:
+def test_a_name_is_shown_as_it_is_whatever_latex_makes_of_its_characters(
+    name: str, latex: str
+) -> None:
     psi = Psi.from_callable(np.square, name=name)
     assert (psi.name, psi.latex) == (name, latex)
     MathTextParser("path").parse(psi._repr_latex_())
@@ -255,12 +311,16 @@ def test_a_name_is_shown_as_it_is_whatever_latex_makes_of_its_characters(name: s
 
 def test_a_table_keeps_odd_psi_exact_on_both_sides() -> None:
     p: Table = np.array([[0.5, 1.0], [1e-30, 0.5]])
-    assert_allclose(LOGIT.of_table(p), [[0, 69.07755278982137], [-69.07755278982137, 0]], rtol=1e-15)
+    assert_allclose(
+        LOGIT.of_table(p), [[0, 69.07755278982137], [-69.07755278982137, 0]], rtol=1e-15
+    )
     assert_array_equal(LOG.of_table(p), LOG(p))
 
 
 def test_functions_of_every_kind_are_taken_or_refused_by_name() -> None:
-    by_comprehension = Psi.from_callable(lambda q: np.array([x**2 for x in q]) if np.ndim(q) else q**2, name="comprehension")
+    by_comprehension = Psi.from_callable(
+        lambda q: np.array([x**2 for x in q]) if np.ndim(q) else q**2, name="comprehension"
+    )
     assert_allclose(by_comprehension([0.5, 0.25]), [0.25, 0.0625])
     assert Psi.from_callable(np.frompyfunc(lambda q: q**2, 1, 1), name="objects")(0.5) == 0.25
     with pytest.raises(TypeError, match=r"^f = 3, must be a function"):
@@ -274,7 +334,10 @@ def test_functions_of_every_kind_are_taken_or_refused_by_name() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"function": lambda q: 1 / 0}, r"^function does not take arrays \(division by zero\), must be elementwise"),
+        (
+            {"function": lambda q: 1 / 0},
+            r"^function does not take arrays \(division by zero\), must be elementwise",
+        ),
         ({"function": lambda q: q[:3]}, r"^function does not take arrays"),
         ({"at_zero": "a"}, r"^at_zero holds <U1 values, must be real numbers"),
         ({"at_one": "a"}, r"^at_one holds <U1 values, must be real numbers"),

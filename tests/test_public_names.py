@@ -1,4 +1,6 @@
-"""What holds of every public name: it says what it takes and gives, in which shapes, where it comes from, and shows it."""
+"""What holds of every public name: it says what it takes and gives, in which shapes, where it comes
+from, and shows it.
+"""
 
 import inspect
 import re
@@ -13,16 +15,25 @@ import psipo_explore
 PACKAGE = Path(psipo_explore.__file__).parent
 NOT_THEORY = {"cli", "course"}
 MODULES: list[ModuleType] = [
-    import_module(f"psipo_explore.{path.stem}") for path in sorted(PACKAGE.glob("[a-z]*.py")) if path.stem not in NOT_THEORY
+    import_module(f"psipo_explore.{path.stem}")
+    for path in sorted(PACKAGE.glob("[a-z]*.py"))
+    if path.stem not in NOT_THEORY
 ]
-PUBLIC = {f"{module.__name__.partition('.')[2]}.{name}": getattr(module, name) for module in MODULES for name in module.__all__}
-DESCRIBED = {name: thing for name, thing in PUBLIC.items() if isinstance(thing, type | FunctionType)}
+PUBLIC = {
+    f"{module.__name__.partition('.')[2]}.{name}": getattr(module, name)
+    for module in MODULES
+    for name in module.__all__
+}
+DESCRIBED = {
+    name: thing for name, thing in PUBLIC.items() if isinstance(thing, type | FunctionType)
+}
 METHODS: dict[str, FunctionType] = {
     f"{name}.{attribute}": function
     for name, thing in DESCRIBED.items()
     if isinstance(thing, type)
     for attribute, value in vars(thing).items()
-    if not attribute.startswith("_") and isinstance(function := getattr(value, "__func__", value), FunctionType)
+    if not attribute.startswith("_")
+    and isinstance(function := getattr(value, "__func__", value), FunctionType)
 }
 CALLED = {**DESCRIBED, **METHODS}
 PROPERTIES = {
@@ -42,12 +53,18 @@ called = pytest.mark.parametrize("name", CALLED)
 def section(name: str, title: str) -> str:
     """A section of a numpydoc docstring, without its title."""
     document = inspect.getdoc(CALLED[name]) or ""
-    found = re.search(rf"^{title}\n-+\n(.*?)(?=^\w[^\n]*\n-+\n|\Z)", document, re.DOTALL | re.MULTILINE)
+    found = re.search(
+        rf"^{title}\n-+\n(.*?)(?=^\w[^\n]*\n-+\n|\Z)", document, re.DOTALL | re.MULTILINE
+    )
     return found[1] if found else ""
 
 
 def parameters(name: str) -> list[str]:
-    return [parameter for parameter in inspect.signature(CALLED[name]).parameters if parameter not in ("self", "cls")]
+    return [
+        parameter
+        for parameter in inspect.signature(CALLED[name]).parameters
+        if parameter not in ("self", "cls")
+    ]
 
 
 def test_the_package_s_names_are_those_of_its_modules() -> None:
@@ -55,18 +72,26 @@ def test_the_package_s_names_are_those_of_its_modules() -> None:
     assert set(psipo_explore.__all__) <= there
     assert len(there) == len(PUBLIC), "one name, one thing"
     for name in psipo_explore.__all__:
-        assert any(getattr(module, name, None) is getattr(psipo_explore, name) for module in MODULES if name in module.__all__)
+        assert any(
+            getattr(module, name, None) is getattr(psipo_explore, name)
+            for module in MODULES
+            if name in module.__all__
+        )
 
 
 @called
 def test_its_parameters_are_documented_in_the_order_of_the_signature(name: str) -> None:
     heads = re.findall(r"^(\S.*?)(?: : .*)?$", section(name, "Parameters"), re.MULTILINE)
-    assert [documented.lstrip("*") for head in heads for documented in head.split(", ")] == parameters(name)
+    assert [
+        documented.lstrip("*") for head in heads for documented in head.split(", ")
+    ] == parameters(name)
 
 
 @called
 def test_every_array_has_a_shape(name: str) -> None:
-    for line in re.findall(r"^\S.*\barray.*$", section(name, "Parameters") + section(name, "Returns"), re.MULTILINE):
+    for line in re.findall(
+        r"^\S.*\barray.*$", section(name, "Parameters") + section(name, "Returns"), re.MULTILINE
+    ):
         assert "shape (" in line or "shape p.shape" in line, line
 
 
@@ -103,7 +128,9 @@ def test_arguments_come_in_the_one_order(name: str) -> None:
             assert kinds[parameter].kind is inspect.Parameter.KEYWORD_ONLY
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
+)
 def test_a_module_opens_with_what_it_is_in_at_most_three_sentences(path: Path) -> None:
     first = re.match(r'r?"""(.*?)"""', path.read_text(encoding="utf-8"), re.DOTALL)
     assert first, "no docstring"
@@ -116,6 +143,7 @@ def test_theory_draws_nothing() -> None:
     for path in PACKAGE.glob("*.py"):
         if path.stem not in NOT_THEORY:
             lines = path.read_text(encoding="utf-8").splitlines()
-            assert not any(re.match(r"\s*(from|import) (matplotlib|ipywidgets|psipo_explore\.views)", line) for line in lines), (
-                path.name
-            )
+            assert not any(
+                re.match(r"\s*(from|import) (matplotlib|ipywidgets|psipo_explore\.views)", line)
+                for line in lines
+            ), path.name

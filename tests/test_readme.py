@@ -11,8 +11,14 @@ import psipo_explore
 from psipo_explore.views import VIEWS
 
 ROOT = Path(__file__).parents[1]
-README, CONTRIBUTING = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md"))
-NOTATION = [row.split(" | ") for row in README.partition("## Notation")[2].partition("\n## ")[0].splitlines() if " | " in row][1:]
+README, CONTRIBUTING = (
+    (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md")
+)
+NOTATION = [
+    row.split(" | ")
+    for row in README.partition("## Notation")[2].partition("\n## ")[0].splitlines()
+    if " | " in row
+][1:]
 
 
 @pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
@@ -25,7 +31,10 @@ def test_links_and_pictures_lead_somewhere(text: str) -> None:
 
 def test_every_lesson_has_a_picture_that_says_what_is_seen() -> None:
     lessons = {f"notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")}
-    pictured = re.findall(r'<a href="([^"]+)"><img src="figures/(\w+)\.svg" width="\d+" alt="([^"]{40,})"></a>', README)
+    pictured = re.findall(
+        r'<a href="([^"]+)"><img src="figures/(\w+)\.svg" width="\d+" alt="([^"]{40,})"></a>',
+        README,
+    )
     assert {lesson for lesson, _, _ in pictured} == lessons
     assert {view for _, view, _ in pictured} <= set(VIEWS)
 

@@ -58,7 +58,9 @@ WITH_LONG_VALUES: list[tuple[str, Callable[[], object]]] = [
 
 
 @pytest.mark.parametrize(("name", "call"), WITH_LONG_VALUES)
-def test_a_message_is_short_however_long_the_values_are(name: str, call: Callable[[], object]) -> None:
+def test_a_message_is_short_however_long_the_values_are(
+    name: str, call: Callable[[], object]
+) -> None:
     with pytest.raises((ValueError, TypeError), match=rf"^{name}\b") as refused:
         call()
     assert len(str(refused.value)) < 400
@@ -77,7 +79,9 @@ BARE: list[tuple[str, Callable[[], object]]] = [
 
 
 @pytest.mark.parametrize(("words", "call"), BARE)
-def test_what_numpy_cannot_read_is_refused_in_our_words(words: str, call: Callable[[], object]) -> None:
+def test_what_numpy_cannot_read_is_refused_in_our_words(
+    words: str, call: Callable[[], object]
+) -> None:
     with pytest.raises((ValueError, TypeError), match=rf"^{words}, must be"):
         call()
 
@@ -118,12 +122,19 @@ TOO_LARGE: list[tuple[str, Callable[[], object]]] = [
 
 
 @pytest.mark.parametrize(("name", "call"), TOO_LARGE)
-def test_what_does_not_fit_into_memory_is_refused_before_it_is_made(name: str, call: Callable[[], object]) -> None:
-    with pytest.raises(ValueError, match=rf"^{name} would make an array of shape \(.*, \S+ [TPE]B, must fit into half"):
+def test_what_does_not_fit_into_memory_is_refused_before_it_is_made(
+    name: str, call: Callable[[], object]
+) -> None:
+    with pytest.raises(
+        ValueError,
+        match=rf"^{name} would make an array of shape \(.*, \S+ [TPE]B, must fit into half",
+    ):
         call()
 
 
-def test_memory_is_taken_to_be_16_gb_where_the_system_does_not_say(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_taken_to_be_16_gb_where_the_system_does_not_say(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delattr(checks.os, "sysconf")
     assert checks.in_bytes(checks.most_numbers()) == "8 GB"
 

@@ -9,13 +9,19 @@ from scipy.special import expit
 
 from psipo_explore import D1, D3, DPO, Comparisons, citations, fit_reward, gibbs_policy, minimise
 
-ONE_SOURCE = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("b", "a"), ("b", "c"), ("c", "d"), ("d", "c")])
+ONE_SOURCE = Comparisons.from_pairs(
+    [("a", "b"), ("b", "a"), ("b", "a"), ("b", "c"), ("c", "d"), ("d", "c")]
+)
 
 
-@pytest.mark.parametrize("data", [citations(), D1, ONE_SOURCE], ids=["citations", "D1", "one source"])
+@pytest.mark.parametrize(
+    "data", [citations(), D1, ONE_SOURCE], ids=["citations", "D1", "one source"]
+)
 @pytest.mark.parametrize("beta", [0.2, 5.0])
 def test_rlhf_with_the_fitted_reward_is_dpo(data: Comparisons, beta: float) -> None:
-    assert_allclose(gibbs_policy(fit_reward(data), beta), minimise(data, DPO, beta).policy, rtol=1e-9)
+    assert_allclose(
+        gibbs_policy(fit_reward(data), beta), minimise(data, DPO, beta).policy, rtol=1e-9
+    )
 
 
 @pytest.mark.parametrize("ridge", [1e-3, 1.0, 100.0])
@@ -23,7 +29,10 @@ def test_a_ridge_is_a_gaussian_prior_beside_the_summed_loss(ridge: float) -> Non
     data = citations() if ridge > 1 else D1
 
     def posterior(r: np.ndarray) -> float:
-        return float(data.weights @ np.logaddexp(0, -(r[data.winners] - r[data.losers])) + ridge * (r @ r) / 2)
+        return float(
+            data.weights @ np.logaddexp(0, -(r[data.winners] - r[data.losers]))
+            + ridge * (r @ r) / 2
+        )
 
     found = minimize(posterior, np.zeros(data.n_actions), options={"gtol": 1e-8})
     assert_allclose(fit_reward(data, ridge=ridge), found.x - found.x.mean(), atol=2e-4)
@@ -32,7 +41,8 @@ def test_a_ridge_is_a_gaussian_prior_beside_the_summed_loss(ridge: float) -> Non
 def test_early_stopping_grows_slowly_towards_the_collapse() -> None:
     spreads = [float(np.ptp(fit_reward(D1, steps=steps))) for steps in (1, 10, 100, 1000, 10_000)]
     assert (np.diff(spreads) > 0).all()
-    assert_allclose(np.diff(spreads)[1:], np.diff(spreads)[-1], rtol=0.5)  # like the logarithm of the steps
+    # like the logarithm of the steps
+    assert_allclose(np.diff(spreads)[1:], np.diff(spreads)[-1], rtol=0.5)
 
 
 def test_one_step_of_descent_by_hand() -> None:
@@ -56,11 +66,16 @@ def test_what_loses_to_an_unbeaten_group_has_no_finite_reward() -> None:
     assert np.isfinite(fit_reward(ONE_SOURCE, ridge=1e-6)).all()
 
 
-TWO_SOURCES = Comparisons.from_pairs([("a", "c"), ("b", "d"), ("d", "c")], actions=["a", "b", "c", "d"])
-LARGEST_MARGIN = np.array([0.0, 1.0, -1.0, 0.0])  # the smallest r whose winners are all 1 above their losers
+TWO_SOURCES = Comparisons.from_pairs(
+    [("a", "c"), ("b", "d"), ("d", "c")], actions=["a", "b", "c", "d"]
+)
+# the smallest r whose winners are all 1 above their losers
+LARGEST_MARGIN = np.array([0.0, 1.0, -1.0, 0.0])
 
 
-@pytest.mark.parametrize(("weak", "weaker"), [({"ridge": 1e-6}, {"ridge": 1e-12}), ({"steps": 2000}, {"steps": 200_000})])
+@pytest.mark.parametrize(
+    ("weak", "weaker"), [({"ridge": 1e-6}, {"ridge": 1e-12}), ({"steps": 2000}, {"steps": 200_000})]
+)
 def test_with_several_sources_the_reward_runs_off_along_the_largest_margin(
     weak: dict[str, float], weaker: dict[str, float]
 ) -> None:
@@ -78,10 +93,18 @@ TWO_CONTEXTS = Comparisons([0, 2, 3], [1, 3, 2], tuple("abcde"), np.ones(3), [0,
 
 @pytest.mark.parametrize(
     ("data", "pair"),
-    [(NEVER_MET, "a and c"), (UNSEEN, "a and c"), (D3, "a and c"), (TWO_SOURCES, "a and b"), (TWO_CONTEXTS, "c and e")],
+    [
+        (NEVER_MET, "a and c"),
+        (UNSEEN, "a and c"),
+        (D3, "a and c"),
+        (TWO_SOURCES, "a and b"),
+        (TWO_CONTEXTS, "c and e"),
+    ],
 )
 def test_groups_whose_scales_nothing_ties_are_refused(data: Comparisons, pair: str) -> None:
-    with pytest.raises(ValueError, match=rf"^data does not say how the rewards of {pair} compare: .* give a ridge"):
+    with pytest.raises(
+        ValueError, match=rf"^data does not say how the rewards of {pair} compare: .* give a ridge"
+    ):
         fit_reward(data)
 
 
@@ -113,7 +136,9 @@ def test_what_is_refused(options: dict[str, float], message: str) -> None:
 
 @pytest.mark.parametrize("ridge", [1e-15, 1e-100, 1e-300])
 def test_however_weak_a_ridge_it_holds_the_reward(ridge: float) -> None:
-    """On D1 the reward is (t, 0, −t), where the ridge pulls a as hard as its two wins: σ(−t) + σ(−2t) = ridge · t."""
+    """On D1 the reward is (t, 0, −t), where the ridge pulls a as hard as its two wins: σ(−t) +
+    σ(−2t) = ridge · t.
+    """
     r = fit_reward(D1, ridge=ridge)
     t = float(r[0])
     assert_allclose(r, [t, 0, -t], atol=1e-9)
@@ -122,7 +147,9 @@ def test_however_weak_a_ridge_it_holds_the_reward(ridge: float) -> None:
 
 
 def test_a_ridge_ties_no_contexts_and_none_is_lost_without_a_word() -> None:
-    far_apart = Comparisons([0, 1, 2, 3], [1, 0, 3, 2], tuple("abab"), [2e-200, 1e-200, 2e200, 1e200], [0, 0, 1, 1])
+    far_apart = Comparisons(
+        [0, 1, 2, 3], [1, 0, 3, 2], tuple("abab"), [2e-200, 1e-200, 2e200, 1e200], [0, 0, 1, 1]
+    )
     half = np.log(2) / 2
     assert_allclose(fit_reward(far_apart, ridge=1.0), [5e-201, -5e-201, half, -half], rtol=1e-12)
     for ridge, weight in ((1e10, 1e-300), (5e-324, 1.0), (1e-16, 1e300)):
@@ -133,7 +160,11 @@ def test_a_ridge_ties_no_contexts_and_none_is_lost_without_a_word() -> None:
 
 @pytest.mark.parametrize("weight", [1e-310, 1e-300, 1.0, 1e300])
 def test_a_step_does_not_depend_on_the_unit_of_weights(weight: float) -> None:
-    assert_allclose(fit_reward(Comparisons.from_pairs([("a", "b")], weights=[weight]), steps=1), [1, -1], rtol=1e-12)
+    assert_allclose(
+        fit_reward(Comparisons.from_pairs([("a", "b")], weights=[weight]), steps=1),
+        [1, -1],
+        rtol=1e-12,
+    )
 
 
 def test_the_largest_weights_have_a_reward_too() -> None:

@@ -1,4 +1,6 @@
-"""Robust DPO is DPO on corrected counts: where it has a minimum, which one, and where it falls for ever."""
+"""Robust DPO is DPO on corrected counts: where it has a minimum, which one, and where it falls for
+ever.
+"""
 
 from itertools import product
 
@@ -29,7 +31,9 @@ def slope_at_infinity(counts: Table, v: Table) -> float:
 @given(strongly_connected(decades=1.0), st.floats(0.2, 3.0))
 @settings(max_examples=20)
 def test_without_flipped_labels_it_is_dpo(data: Comparisons, beta: float) -> None:
-    assert_allclose(minimise(data, robust_dpo(0.0), beta).policy, minimise(data, DPO, beta).policy, rtol=1e-12)
+    assert_allclose(
+        minimise(data, robust_dpo(0.0), beta).policy, minimise(data, DPO, beta).policy, rtol=1e-12
+    )
 
 
 def test_a_cycle_is_attained_though_every_count_backwards_turns_negative() -> None:
@@ -48,15 +52,20 @@ def test_it_is_attained_or_refused_as_its_slopes_at_infinity_say(seed: int) -> N
     data, counts = Comparisons.from_table(wins), corrected(wins, s)
     loss = robust_dpo(s)
     directions = [np.array(v, dtype=float) for v in product((0, 1), repeat=k) if len(set(v)) > 1]
-    least = min(slope_at_infinity(counts, v) for v in directions)  # a cut is enough: the slope is a sum over cuts
+    # a cut is enough: the slope is a sum over cuts
+    least = min(slope_at_infinity(counts, v) for v in directions)
     if least < -1e-9:
-        with pytest.raises(ValueError, match=r"^loss 'robust DPO 0.15' is not bounded below on these data: "):
+        with pytest.raises(
+            ValueError, match=r"^loss 'robust DPO 0.15' is not bounded below on these data: "
+        ):
             minimise(data, loss, 1.0)
         return
     fit = minimise(data, loss, 1.0)
 
     def mean_loss(u: Table) -> float:
-        return float(np.average(loss.value(u[data.winners] - u[data.losers], 1.0), weights=data.weights))
+        return float(
+            np.average(loss.value(u[data.winners] - u[data.losers], 1.0), weights=data.weights)
+        )
 
     found = scipy_minimize(mean_loss, np.zeros(k), options={"gtol": 1e-9})
     assert found.fun >= fit.loss - 1e-9
@@ -75,9 +84,13 @@ def test_where_no_corrected_count_is_negative_it_is_dpo_on_them(seed: int) -> No
     assert_allclose(fit.loss, same.loss, rtol=1e-12)
 
 
-@pytest.mark.parametrize(("s", "lost"), [(0.1, 1.0), (0.1, 2.1), (0.05, 1.9), (0.3, 0.5), (0.3, 7e-6), (0.3, 7e6)])
+@pytest.mark.parametrize(
+    ("s", "lost"), [(0.1, 1.0), (0.1, 2.1), (0.05, 1.9), (0.3, 0.5), (0.3, 7e-6), (0.3, 7e6)]
+)
 def test_a_count_that_the_correction_takes_to_zero_is_a_sure_loss(s: float, lost: float) -> None:
-    """9 : 1 with a tenth of the labels flipped is 10 : 0, though 0.9 · 2.1 − 0.1 · 18.9 is 2e-16 in float64."""
+    """9 : 1 with a tenth of the labels flipped is 10 : 0, though 0.9 · 2.1 − 0.1 · 18.9 is 2e-16 in
+    float64.
+    """
     data = Comparisons.from_table([[0, lost * (1 - s) / s], [lost, 0]])
     fit = minimise(data, robust_dpo(s), 1.0)
     assert_array_equal(fit.vanishing, [False, True])
@@ -85,18 +98,28 @@ def test_a_count_that_the_correction_takes_to_zero_is_a_sure_loss(s: float, lost
 
 
 def test_contexts_are_judged_each_by_itself() -> None:
-    """a and b are compared evenly; c wins over d and i over h for sure once corrected; e, f, g go round with negative counts."""
-    even, sure, circle = [("a", "b"), ("b", "a")], [("c", "d"), ("d", "c")], [("e", "f"), ("f", "g"), ("g", "e")]
+    """a and b are compared evenly; c wins over d and i over h for sure once corrected; e, f, g go
+    round with negative counts.
+    """
+    even, sure, circle = (
+        [("a", "b"), ("b", "a")],
+        [("c", "d"), ("d", "c")],
+        [("e", "f"), ("f", "g"), ("g", "e")],
+    )
     pairs = [*even, *sure, *circle, ("h", "i"), ("i", "h")]
     one = Comparisons.from_pairs(pairs, weights=[1, 1, 9, 1, 1, 1, 1, 1, 9])
-    data = Comparisons(one.winners, one.losers, one.actions, one.weights, [0, 0, 1, 1, 2, 2, 2, 3, 3])
+    data = Comparisons(
+        one.winners, one.losers, one.actions, one.weights, [0, 0, 1, 1, 2, 2, 2, 3, 3]
+    )
     fit = minimise(data, robust_dpo(0.1), 1.0)
     assert_array_equal(np.array(fit.actions)[fit.vanishing], ["d", "h"])
     assert_allclose(fit.policy, [0.5, 0.5, 1, 0, 1 / 3, 1 / 3, 1 / 3, 0, 1], rtol=1e-12)
 
 
 def test_a_sure_loser_vanishes_beside_negative_counts() -> None:
-    """a wins 10 : 0 against b and c once corrected, while b, c and d turn in a circle of negative counts."""
+    """a wins 10 : 0 against b and c once corrected, while b, c and d turn in a circle of negative
+    counts.
+    """
     wins = np.array([[0, 9, 9, 0], [1, 0, 1, 0], [1, 0, 0, 1], [0, 1, 0, 0]], dtype=float)
     fit = minimise(Comparisons.from_table(wins), robust_dpo(0.1), 1.0)
     assert_allclose(fit.policy, [1, 0, 0, 0], atol=1e-12)
@@ -112,14 +135,18 @@ def test_a_sure_loser_vanishes_beside_negative_counts() -> None:
     assert_allclose(mirrored.policy[::-1], fit.policy, rtol=1e-12)
     far = np.append(alone.log_ratio, -60.0)
     data = Comparisons.from_table(hanging)
-    there = np.average(robust_dpo(0.2).value(far[data.winners] - far[data.losers], 1.0), weights=data.weights)
+    there = np.average(
+        robust_dpo(0.2).value(far[data.winners] - far[data.losers], 1.0), weights=data.weights
+    )
     assert_allclose(fit.loss, there, rtol=1e-12)
 
 
 def test_a_loss_whose_slope_at_infinity_is_zero_is_refused() -> None:
     """What c beats a by is all that b and a can send round."""
     ring = Comparisons.from_pairs([("a", "b"), ("b", "c"), ("c", "a")], weights=[1, 1, 9])
-    with pytest.raises(ValueError, match=r"^loss 'robust DPO 0.1' has no minimum, or only just, on these data: "):
+    with pytest.raises(
+        ValueError, match=r"^loss 'robust DPO 0.1' has no minimum, or only just, on these data: "
+    ):
         minimise(ring, robust_dpo(0.1), 1.0)
 
 
@@ -138,12 +165,16 @@ def test_a_linear_programme_that_fails_is_said(monkeypatch: pytest.MonkeyPatch) 
         success, message = False, "time is up"
 
     monkeypatch.setattr(scipy.optimize, "linprog", lambda *_, **__: Failed)
-    with pytest.raises(RuntimeError, match=r"^robust DPO 0.1: the linear programme .* was not solved: time is up$"):
+    with pytest.raises(
+        RuntimeError, match=r"^robust DPO 0.1: the linear programme .* was not solved: time is up$"
+    ):
         minimise(D2, robust_dpo(0.1), 1.0)
 
 
 def test_the_correction_is_unbiased() -> None:
-    """A table of true wins, a share s of which is recorded the wrong way round, is corrected to itself."""
+    """A table of true wins, a share s of which is recorded the wrong way round, is corrected to
+    itself.
+    """
     true, s = np.array([[0, 7.0, 3], [2, 0, 5], [4, 1, 0]]), 0.2
     recorded = (1 - s) * true + s * true.T
     counts = _corrected_counts.CorrectedCounts.of(Comparisons.from_table(recorded), s)

@@ -47,9 +47,16 @@ def test_win_rates_where_a_crowd_stands_far_from_single_actions() -> None:
 
 @pytest.mark.parametrize("distance", [1e3, 1e6, 1e9, 1e12, 1e15])
 def test_win_rates_of_crowds_far_apart(distance: float) -> None:
-    r = np.concatenate([np.linspace(0, 1, 600), distance + np.linspace(0, 1, 400), 2 * distance + np.arange(9.0)])
+    r = np.concatenate(
+        [np.linspace(0, 1, 600), distance + np.linspace(0, 1, 400), 2 * distance + np.arange(9.0)]
+    )
     got = expected_psi_bradley_terry(r, IDENTITY).value
-    assert_allclose(got, [win_rate(r, np.full(r.size, 1 / r.size), i) for i in range(r.size)], rtol=0, atol=2e-14)
+    assert_allclose(
+        got,
+        [win_rate(r, np.full(r.size, 1 / r.size), i) for i in range(r.size)],
+        rtol=0,
+        atol=2e-14,
+    )
 
 
 def test_opponents_that_count_keep_their_digits_beside_a_huge_reward() -> None:
@@ -68,18 +75,25 @@ def test_an_empty_batch_has_an_empty_answer(psi: Psi, k: int) -> None:
 
 @pytest.mark.parametrize("psi", [PROBIT, LOG, LOGIT], ids=lambda psi: psi.name)
 @pytest.mark.parametrize(("k", "block"), [(600, 1 << 20), (40, 64), (7, 15), (3, 1 << 20)])
-def test_rows_in_blocks_are_the_table(psi: Psi, k: int, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_in_blocks_are_the_table(
+    psi: Psi, k: int, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(scores, "_BLOCK", block)
     rng = np.random.default_rng(k)
     r, mu = rng.normal(size=(2, k)), rng.dirichlet(np.ones(k))
     assert_allclose(
-        expected_psi_bradley_terry(r, psi, mu=mu).value, expected_psi(bradley_terry(r), psi, mu=mu).value, rtol=1e-11, atol=1e-14
+        expected_psi_bradley_terry(r, psi, mu=mu).value,
+        expected_psi(bradley_terry(r), psi, mu=mu).value,
+        rtol=1e-11,
+        atol=1e-14,
     )
 
 
 def test_win_rates_at_spreads_beyond_what_float64_resolves() -> None:
     r = np.linspace(0, 1e18, 600)
-    assert_allclose(expected_psi_bradley_terry(r, IDENTITY).value, (np.arange(600) + 0.5) / 600, rtol=1e-13)
+    assert_allclose(
+        expected_psi_bradley_terry(r, IDENTITY).value, (np.arange(600) + 0.5) / 600, rtol=1e-13
+    )
 
 
 def test_expected_psi_bradley_terry_broadcasts() -> None:
@@ -89,7 +103,12 @@ def test_expected_psi_bradley_terry_broadcasts() -> None:
         for psi in (LOGIT, IDENTITY, PROBIT):
             got = expected_psi_bradley_terry(r, psi, mu=mu).value
             assert got.shape == (2, 3, k)
-            assert_allclose(got[1, 2], expected_psi_bradley_terry(r[1, 0], psi, mu=mu[2]).value, rtol=1e-12, atol=1e-14)
+            assert_allclose(
+                got[1, 2],
+                expected_psi_bradley_terry(r[1, 0], psi, mu=mu[2]).value,
+                rtol=1e-12,
+                atol=1e-14,
+            )
 
 
 def test_rewards_too_far_apart_for_a_psi_known_only_by_probabilities() -> None:
@@ -110,7 +129,10 @@ def test_a_psi_infinite_at_both_ends_must_be_odd_only_for_certain_pairs_that_cou
     lopsided = Psi.from_callable(lambda q: np.log(q / (1 - q)) * (1 + q), name="lopsided")
     sure = tournament([(0, 1)], 3)
     assert np.isfinite(expected_psi(sure, lopsided, mu=[0.0, 0.0, 1.0]).value).all()
-    with pytest.raises(ValueError, match=r"^p\[0, 1\] = 1, has no limit: psi 'lopsided' is infinite at both ends and not odd"):
+    with pytest.raises(
+        ValueError,
+        match=r"^p\[0, 1\] = 1, has no limit: psi 'lopsided' is infinite at both ends and not odd",
+    ):
         expected_psi(sure, lopsided)
 
 
@@ -133,9 +155,18 @@ def test_determined_in_batches_and_for_one_action() -> None:
 def test_near_certain_preferences_without_an_odd_psi_are_refused_not_rounded() -> None:
     steep = Psi("steep", lambda q: -np.log1p(-q), latex="", at_zero=0, at_one=np.inf)
     infinite = r"is infinite at a p so close to 0 or 1 that it rounds to certainty, must be"
-    with pytest.raises(ValueError, match=rf"^psi 'steep' {infinite} odd, so that the smaller of p and pᵀ serves$"):
+    with pytest.raises(
+        ValueError, match=rf"^psi 'steep' {infinite} odd, so that the smaller of p and pᵀ serves$"
+    ):
         expected_psi(bradley_terry([0.0, 40.0]), steep)
-    coarse = Psi("coarse", lambda q: special.logit(np.where(q < 1e-20, 0, q)), latex="", at_zero=-np.inf, at_one=np.inf, odd=True)
+    coarse = Psi(
+        "coarse",
+        lambda q: special.logit(np.where(q < 1e-20, 0, q)),
+        latex="",
+        at_zero=-np.inf,
+        at_one=np.inf,
+        odd=True,
+    )
     with pytest.raises(ValueError, match=rf"^psi 'coarse' {infinite} accurate there$"):
         expected_psi([[0.5, 1.0], [1e-30, 0.5]], coarse)
     assert_array_equal(expected_psi(tournament([(0, 1)], 2), steep).won, [0.5, 0])
@@ -150,7 +181,8 @@ def test_the_parts_must_fit_together() -> None:
         ExpectedPsi(np.array(0.5), np.array(0.5), np.array(0.5))
     with pytest.raises(ValueError, match=r"^won\[0\] = 1.5, must be a share"):
         ExpectedPsi(np.array([1.5, 0]), np.zeros(2), np.zeros(2))
-    assert ExpectedPsi(np.array([1 + 1e-7]), np.zeros(1), np.zeros(1)).rate > 1  # as float32 sums it
+    # as float32 sums it
+    assert ExpectedPsi(np.array([1 + 1e-7]), np.zeros(1), np.zeros(1)).rate > 1
     with pytest.raises(ValueError, match=r"^won\[0\] = -1, must be a share"):
         ExpectedPsi(np.array([-1.0, 0]), np.zeros(2), np.zeros(2))
     with pytest.raises(ValueError, match=r"^lost\[0\] = 5, must be a share"):
@@ -173,16 +205,26 @@ def test_what_is_no_psi_is_refused_by_name() -> None:
         ([[0.5, np.nan], [np.nan, 0.5]], None, r"^p\[0, 1\] = nan"),
         ([[0.6, 0.7], [0.3, 0.5]], None, r"^p\[0, 0\] = 0\.6, must be 0\.5"),
         ([[0.5, 0.7]], None, r"^p has shape \(1, 2\), must be \(\.\.\., K, K\)"),
-        (np.full((2, 3, 3), 0.5), np.full((3, 3), 1 / 3), r"^mu has leading axes \(3,\), .* \(2,\)"),
+        (
+            np.full((2, 3, 3), 0.5),
+            np.full((3, 3), 1 / 3),
+            r"^mu has leading axes \(3,\), .* \(2,\)",
+        ),
         ([[0.5]], [0.5, 0.5], r"^mu has shape \(2,\), must be \(\.\.\., 1\): p has 1 action"),
         (np.full((2, 2), 0.5), [1.5, -0.5], r"^mu\[1\] = -0\.5, must be a probability"),
         (np.full((2, 2), 0.5), [0.5, 0.6], r"^mu sums to 1\.1, must sum to 1"),
         (np.full((2, 2), 0.5), [[0.5, 0.5], [0.7, 0.4]], r"^mu\[1\] sums to 1\.1"),
         (np.full((2, 2), 0.5), 1.0, r"^mu has shape \(\)"),
-        (np.full((2, 2), 0.5), np.ma.array([0.5, 0.5], mask=[True, False]), r"^mu has masked entries"),
+        (
+            np.full((2, 2), 0.5),
+            np.ma.array([0.5, 0.5], mask=[True, False]),
+            r"^mu has masked entries",
+        ),
     ],
 )
-def test_bad_tables_and_opponents_are_refused_with_the_worst_entry(p: object, mu: object, message: str) -> None:
+def test_bad_tables_and_opponents_are_refused_with_the_worst_entry(
+    p: object, mu: object, message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         expected_psi(p, LOGIT, mu=mu)  # type: ignore[arg-type]
 
@@ -209,11 +251,15 @@ def test_float32_probabilities_are_made_to_sum_to_one() -> None:
 
 def test_expit_bins_meet_the_direct_sum() -> None:
     r = np.linspace(-3, 3, 700)
-    assert_allclose(expected_psi_bradley_terry(r, IDENTITY).value, expit(r[:, None] - r).mean(1), rtol=1e-14)
+    assert_allclose(
+        expected_psi_bradley_terry(r, IDENTITY).value, expit(r[:, None] - r).mean(1), rtol=1e-14
+    )
 
 
 def test_a_score_shows_itself() -> None:
-    html = expected_psi(tournament([(0, 1), (1, 2), (0, 2)], 3), LOGIT, mu=[0.25, 0.25, 0.5])._repr_html_()
+    html = expected_psi(
+        tournament([(0, 1), (1, 2), (0, 2)], 3), LOGIT, mu=[0.25, 0.25, 0.5]
+    )._repr_html_()
     assert re.findall(r"<(?:caption|th|td)\b[^>]*>([^<]*)<", html) == [
         "E_μ[Ψ(p*)]; where certain preferences meet, the limit is a convention",
         *("action", "value", "μ surely beaten", "μ that surely beat", "rest"),
@@ -225,4 +271,7 @@ def test_a_score_shows_itself() -> None:
     for k in (30, 31):
         html = expected_psi(np.full((k, k), 0.5), LOGIT)._repr_html_()
         assert (html == f"<p>ExpectedPsi of shape ({k},)</p>") == (k > 30)
-    assert expected_psi(np.full((2, 3, 3), 0.5), LOGIT)._repr_html_() == "<p>ExpectedPsi of shape (2, 3)</p>"
+    assert (
+        expected_psi(np.full((2, 3, 3), 0.5), LOGIT)._repr_html_()
+        == "<p>ExpectedPsi of shape (2, 3)</p>"
+    )

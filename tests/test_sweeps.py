@@ -24,13 +24,36 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from processes import alive_in_group, wait_until
 
-from psipo_explore import D1, D2, D3, DPO, IPO, Adam, Comparisons, GradientDescent, MarginLoss, TrainingRun, losses, sweep, train
+from psipo_explore import (
+    D1,
+    D2,
+    D3,
+    DPO,
+    IPO,
+    Adam,
+    Comparisons,
+    GradientDescent,
+    MarginLoss,
+    TrainingRun,
+    losses,
+    sweep,
+    train,
+)
 
 SHORT: dict[str, Any] = {"steps": 60, "record_every": 25}
 ALL_SIX = Comparisons.from_pairs(
-    [("a", "b"), ("b", "c"), ("c", "a")] * 3 + [("b", "a"), ("c", "b"), ("a", "c")], weights=range(1, 13)
+    [("a", "b"), ("b", "c"), ("c", "a")] * 3 + [("b", "a"), ("c", "b"), ("a", "c")],
+    weights=range(1, 13),
 )
-EVERY_LOSS = [DPO, IPO, losses.SQUARED, losses.EXPONENTIAL, losses.HINGE, losses.TRUNCATED_SQUARED, losses.SAVAGE]
+EVERY_LOSS = [
+    DPO,
+    IPO,
+    losses.SQUARED,
+    losses.EXPONENTIAL,
+    losses.HINGE,
+    losses.TRUNCATED_SQUARED,
+    losses.SAVAGE,
+]
 EVERY_LOSS += [losses.cdpo(0.1), losses.robust_dpo(0.1), losses.exo(0.1), losses.discopop(0.05)]
 
 
@@ -39,7 +62,13 @@ def contexts(sizes: list[int]) -> Comparisons:
     context = np.repeat(np.arange(len(sizes)), sizes)
     first = np.flatnonzero(np.diff(context) == 0)
     winners, losers = np.concatenate([first, first + 1]), np.concatenate([first + 1, first])
-    return Comparisons(winners, losers, tuple(map(str, range(sum(sizes)))), np.linspace(1, 3, winners.size), context)
+    return Comparisons(
+        winners,
+        losers,
+        tuple(map(str, range(sum(sizes)))),
+        np.linspace(1, 3, winners.size),
+        context,
+    )
 
 
 class AtOnce(Executor):
@@ -90,17 +119,34 @@ def test_every_loss_in_as_many_parts_as_runs(sizes: list[int], optimiser: Any) -
     """Sums, exponentials and vector instructions see arrays of another length in a part."""
     options = {**SHORT, "seeds": 2, "optimiser": optimiser}
     arguments = (contexts(sizes), EVERY_LOSS, np.geomspace(0.05, 5, 5))
-    assert_same(sweep(*arguments, executor=AtOnce(), parts=110, **options), train(*arguments, **options))
+    assert_same(
+        sweep(*arguments, executor=AtOnce(), parts=110, **options), train(*arguments, **options)
+    )
 
 
 def test_all_options_reach_the_parts() -> None:
-    options = {"pi_ref": [0.5, 0.3, 0.2], "optimiser": GradientDescent(0.2), "steps": 31, "batch_size": None, "seeds": [5, 3]}
-    assert_same(sweep(D1, IPO, 1.0, executor=AtOnce(), record_every=7, **options), train(D1, IPO, 1.0, record_every=7, **options))
+    options = {
+        "pi_ref": [0.5, 0.3, 0.2],
+        "optimiser": GradientDescent(0.2),
+        "steps": 31,
+        "batch_size": None,
+        "seeds": [5, 3],
+    }
+    assert_same(
+        sweep(D1, IPO, 1.0, executor=AtOnce(), record_every=7, **options),
+        train(D1, IPO, 1.0, record_every=7, **options),
+    )
 
 
 def test_the_options_and_their_defaults_are_those_of_train() -> None:
-    of_train, of_sweep = (dict(inspect.signature(function).parameters) for function in (train, sweep))
-    assert of_sweep.pop("executor").kind is of_sweep.pop("parts").kind is inspect.Parameter.KEYWORD_ONLY
+    of_train, of_sweep = (
+        dict(inspect.signature(function).parameters) for function in (train, sweep)
+    )
+    assert (
+        of_sweep.pop("executor").kind
+        is of_sweep.pop("parts").kind
+        is inspect.Parameter.KEYWORD_ONLY
+    )
     assert list(of_train.items()) == list(of_sweep.items())
 
 
@@ -118,7 +164,9 @@ def test_the_options_and_their_defaults_are_those_of_train() -> None:
         (1000, {(1, 1, 1, 1): 48}),
     ],
 )
-def test_seeds_are_divided_first_then_betas_losses_and_data(parts: int | None, expected: dict[tuple[int, ...], int]) -> None:
+def test_seeds_are_divided_first_then_betas_losses_and_data(
+    parts: int | None, expected: dict[tuple[int, ...], int]
+) -> None:
     shapes: list[tuple[int, ...]] = []
 
     class Shapes(AtOnce):
@@ -201,15 +249,33 @@ def test_what_is_no_executor_is_refused(executor: Any) -> None:
     ("data", "seeds", "parts", "where"),
     [
         (D1, 3, 1, r"part 1 of 1 \(seeds 0, 1 and 2, β from 0.01 to 1, DPO and IPO\)"),
-        (D1, 10, 2, r"part [12] of 2 \(seeds (0, 1, … and 4|5, 6, … and 9), β from 0.01 to 1, DPO and IPO\)"),
+        (
+            D1,
+            10,
+            2,
+            r"part [12] of 2 \(seeds (0, 1, … and 4|5, 6, … and 9), β from 0.01 to 1, DPO and IPO\)",
+        ),
         (D1, [12345678, 6], 8, r"part [1-8] of 8 \(seed (12345678|6), β = (0.01|1), (DPO|IPO)\)"),
-        ([D1, D2], 2, 16, r"part ([1-9]|1[0-6]) of 16 \(data\[[01]\], seed [01], β = (0.01|1), (DPO|IPO)\)"),
-        ([D1, D2], 2, 1, r"part 1 of 1 \(data\[0\] and data\[1\], seeds 0 and 1, β from 0.01 to 1, DPO and IPO\)"),
+        (
+            [D1, D2],
+            2,
+            16,
+            r"part ([1-9]|1[0-6]) of 16 \(data\[[01]\], seed [01], β = (0.01|1), (DPO|IPO)\)",
+        ),
+        (
+            [D1, D2],
+            2,
+            1,
+            r"part 1 of 1 \(data\[0\] and data\[1\], seeds 0 and 1, β from 0.01 to 1, DPO and IPO\)",
+        ),
     ],
 )
 def test_a_part_that_fails_names_itself(data: Any, seeds: Any, parts: int, where: str) -> None:
     options = {**SHORT, "optimiser": GradientDescent(1e300), "seeds": seeds}
-    with pytest.raises(RuntimeError, match=f"^{where} failed: the logits overflowed by step 25: try a smaller rate$") as failed:
+    with pytest.raises(
+        RuntimeError,
+        match=f"^{where} failed: the logits overflowed by step 25: try a smaller rate$",
+    ) as failed:
         sweep(data, [DPO, IPO], [0.01, 1.0], executor=AtOnce(), parts=parts, **options)
     assert isinstance(failed.value.__cause__, RuntimeError)
 
@@ -219,19 +285,34 @@ def test_the_part_that_is_named_is_the_one_that_failed() -> None:
     options = {"optimiser": GradientDescent(1.0), "batch_size": None, "seeds": 1, **SHORT}
     where = r"^part 3 of 4 \(seed 0, β = 50, exponential\) failed: the logits overflowed"
     with pytest.raises(RuntimeError, match=where):
-        sweep(ALL_SIX, losses.EXPONENTIAL, [0.1, 0.2, 50.0, 0.3], executor=AtOnce(), parts=4, **options)
+        sweep(
+            ALL_SIX,
+            losses.EXPONENTIAL,
+            [0.1, 0.2, 50.0, 0.3],
+            executor=AtOnce(),
+            parts=4,
+            **options,
+        )
 
 
-@pytest.mark.parametrize("error", [RuntimeError("no"), KeyboardInterrupt()], ids=["a failure", "an interrupt"])
+@pytest.mark.parametrize(
+    "error", [RuntimeError("no"), KeyboardInterrupt()], ids=["a failure", "an interrupt"]
+)
 def test_what_has_not_begun_is_cancelled_after(error: BaseException, tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as pool:
         pool.submit(time.sleep, 0.2)  # until all parts are there
-        with pytest.raises(KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else RuntimeError):
-            sweep(D1, IPO, 1.0, executor=pool, seeds=2000, optimiser=Raises(tmp_path, error), **SHORT)
+        with pytest.raises(
+            KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else RuntimeError
+        ):
+            sweep(
+                D1, IPO, 1.0, executor=pool, seeds=2000, optimiser=Raises(tmp_path, error), **SHORT
+            )
     assert 1 <= len(list(tmp_path.iterdir())) < 1000
 
 
-def test_an_interrupt_between_two_parts_cancels_the_rest_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_between_two_parts_cancels_the_rest_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It may come while a finished part is put in its place, when no future is waited for."""
 
     class Interrupts(np.ndarray):
@@ -247,22 +328,37 @@ def test_an_interrupt_between_two_parts_cancels_the_rest_at_once(tmp_path: Path,
 
 def test_an_error_without_a_message_is_named_by_its_kind(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match=r"^part 1 of 1 \(.*\) failed: MemoryError$"):
-        sweep(D1, IPO, 1.0, executor=AtOnce(), parts=1, optimiser=Raises(tmp_path, MemoryError()), **SHORT)
+        sweep(
+            D1,
+            IPO,
+            1.0,
+            executor=AtOnce(),
+            parts=1,
+            optimiser=Raises(tmp_path, MemoryError()),
+            **SHORT,
+        )
 
 
 def test_a_pool_that_is_shut_down_is_reported_with_the_part() -> None:
     with ThreadPoolExecutor(1) as pool:
         pass
-    with pytest.raises(RuntimeError, match=r"^part 1 of 10 \(seed 0, β = 1, IPO\) failed: cannot schedule new futures"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"^part 1 of 10 \(seed 0, β = 1, IPO\) failed: cannot schedule new futures",
+    ):
         sweep(D1, IPO, 1.0, executor=pool, **SHORT)
 
 
 def test_what_cannot_be_sent_and_a_worker_that_dies_are_reported_with_the_part() -> None:
     local = MarginLoss("local", "", np.square, lambda x: 2 * x, np.ones_like, 0.0)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        with pytest.raises(RuntimeError, match=r"^part \d of 2 \(seed [01], β = 1, local\) failed: .*lambda"):
+        with pytest.raises(
+            RuntimeError, match=r"^part \d of 2 \(seed [01], β = 1, local\) failed: .*lambda"
+        ):
             sweep(D1, local, 1.0, executor=pool, seeds=2, **SHORT)
-        with pytest.raises(RuntimeError, match=r"^part \d of 2 \(seed [01], β = 1, IPO\) failed: A .*process") as failed:
+        with pytest.raises(
+            RuntimeError, match=r"^part \d of 2 \(seed [01], β = 1, IPO\) failed: A .*process"
+        ) as failed:
             sweep(D1, IPO, 1.0, executor=pool, seeds=2, optimiser=Dies(), **SHORT)
     assert isinstance(failed.value.__cause__, BrokenProcessPool)
 
@@ -316,8 +412,12 @@ POSIX = pytest.mark.skipif(os.name != "posix", reason="signals and process group
 
 @POSIX
 @pytest.mark.slow
-@pytest.mark.parametrize("whom", ["the group, as a terminal does", "the caller alone, as Jupyter may"])
-def test_an_interrupt_leaves_no_process(whom: str, sweeping: tuple[subprocess.Popen[str], Path]) -> None:
+@pytest.mark.parametrize(
+    "whom", ["the group, as a terminal does", "the caller alone, as Jupyter may"]
+)
+def test_an_interrupt_leaves_no_process(
+    whom: str, sweeping: tuple[subprocess.Popen[str], Path]
+) -> None:
     caller, _ = sweeping
     (os.killpg if whom.startswith("the group") else os.kill)(caller.pid, signal.SIGINT)
     _, errors = caller.communicate(timeout=60)
@@ -328,7 +428,9 @@ def test_an_interrupt_leaves_no_process(whom: str, sweeping: tuple[subprocess.Po
 @POSIX
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_caller_that_is_killed_leaves_no_process(number: signal.Signals, sweeping: tuple[subprocess.Popen[str], Path]) -> None:
+def test_a_caller_that_is_killed_leaves_no_process(
+    number: signal.Signals, sweeping: tuple[subprocess.Popen[str], Path]
+) -> None:
     caller, _ = sweeping
     caller.send_signal(number)
     caller.communicate(timeout=60)
@@ -337,12 +439,21 @@ def test_a_caller_that_is_killed_leaves_no_process(number: signal.Signals, sweep
 
 @POSIX
 @pytest.mark.slow
-def test_a_worker_that_is_killed_leaves_no_process(sweeping: tuple[subprocess.Popen[str], Path]) -> None:
+def test_a_worker_that_is_killed_leaves_no_process(
+    sweeping: tuple[subprocess.Popen[str], Path],
+) -> None:
     caller, _ = sweeping
-    worker = next(process for process in alive_in_group(caller.pid) if process.num_threads() > 1 and process.pid != caller.pid)
+    worker = next(
+        process
+        for process in alive_in_group(caller.pid)
+        if process.num_threads() > 1 and process.pid != caller.pid
+    )
     worker.kill()
     _, errors = caller.communicate(timeout=60)
-    assert re.search(r"RuntimeError: part \d+ of 100 \(seed \d+, β = 1, IPO\) failed: A process in the process pool", errors)
+    assert re.search(
+        r"RuntimeError: part \d+ of 100 \(seed \d+, β = 1, IPO\) failed: A process in the process pool",
+        errors,
+    )
     assert caller.returncode == 1
 
 
@@ -351,7 +462,13 @@ def client() -> Iterator[Any]:
     """Of a cluster of two worker processes, on loopback."""
     import distributed
 
-    alone = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "host": "127.0.0.1", "dashboard_address": None}
+    alone = {
+        "n_workers": 2,
+        "threads_per_worker": 1,
+        "processes": True,
+        "host": "127.0.0.1",
+        "dashboard_address": None,
+    }
     with distributed.LocalCluster(**alone) as cluster, distributed.Client(cluster) as client:
         yield client
 
@@ -360,12 +477,25 @@ def test_on_a_dask_cluster(client: Any) -> None:
     arguments, options = ([D1, ALL_SIX], [IPO, DPO], [0.1, 1.0]), {**SHORT, "seeds": 3}
     run = sweep(*arguments, executor=client.get_executor(), parts=6, **options)
     assert_same(run, train(*arguments, **options))
-    with pytest.raises(RuntimeError, match=r"^part \d of 2 \(seed [01], β = 1, IPO\) failed: the logits overflowed by step 25"):
-        sweep(D1, IPO, 1.0, executor=client.get_executor(), seeds=2, optimiser=GradientDescent(1e300), **SHORT)
+    with pytest.raises(
+        RuntimeError,
+        match=r"^part \d of 2 \(seed [01], β = 1, IPO\) failed: the logits overflowed by step 25",
+    ):
+        sweep(
+            D1,
+            IPO,
+            1.0,
+            executor=client.get_executor(),
+            seeds=2,
+            optimiser=GradientDescent(1e300),
+            **SHORT,
+        )
 
 
 def test_on_a_dask_cluster_that_loses_a_worker(client: Any, tmp_path: Path) -> None:
-    """Six parts on two workers; the worker that is killed is at work on one, which begins again elsewhere."""
+    """Six parts on two workers; the worker that is killed is at work on one, which begins again
+    elsewhere.
+    """
     options = {"steps": 15_000, "seeds": 6, "optimiser": LeavesAFile(tmp_path)}
     pid_of = client.run(os.getpid)
     with ThreadPoolExecutor(1) as beside:

@@ -8,7 +8,9 @@ from psipo_explore._derivations import sigma
 from psipo_explore.symbolic import Derivation, Step
 
 DERIVATIONS = [symbolic.closed_form(), symbolic.rlhf(), symbolic.collapse(), symbolic.ipo()]
-every_derivation = pytest.mark.parametrize("derivation", DERIVATIONS, ids=lambda derivation: derivation.title)
+every_derivation = pytest.mark.parametrize(
+    "derivation", DERIVATIONS, ids=lambda derivation: derivation.title
+)
 CLAIMS = [(d, n) for d in DERIVATIONS for n, step in enumerate(d.steps, 1) if not step.defines]
 x, beta = sp.Symbol("x", real=True), symbolic.beta
 
@@ -19,11 +21,17 @@ def test_every_claim_is_proved(derivation: Derivation) -> None:
     assert said.startswith(f"{derivation.title}: {len(derivation.claims)} claims proved by SymPy")
 
 
-@pytest.mark.parametrize(("derivation", "number"), CLAIMS, ids=lambda value: getattr(value, "title", value))
+@pytest.mark.parametrize(
+    ("derivation", "number"), CLAIMS, ids=lambda value: getattr(value, "title", value)
+)
 @pytest.mark.parametrize("off", [1, sp.Rational(1, 10**9)])
-def test_a_falsified_claim_is_found_where_it_stands(derivation: Derivation, number: int, off: sp.Rational) -> None:
+def test_a_falsified_claim_is_found_where_it_stands(
+    derivation: Derivation, number: int, off: sp.Rational
+) -> None:
     claim = derivation.steps[number - 1].equation
-    false = sp.Eq(claim.lhs, claim.rhs + off if claim.rhs.is_finite is not False else off, evaluate=False)
+    false = sp.Eq(
+        claim.lhs, claim.rhs + off if claim.rhs.is_finite is not False else off, evaluate=False
+    )
     with pytest.raises(ValueError, match=rf"^step {number} \("):
         derivation.with_equation(number, false).check()
 
@@ -46,10 +54,18 @@ def of(derivation: Derivation, number: int) -> sp.Eq:
         (symbolic.collapse(), 1, lambda right: 2 * right),
         (symbolic.ipo(), 1, lambda right: 2 * right),
         (symbolic.ipo(), 6, lambda right: 2 * right),
-        (symbolic.ipo(), 8, lambda right: right.xreplace({symbolic.p[symbolic.y, symbolic.other]: sp.Rational(1, 2)})),
+        (
+            symbolic.ipo(),
+            8,
+            lambda right: right.xreplace(
+                {symbolic.p[symbolic.y, symbolic.other]: sp.Rational(1, 2)}
+            ),
+        ),
     ],
 )
-def test_a_falsified_definition_breaks_a_later_claim(derivation: Derivation, number: int, change: object) -> None:
+def test_a_falsified_definition_breaks_a_later_claim(
+    derivation: Derivation, number: int, change: object
+) -> None:
     definition = of(derivation, number)
     with pytest.raises(ValueError, match=r"^step \d+ \(") as refused:
         derivation.with_equation(number, sp.Eq(definition.lhs, change(definition.rhs))).check()  # type: ignore[operator]
@@ -68,7 +84,10 @@ def chain(*claims: sp.Eq, **kinds: str) -> Derivation:
 
 
 def test_what_fails_is_told_with_the_point_and_both_sides() -> None:
-    with pytest.raises(ValueError, match=r"^step 2 \(claim 1\) does not hold for 1 action: where x = .*, beta = .*, .* is not "):
+    with pytest.raises(
+        ValueError,
+        match=r"^step 2 \(claim 1\) does not hold for 1 action: where x = .*, beta = .*, .* is not ",
+    ):
         chain(sp.Eq(sigma(x), 1 - sigma(-x)), sp.Eq(sigma(x), 1 - sigma(x))).check()
 
 
@@ -76,45 +95,65 @@ def test_limits_are_tried_by_coming_near() -> None:
     grows = sp.Limit(beta * (1 + sp.exp(1 / x)), x, 0, "-")
     assert chain(sp.Eq(grows, beta)).check()
     for right in (sp.oo, 1, beta + sp.Rational(1, 10**9)):
-        with pytest.raises(ValueError, match=r"^step 1 \(claim 0\) does not hold for 1 action: .* does not tend to"):
+        with pytest.raises(
+            ValueError, match=r"^step 1 \(claim 0\) does not hold for 1 action: .* does not tend to"
+        ):
             chain(sp.Eq(grows, right)).check()
 
 
 def test_what_holds_but_cannot_be_proved_is_refused() -> None:
     nearly = sp.Rational(1, 10**60)
-    for claim in (sp.Eq(x, x + nearly, evaluate=False), sp.Gt(beta, nearly), sp.Lt(beta, 1 / nearly)):
-        with pytest.raises(ValueError, match=r"^step 1 \(claim 0\) is not refuted at 12 points for 1 action, but SymPy cannot"):
+    for claim in (
+        sp.Eq(x, x + nearly, evaluate=False),
+        sp.Gt(beta, nearly),
+        sp.Lt(beta, 1 / nearly),
+    ):
+        with pytest.raises(
+            ValueError,
+            match=r"^step 1 \(claim 0\) is not refuted at 12 points for 1 action, but SymPy cannot",
+        ):
             chain(claim).check()
 
 
 @pytest.mark.parametrize(
-    ("claim", "words"), [(sp.Gt(x, x, evaluate=False), "greater"), (sp.Lt(beta, beta, evaluate=False), "less")]
+    ("claim", "words"),
+    [(sp.Gt(x, x, evaluate=False), "greater"), (sp.Lt(beta, beta, evaluate=False), "less")],
 )
 def test_an_inequality_of_equals_does_not_hold(claim: sp.Rel, words: str) -> None:
     message = (
-        rf"^step 1 \(claim 0\) does not hold for 1 action: the left side is not {words} than the right side, which it equals$"
+        rf"^step 1 \(claim 0\) does not hold for 1 action: the left side is not {words} than "
+        rf"the right side, which it equals$"
     )
     with pytest.raises(ValueError, match=message):
         chain(claim).check()
 
 
 @pytest.mark.parametrize("found", [sp.zoo, sp.AccumBounds(0, 1), NotImplementedError])
-def test_a_limit_that_sympy_does_not_find_is_not_proved(monkeypatch: pytest.MonkeyPatch, found: object) -> None:
+def test_a_limit_that_sympy_does_not_find_is_not_proved(
+    monkeypatch: pytest.MonkeyPatch, found: object
+) -> None:
     def limit(*_: object) -> object:
         if isinstance(found, sp.Basic):
             return found
         raise NotImplementedError
 
     monkeypatch.setattr(sp, "limit", limit)
-    with pytest.raises(ValueError, match=r"^step 1 \(claim 0\) is not refuted at 12 points for 1 action, but SymPy cannot"):
+    with pytest.raises(
+        ValueError,
+        match=r"^step 1 \(claim 0\) is not refuted at 12 points for 1 action, but SymPy cannot",
+    ):
         chain(sp.Eq(sp.Limit(x, x, 0, "+"), 0)).check()
 
 
 def test_a_claim_rests_on_the_definitions_before_it_alone() -> None:
     two = sp.Symbol("two", positive=True)
-    used, defined = Step("used", sp.Eq(two, 2, evaluate=False)), Step("defined", sp.Eq(two, 2, evaluate=False), defines=True)
+    used, defined = (
+        Step("used", sp.Eq(two, 2, evaluate=False)),
+        Step("defined", sp.Eq(two, 2, evaluate=False), defines=True),
+    )
     before, after = (
-        Derivation("Two", "here", steps, {two: "positive"}, sizes=(1,)) for steps in ((used, defined), (defined, used))
+        Derivation("Two", "here", steps, {two: "positive"}, sizes=(1,))
+        for steps in ((used, defined), (defined, used))
     )
     with pytest.raises(ValueError, match=r"^step 1"):
         before.check()
@@ -123,36 +162,59 @@ def test_a_claim_rests_on_the_definitions_before_it_alone() -> None:
 
 def test_definitions_that_go_round_in_a_circle_are_refused() -> None:
     a, b = sp.symbols("a b")
-    steps = (Step("a", sp.Eq(a, b + 1), defines=True), Step("b", sp.Eq(b, a + 1), defines=True), Step("claim", sp.Eq(a, 0)))
-    with pytest.raises(ValueError, match=r"^step 1 \(a\) uses b, which is neither defined nor of a kind"):
+    steps = (
+        Step("a", sp.Eq(a, b + 1), defines=True),
+        Step("b", sp.Eq(b, a + 1), defines=True),
+        Step("claim", sp.Eq(a, 0)),
+    )
+    with pytest.raises(
+        ValueError, match=r"^step 1 \(a\) uses b, which is neither defined nor of a kind"
+    ):
         Derivation("A circle", "nowhere", steps, {}, sizes=(1,)).check()
-    with pytest.raises(ValueError, match=r"^step 2 \(b\) goes round in a circle: b must be chosen by what does not depend on it"):
+    with pytest.raises(
+        ValueError,
+        match=r"^step 2 \(b\) goes round in a circle: b must be chosen by what does not depend on it",
+    ):
         Derivation("A circle", "nowhere", steps, {b: "real"}, sizes=(1,)).check()
 
 
 def test_a_claim_of_a_symbol_by_itself_is_no_definition() -> None:
     a = sp.Symbol("a")
-    steps = (Step("a", sp.Eq(a, x), defines=True), Step("claim", sp.Eq(a, 2 * a - x)), Step("claim", sp.Eq(a, x)))
+    steps = (
+        Step("a", sp.Eq(a, x), defines=True),
+        Step("claim", sp.Eq(a, 2 * a - x)),
+        Step("claim", sp.Eq(a, x)),
+    )
     assert Derivation("Itself", "here", steps, {x: "real"}, sizes=(1,)).check()
 
 
 def test_what_is_no_equation_or_of_unknown_symbols_is_refused() -> None:
     with pytest.raises(TypeError, match=r"^equation = True, must be a sympy.Eq"):
         Step("x is x", sp.Eq(x, x))
-    with pytest.raises(ValueError, match=r"^step 1 \(claim 0\) uses w, which is neither defined nor of a kind"):
+    with pytest.raises(
+        ValueError, match=r"^step 1 \(claim 0\) uses w, which is neither defined nor of a kind"
+    ):
         chain(sp.Eq(x, sp.Symbol("w"))).check()
 
 
 def test_sides_that_are_no_numbers_are_not_equal() -> None:
-    with pytest.raises(ValueError, match=r"^step 1 \(claim 0\) has zoo, must be written by exact numbers"):
+    with pytest.raises(
+        ValueError, match=r"^step 1 \(claim 0\) has zoo, must be written by exact numbers"
+    ):
         chain(sp.Eq(sp.zoo, sp.zoo, evaluate=False)).check()
-    with pytest.raises(ValueError, match=r"^step 1 \(claim 0\) needs x to be other than 0 for all values of its symbols"):
+    with pytest.raises(
+        ValueError,
+        match=r"^step 1 \(claim 0\) needs x to be other than 0 for all values of its symbols",
+    ):
         chain(sp.Eq(1 / x, 1 / x, evaluate=False)).check()
 
 
 def test_digits_that_run_out_are_no_proof() -> None:
     true = sp.Eq(1 / (1 - sigma(1000 * x)), 1 / sigma(-1000 * x), evaluate=False)
-    with pytest.raises(ValueError, match=r"^step 1 \(claim 0\) needs more than 400 digits: where x = .* is rounded to 0"):
+    with pytest.raises(
+        ValueError,
+        match=r"^step 1 \(claim 0\) needs more than 400 digits: where x = .* is rounded to 0",
+    ):
         chain(true).check()
 
 
@@ -178,15 +240,35 @@ GIVEN = {"title": "A chain", "source": "here", "steps": (Step("claim", ONE),), "
         ("steps", (ONE,), r"^steps\[0\] = Eq\(x, 1\), must be a Step"),
         (
             "steps",
-            (Step("one", ONE, defines=True), Step("two", sp.Eq(x, 2), defines=True), Step("three", ONE)),
+            (
+                Step("one", ONE, defines=True),
+                Step("two", sp.Eq(x, 2), defines=True),
+                Step("three", ONE),
+            ),
             r"^steps define x",
         ),
-        ("steps", (Step("one", sp.Eq(sp.Symbol("x"), 1)),), r"^steps hold 2 different symbols that are written x"),
+        (
+            "steps",
+            (Step("one", sp.Eq(sp.Symbol("x"), 1)),),
+            r"^steps hold 2 different symbols that are written x",
+        ),
         ("kinds", "real", r"^kinds = 'real', must be a mapping"),
         ("kinds", {"x": "real"}, r"^kinds has 'x', must be a sympy.Symbol or IndexedBase"),
-        ("kinds", {x: "postive"}, r"^kinds\[x\] = 'postive', must be one of real, positive, probability"),
-        ("kinds", {x: "preferences"}, r"^kinds\[x\] = 'preferences', must be the kind of an IndexedBase"),
-        ("kinds", {beta: "real"}, r"^kinds\[beta\] = 'real', must not be less than beta assumes by itself"),
+        (
+            "kinds",
+            {x: "postive"},
+            r"^kinds\[x\] = 'postive', must be one of real, positive, probability",
+        ),
+        (
+            "kinds",
+            {x: "preferences"},
+            r"^kinds\[x\] = 'preferences', must be the kind of an IndexedBase",
+        ),
+        (
+            "kinds",
+            {beta: "real"},
+            r"^kinds\[beta\] = 'real', must not be less than beta assumes by itself",
+        ),
         ("sizes", (), r"^sizes = \(\), must be different numbers of actions, at least one"),
         ("sizes", (2, 2), r"^sizes = \(2, 2\), must be different"),
         ("sizes", (1, 0), r"^sizes\[1\] = 0, must be at least 1"),
@@ -194,7 +276,9 @@ GIVEN = {"title": "A chain", "source": "here", "steps": (Step("claim", ONE),), "
         ("sizes", 2, r"^sizes = 2, must be a tuple"),
     ],
 )
-def test_a_derivation_refuses_what_it_cannot_be_made_of(field: str, value: object, refused: str) -> None:
+def test_a_derivation_refuses_what_it_cannot_be_made_of(
+    field: str, value: object, refused: str
+) -> None:
     assert Derivation(**{**GIVEN, "sizes": (2,)})
     with pytest.raises((ValueError, TypeError), match=refused):
         Derivation(**{**GIVEN, field: value})
@@ -206,12 +290,18 @@ def test_a_derivation_refuses_what_it_cannot_be_made_of(field: str, value: objec
         ({"sentence": 1}, r"^sentence = 1, must be a text"),
         ({"equation": sp.Ge(x, 1)}, r"^equation = x >= 1, must be a sympy.Eq, Gt or Lt"),
         ({"defines": 1}, r"^defines = 1, must be True or False"),
-        ({"equation": sp.Eq(x + 1, 2 * x), "defines": True}, r"^equation = Eq\(x \+ 1, 2\*x\), must define a symbol"),
+        (
+            {"equation": sp.Eq(x + 1, 2 * x), "defines": True},
+            r"^equation = Eq\(x \+ 1, 2\*x\), must define a symbol",
+        ),
         (
             {"equation": sp.Eq(symbolic.g[1], x), "defines": True},
             r"^equation = Eq\(g\[1\], x\), must define a symbol, or one for each",
         ),
-        ({"equation": sp.Eq(sp.Symbol("n", integer=True), x), "defines": True}, r"^equation defines n, which must be assumed"),
+        (
+            {"equation": sp.Eq(sp.Symbol("n", integer=True), x), "defines": True},
+            r"^equation defines n, which must be assumed",
+        ),
     ],
 )
 def test_a_step_refuses_what_it_cannot_be_made_of(fields: dict[str, object], refused: str) -> None:
@@ -223,7 +313,10 @@ def test_a_check_says_how_many_claims_it_proved_and_for_which_numbers_of_actions
     kinds = {symbolic.mu: "distribution", x: "real"}
     share = Step("positive", sp.Gt(symbolic.mu[symbolic.y], 0))
     plain = Step("itself", sp.Eq(x + 1, 1 + x, evaluate=False))
-    assert Derivation("One", "here", (plain,), kinds).check() == "One: 1 claim proved by SymPy, confirmed at 12 points."
+    assert (
+        Derivation("One", "here", (plain,), kinds).check()
+        == "One: 1 claim proved by SymPy, confirmed at 12 points."
+    )
     said = Derivation("Two", "here", (share, plain), kinds, sizes=(2,)).check()
     assert said == "Two: 2 claims proved by SymPy for K = 2, confirmed at 12 points."
 
@@ -250,17 +343,26 @@ def test_the_kinds_are_the_derivation_s_own() -> None:
 @every_derivation
 def test_it_says_what_it_proves_and_what_it_does_not(derivation: Derivation) -> None:
     shown = derivation._repr_markdown_()
-    assert f"*Proved:* {derivation.proves}\n\n*Not proved:* {derivation.leaves_open}\n\n**1.**" in shown
+    assert (
+        f"*Proved:* {derivation.proves}\n\n*Not proved:* {derivation.leaves_open}\n\n**1.**"
+        in shown
+    )
     assert "ore actions" in derivation.leaves_open
-    assert ("With 1, 2 or 3 actions" if derivation.sizes == (1, 2, 3) else "With two actions") in derivation.proves
+    assert (
+        "With 1, 2 or 3 actions" if derivation.sizes == (1, 2, 3) else "With two actions"
+    ) in derivation.proves
 
 
 def test_what_no_other_policy_reaches_is_claimed_and_checked() -> None:
-    """The bracket t − 1 − log t is 0 at 1 alone: its slope has one sign before 1 and the other after."""
+    """The bracket t − 1 − log t is 0 at 1 alone: its slope has one sign before 1 and the other
+    after.
+    """
     steps = symbolic.closed_form().steps
     assert [type(step.equation) for step in steps[10:13]] == [sp.Eq, sp.Gt, sp.Lt]
     for number in (12, 13):
-        turned = {sp.Gt: sp.Lt, sp.Lt: sp.Gt}[type(steps[number - 1].equation)](*steps[number - 1].equation.args)
+        turned = {sp.Gt: sp.Lt, sp.Lt: sp.Gt}[type(steps[number - 1].equation)](
+            *steps[number - 1].equation.args
+        )
         with pytest.raises(ValueError, match=rf"^step {number} \("):
             symbolic.closed_form().with_equation(number, turned).check()
 

@@ -14,7 +14,9 @@ DATA = Comparisons.from_pairs(list(pairwise(NASTY[:21])))
 
 
 @pytest.mark.parametrize(
-    "result", [DATA, minimise(DATA, IPO, 1.0), train(DATA, IPO, 1.0, steps=2, seeds=2), diagnose(DATA)], ids=type
+    "result",
+    [DATA, minimise(DATA, IPO, 1.0), train(DATA, IPO, 1.0, steps=2, seeds=2), diagnose(DATA)],
+    ids=type,
 )
 def test_a_table_is_well_formed_and_can_be_sent(result: Any) -> None:
     for html in (result._repr_html_(), f"<p>{as_html(repr(result))}</p>"):

@@ -1,4 +1,6 @@
-"""The statements of the paper, each by its number in arXiv:2310.12036, on random instances of its hypotheses."""
+"""The statements of the paper, each by its number in arXiv:2310.12036, on random instances of its
+hypotheses.
+"""
 
 import numpy as np
 import pytest
@@ -31,14 +33,22 @@ def test_appendix_a_1_the_optimum_is_unique_any_other_policy_falls_short_by_beta
     data: st.DataObject, psi: Psi, beta: float
 ) -> None:
     k = data.draw(n_actions())
-    p, pi_ref, mu = data.draw(tables(k, easy=True)), share(data.draw(counts(k, zeros=False))), share(data.draw(counts(k)))
+    p, pi_ref, mu = (
+        data.draw(tables(k, easy=True)),
+        share(data.draw(counts(k, zeros=False))),
+        share(data.draw(counts(k))),
+    )
     other = share(data.draw(counts(k)))
     best = psipo.optimal_policy(p, psi, beta, pi_ref=pi_ref, mu=mu)
     g = psipo.expected_psi(p, psi, mu=mu).value
     maximum = beta * logsumexp(np.log(pi_ref) + g / beta)
-    assert_allclose(psipo.objective(best, p, psi, beta, pi_ref=pi_ref, mu=mu), maximum, rtol=1e-12, atol=1e-12)
+    assert_allclose(
+        psipo.objective(best, p, psi, beta, pi_ref=pi_ref, mu=mu), maximum, rtol=1e-12, atol=1e-12
+    )
     value = psipo.objective(other, p, psi, beta, pi_ref=pi_ref, mu=mu)
-    assert_allclose(maximum - value, beta * psipo.kl_divergence(other, best), rtol=1e-10, atol=1e-12)
+    assert_allclose(
+        maximum - value, beta * psipo.kl_divergence(other, best), rtol=1e-10, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("psi", [LOGIT, IDENTITY, LOG], ids=lambda psi: psi.name)
@@ -69,11 +79,18 @@ def test_proposition_1_logit_under_bradley_terry_is_rlhf(data: st.DataObject, be
     r, pi_ref, mu = data.draw(rewards(k)), share(data.draw(counts(k))), share(data.draw(counts(k)))
     psi_po = psipo.optimal_policy(psipo.bradley_terry(r), LOGIT, beta, pi_ref=pi_ref, mu=mu)
     assert_allclose(psi_po, psipo.gibbs_policy(r, beta, pi_ref=pi_ref), rtol=1e-10, atol=1e-300)
-    assert_allclose(psipo.expected_psi(psipo.bradley_terry(r), LOGIT, mu=mu).value, r - mu @ r, rtol=1e-11, atol=1e-11)
+    assert_allclose(
+        psipo.expected_psi(psipo.bradley_terry(r), LOGIT, mu=mu).value,
+        r - mu @ r,
+        rtol=1e-11,
+        atol=1e-11,
+    )
 
 
 @given(st.data(), MILD_BETAS)
-def test_proposition_1_dpos_minimiser_is_that_policy_where_every_action_is_compared(data: st.DataObject, beta: float) -> None:
+def test_proposition_1_dpos_minimiser_is_that_policy_where_every_action_is_compared(
+    data: st.DataObject, beta: float
+) -> None:
     k = data.draw(n_actions(at_least=2))
     r, mu = data.draw(rewards(k, largest=3.0)), share(data.draw(counts(k, zeros=False)))
     pi_ref = share(data.draw(counts(k, zeros=False)))
@@ -91,7 +108,9 @@ def two_way_ring(k: int, seed: int) -> Comparisons:
 
 @given(st.integers(2, 5), st.integers(0, 999), st.floats(0.2, 5.0))
 @settings(max_examples=25)
-def test_proposition_4_dpo_is_rlhf_with_the_fitted_reward_where_that_exists(k: int, seed: int, beta: float) -> None:
+def test_proposition_4_dpo_is_rlhf_with_the_fitted_reward_where_that_exists(
+    k: int, seed: int, beta: float
+) -> None:
     data, pi_ref = two_way_ring(k, seed), np.random.default_rng(seed).dirichlet(np.full(k, 3.0))
 
     def likelihood_loss(r: Table) -> float:  # of the reward, Eq. 1 and 2
@@ -106,7 +125,9 @@ def test_proposition_4_dpo_is_rlhf_with_the_fitted_reward_where_that_exists(k: i
     dpo = softmax(minimize(dpo_loss, np.log(pi_ref), options={"gtol": 1e-8}).x)
     assert_allclose(dpo, rlhf, rtol=1e-4, atol=1e-9)
     assert_allclose(minimise(data, DPO, beta, pi_ref=pi_ref).policy, rlhf, rtol=1e-4, atol=1e-9)
-    assert_allclose(psipo.gibbs_policy(psipo.fit_reward(data), beta, pi_ref=pi_ref), rlhf, rtol=1e-4, atol=1e-9)
+    assert_allclose(
+        psipo.gibbs_policy(psipo.fit_reward(data), beta, pi_ref=pi_ref), rlhf, rtol=1e-4, atol=1e-9
+    )
 
 
 # Overfitting: §4.2
@@ -115,7 +136,9 @@ def test_proposition_4_dpo_is_rlhf_with_the_fitted_reward_where_that_exists(k: i
 @given(BETAS, st.floats(0.001, 0.999))
 def test_section_4_2_logit_collapses_at_every_beta(beta: float, pi_ref_loser: float) -> None:
     sure = psipo.tournament([(0, 1)], 2)
-    assert psipo.optimal_policy(sure, LOGIT, beta, pi_ref=[1 - pi_ref_loser, pi_ref_loser]).tolist() == [1, 0]
+    assert psipo.optimal_policy(
+        sure, LOGIT, beta, pi_ref=[1 - pi_ref_loser, pi_ref_loser]
+    ).tolist() == [1, 0]
 
 
 @given(MILD_BETAS, st.floats(0.001, 0.999))
@@ -125,13 +148,20 @@ def test_section_4_2_the_collapse_is_the_limit_of_p_to_1(beta: float, pi_ref_los
     p[:, 0, 1], p[:, 1, 0] = 1 - opposite, opposite
     loser = psipo.optimal_policy(p, LOGIT, beta, pi_ref=[1 - pi_ref_loser, pi_ref_loser])[:, 1]
     prior = np.log(pi_ref_loser) - np.log1p(-pi_ref_loser)
-    assert_allclose(loser, expit(prior + (np.log(opposite) - np.log1p(-opposite)) / beta), rtol=1e-11, atol=1e-300)
+    assert_allclose(
+        loser,
+        expit(prior + (np.log(opposite) - np.log1p(-opposite)) / beta),
+        rtol=1e-11,
+        atol=1e-300,
+    )
     assert (np.diff(loser[loser > 1e-300]) < 0).all()
     assert loser[-1] < 1e-11
 
 
 @given(st.integers(1, 50), MILD_BETAS)
-def test_section_4_2_a_few_unanimous_samples_collapse_dpo_whatever_the_true_preference(n: int, beta: float) -> None:
+def test_section_4_2_a_few_unanimous_samples_collapse_dpo_whatever_the_true_preference(
+    n: int, beta: float
+) -> None:
     fit = minimise(Comparisons.from_pairs([("y_w", "y_l")] * n), DPO, beta)
     assert fit.policy.tolist() == [1, 0]
     assert not fit.attained
@@ -144,7 +174,9 @@ def problem_on_one_support(data: st.DataObject) -> tuple[Table, Table, Table]:
     """Theorem 2's hypothesis: μ and π_ref have the same support."""
     k = data.draw(n_actions(at_least=2))
     support = np.array(data.draw(counts(k))) > 0
-    pi_ref, mu = (share((support * np.array(data.draw(counts(k, zeros=False)))).tolist()) for _ in range(2))
+    pi_ref, mu = (
+        share((support * np.array(data.draw(counts(k, zeros=False)))).tolist()) for _ in range(2)
+    )
     return data.draw(tables(k, certain=True, easy=True)), pi_ref, mu
 
 
@@ -172,7 +204,9 @@ def eq_16(policy: Table, p: Table, beta: float, pi_ref: Table, mu: Table) -> flo
 
 
 @given(st.data(), MILD_BETAS)
-def test_eq_8_identity_maximises_total_preference_less_the_kl(data: st.DataObject, beta: float) -> None:
+def test_eq_8_identity_maximises_total_preference_less_the_kl(
+    data: st.DataObject, beta: float
+) -> None:
     p, pi_ref, mu = problem_on_one_support(data)
     other = some_policy_on(pi_ref, data)
 
@@ -180,7 +214,11 @@ def test_eq_8_identity_maximises_total_preference_less_the_kl(data: st.DataObjec
         return float(policy @ p @ mu - beta * psipo.kl_divergence(policy, pi_ref))
 
     best = psipo.optimal_policy(p, IDENTITY, beta, pi_ref=pi_ref, mu=mu)
-    assert_allclose(psipo.objective(other, p, IDENTITY, beta, pi_ref=pi_ref, mu=mu), total_preference_less_kl(other), atol=1e-12)
+    assert_allclose(
+        psipo.objective(other, p, IDENTITY, beta, pi_ref=pi_ref, mu=mu),
+        total_preference_less_kl(other),
+        atol=1e-12,
+    )
     assert total_preference_less_kl(other) <= total_preference_less_kl(best) + 1e-13
 
 
@@ -197,7 +235,11 @@ def test_eq_9_to_13_the_margins_of_the_optimum_are_differences_of_scores_over_be
     data: st.DataObject, psi: Psi, beta: float
 ) -> None:
     k = data.draw(n_actions())
-    p, mu, pi_ref = data.draw(tables(k, easy=True)), share(data.draw(counts(k))), share(data.draw(counts(k, zeros=False)))
+    p, mu, pi_ref = (
+        data.draw(tables(k, easy=True)),
+        share(data.draw(counts(k))),
+        share(data.draw(counts(k, zeros=False))),
+    )
     best = psipo.optimal_policy(p, psi, beta, pi_ref=pi_ref, mu=mu)
     g = (mu * np.where(np.eye(k) == 1, psi(0.5), psi(p))).sum(-1)
     gap = (g[:, np.newaxis] - g) / beta
@@ -212,7 +254,9 @@ def test_eq_13_is_zero_at_the_optimum(data: st.DataObject, beta: float) -> None:
 
 
 @given(st.data(), MILD_BETAS)
-def test_theorem_2_on_one_support_eq_13_has_no_other_minimum(data: st.DataObject, beta: float) -> None:
+def test_theorem_2_on_one_support_eq_13_has_no_other_minimum(
+    data: st.DataObject, beta: float
+) -> None:
     """L(π) = 2 Var_μ(log π/π*): convex in the logits, and zero for no other policy."""
     p, pi_ref, mu = problem_on_one_support(data)
     other = some_policy_on(pi_ref, data)
@@ -247,7 +291,9 @@ def test_theorem_2_of_finite_data_unique_if_and_only_if_the_comparisons_connect_
     data: st.DataObject, beta: float
 ) -> None:
     k = data.draw(n_actions(at_least=2))
-    pair = st.tuples(st.integers(0, k - 1), st.integers(0, k - 1)).filter(lambda pair: pair[0] != pair[1])
+    pair = st.tuples(st.integers(0, k - 1), st.integers(0, k - 1)).filter(
+        lambda pair: pair[0] != pair[1]
+    )
     pairs = data.draw(st.lists(pair, min_size=1, max_size=2 * k))
     fit = minimise(Comparisons.from_pairs(pairs, actions=range(k)), IPO, beta)
     incidence = np.eye(k)[[w for w, _ in pairs]] - np.eye(k)[[y for _, y in pairs]]
@@ -258,7 +304,9 @@ def test_theorem_2_of_finite_data_unique_if_and_only_if_the_comparisons_connect_
 
 
 @given(st.data(), MILD_BETAS)
-def test_appendix_a_2_an_action_that_mu_misses_may_have_any_probability(data: st.DataObject, beta: float) -> None:
+def test_appendix_a_2_an_action_that_mu_misses_may_have_any_probability(
+    data: st.DataObject, beta: float
+) -> None:
     k = data.draw(n_actions(at_least=3))
     p, pi_ref = data.draw(tables(k, easy=True)), share(data.draw(counts(k, zeros=False)))
     mu = share([*data.draw(counts(k - 1, zeros=False)), 0])
@@ -285,7 +333,9 @@ def test_proposition_3_eq_16_is_eq_13_and_a_constant(data: st.DataObject, beta: 
 
 
 @given(st.data(), MILD_BETAS)
-def test_eq_17_pairs_each_comparison_with_its_mirror_image(data: st.DataObject, beta: float) -> None:
+def test_eq_17_pairs_each_comparison_with_its_mirror_image(
+    data: st.DataObject, beta: float
+) -> None:
     """The same expectation as Eq. 16 but for a constant."""
     p, pi_ref, mu = problem_on_one_support(data)
     policy = some_policy_on(pi_ref, data)
@@ -296,7 +346,8 @@ def test_eq_17_pairs_each_comparison_with_its_mirror_image(data: st.DataObject, 
     u = np.log(np.where(mu > 0, policy, 1.0) / np.where(mu > 0, pi_ref, 1.0))
     h = u[population.winners] - u[population.losers]
     eq_17 = IPO.value(h, beta)
-    as_drawn = np.stack([(h - 1 / beta) ** 2, (-h) ** 2])  # (y_w, y_l) with I = 1, (y_l, y_w) with I = 0
+    # (y_w, y_l) with I = 1, (y_l, y_w) with I = 0
+    as_drawn = np.stack([(h - 1 / beta) ** 2, (-h) ** 2])
     assert_allclose(as_drawn.mean(0), eq_17 + 1 / (4 * beta**2), rtol=1e-12)
 
     share_of = population.weights / population.weights.sum()
@@ -316,8 +367,12 @@ def test_eq_17_pairs_each_comparison_with_its_mirror_image(data: st.DataObject, 
 def test_section_5_3_1_two_actions_at_certainty(beta: float, mu: float) -> None:
     sure = psipo.tournament([(0, 1)], 2)
     expected = expit([0.5 / beta, -0.5 / beta])
-    assert_allclose(psipo.optimal_policy(sure, IDENTITY, beta, mu=[mu, 1 - mu]), expected, rtol=1e-12)
-    assert_allclose(minimise(Comparisons.from_pairs([(0, 1)]), IPO, beta).policy, expected, rtol=1e-12)
+    assert_allclose(
+        psipo.optimal_policy(sure, IDENTITY, beta, mu=[mu, 1 - mu]), expected, rtol=1e-12
+    )
+    assert_allclose(
+        minimise(Comparisons.from_pairs([(0, 1)]), IPO, beta).policy, expected, rtol=1e-12
+    )
 
 
 @given(st.permutations("abc"), BETAS)
@@ -334,15 +389,21 @@ def test_section_5_4_where_the_paper_s_experiments_head(order: list[str], beta: 
     d2 = [(first, second), (second, third), (third, first)]
     never_wins = [(first, second), (second, first), (first, third)]
     assert heads_for(DPO, d1).tolist() == [1, 0, 0]
-    assert_allclose(heads_for(IPO, d1), softmax([1 / (3 * beta), 0, -1 / (3 * beta)]), rtol=1e-10, atol=1e-300)
+    assert_allclose(
+        heads_for(IPO, d1), softmax([1 / (3 * beta), 0, -1 / (3 * beta)]), rtol=1e-10, atol=1e-300
+    )
     for loss in (DPO, IPO):
         assert_allclose(heads_for(loss, d2), 1 / 3, rtol=1e-12)
     assert_allclose(heads_for(DPO, never_wins), [0.5, 0.5, 0], rtol=1e-12)
-    assert_allclose(heads_for(IPO, never_wins), softmax([0, 0, -1 / (2 * beta)]), rtol=1e-10, atol=1e-300)
+    assert_allclose(
+        heads_for(IPO, never_wins), softmax([0, 0, -1 / (2 * beta)]), rtol=1e-10, atol=1e-300
+    )
 
 
 def test_section_5_4_training_ends_there_with_the_paper_s_settings() -> None:
-    """18 000 steps of Adam at rate 0.01 on batches of 9, 10 seeds; β ≤ 1, where DPO has arrived by then."""
+    """18 000 steps of Adam at rate 0.01 on batches of 9, 10 seeds; β ≤ 1, where DPO has arrived by
+    then.
+    """
     never_wins = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("a", "c")])
     tables, both, betas = [D1, D2, never_wins], [DPO, IPO], [0.1, 0.3, 1.0]
     run = psipo.train(tables, both, betas, record_every=18_000)

@@ -7,7 +7,20 @@ from oracles import Table
 from scipy import stats
 from scipy.special import softmax
 
-from psipo_explore import D1, D2, D3, DPO, IPO, Adam, Comparisons, GradientDescent, MarginLoss, losses, minimise, train
+from psipo_explore import (
+    D1,
+    D2,
+    D3,
+    DPO,
+    IPO,
+    Adam,
+    Comparisons,
+    GradientDescent,
+    MarginLoss,
+    losses,
+    minimise,
+    train,
+)
 
 NEVER_WINS = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("a", "c")])
 DESCENT = {"optimiser": GradientDescent(0.4), "batch_size": None, "seeds": 1}
@@ -17,20 +30,30 @@ def connected(n_actions: int, seed: int) -> Comparisons:
     rng = np.random.default_rng(seed)
     ring = [(i, (i + 1) % n_actions) for i in range(n_actions)]
     pairs = ring + [(j, i) for i, j in ring]
-    return Comparisons.from_pairs(pairs, actions=range(n_actions), weights=rng.uniform(0.5, 2, len(pairs)))
+    return Comparisons.from_pairs(
+        pairs, actions=range(n_actions), weights=rng.uniform(0.5, 2, len(pairs))
+    )
 
 
-@pytest.mark.parametrize("loss", [IPO, DPO, losses.SQUARED, losses.cdpo(0.1), losses.EXPONENTIAL], ids=lambda loss: loss.name)
+@pytest.mark.parametrize(
+    "loss",
+    [IPO, DPO, losses.SQUARED, losses.cdpo(0.1), losses.EXPONENTIAL],
+    ids=lambda loss: loss.name,
+)
 @given(st.integers(0, 99), st.integers(2, 5))
 @settings(max_examples=5)
-def test_descent_from_the_reference_ends_at_the_minimiser(loss: object, seed: int, n_actions: int) -> None:
+def test_descent_from_the_reference_ends_at_the_minimiser(
+    loss: object, seed: int, n_actions: int
+) -> None:
     data = connected(n_actions, seed)
     pi_ref = np.random.default_rng(seed).dirichlet(np.full(n_actions, 5.0))
     run = train(data, loss, 1.0, pi_ref=pi_ref, steps=6000, record_every=6000, **DESCENT)  # type: ignore[arg-type]
     assert_allclose(run.final[0], minimise(data, loss, 1.0, pi_ref=pi_ref).policy, rtol=1e-6)  # type: ignore[arg-type]
 
 
-def test_descent_keeps_the_sum_of_each_component_and_so_may_end_elsewhere_than_the_closest_policy() -> None:
+def test_descent_keeps_the_sum_of_each_component_and_so_may_end_elsewhere_than_the_closest_policy() -> (
+    None
+):
     unseen = Comparisons.from_pairs([("a", "b")], actions="abc")
     ipo = train(unseen, IPO, 0.3, steps=2000, **DESCENT)  # type: ignore[arg-type]
     assert_allclose(ipo.final[0, 2], 1 / (1 + 2 * np.cosh(1 / (4 * 0.3))), rtol=1e-9)
@@ -66,7 +89,9 @@ def test_adam_by_hand() -> None:
     step = Adam(0.1, decay=0.5, square_decay=0.75, epsilon=1e-8).steps((1,))
     assert_allclose(step(np.array([2.0])), -0.1)
     mean, square = 0.5 * 1.0 + 0.5 * -1.0, 0.75 * 1.0 + 0.25 * 1.0
-    assert_allclose(step(np.array([-1.0])), -0.1 * (mean / 0.75) / np.sqrt(square / (1 - 0.75**2)), atol=1e-9)
+    assert_allclose(
+        step(np.array([-1.0])), -0.1 * (mean / 0.75) / np.sqrt(square / (1 - 0.75**2)), atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("beta", [0.3, 1.0])
@@ -97,7 +122,9 @@ def test_runs_are_the_same_whatever_runs_beside_them() -> None:
     assert_array_equal(longer.policy[0, :5], alone.policy[0, :5])
 
 
-def plain_training(data: Comparisons, loss: MarginLoss, beta: float, seed: int, steps: int, batch_size: int) -> Table:
+def plain_training(
+    data: Comparisons, loss: MarginLoss, beta: float, seed: int, steps: int, batch_size: int
+) -> Table:
     """Adam as one would write it first: a loop over steps and over the comparisons of a batch."""
     rng = np.random.default_rng(seed)
     data = data.merged()
@@ -115,11 +142,16 @@ def plain_training(data: Comparisons, loss: MarginLoss, beta: float, seed: int, 
     return np.asarray(softmax(u))
 
 
-@pytest.mark.parametrize("batch_size", [2, 3, 9])  # fewer, as many and more than there are comparisons
+# fewer, as many and more than there are comparisons
+@pytest.mark.parametrize("batch_size", [2, 3, 9])
 @pytest.mark.parametrize("loss", [DPO, IPO], ids=lambda loss: loss.name)
 def test_training_is_the_plain_loop(loss: MarginLoss, batch_size: int) -> None:
-    data = Comparisons.from_pairs([("a", "b"), ("b", "c"), ("b", "c"), ("c", "a")], weights=[1.0, 2.0, 0.5, 1.5])
-    run = train(data, loss, [0.3, 2.0], steps=60, batch_size=batch_size, seeds=[3, 8], record_every=60)
+    data = Comparisons.from_pairs(
+        [("a", "b"), ("b", "c"), ("b", "c"), ("c", "a")], weights=[1.0, 2.0, 0.5, 1.5]
+    )
+    run = train(
+        data, loss, [0.3, 2.0], steps=60, batch_size=batch_size, seeds=[3, 8], record_every=60
+    )
     for b, beta in enumerate((0.3, 2.0)):
         for s, seed in enumerate((3, 8)):
             expected = plain_training(data, loss, beta, seed, 60, batch_size)
@@ -127,7 +159,10 @@ def test_training_is_the_plain_loop(loss: MarginLoss, batch_size: int) -> None:
 
 
 def test_data_sets_and_losses_side_by_side_are_what_they_are_alone() -> None:
-    long = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("c", "a"), ("a", "c"), ("b", "c"), ("c", "b")], weights=range(1, 7))
+    long = Comparisons.from_pairs(
+        [("a", "b"), ("b", "a"), ("c", "a"), ("a", "c"), ("b", "c"), ("c", "b")],
+        weights=range(1, 7),
+    )
     options = {"steps": 200, "record_every": 50, "batch_size": 4, "seeds": 3}
     tables, several = [D1, long, D3], [DPO, IPO, losses.HINGE]
     run = train(tables, several, [0.3, 1.0], **options)  # type: ignore[arg-type]
@@ -138,7 +173,9 @@ def test_data_sets_and_losses_side_by_side_are_what_they_are_alone() -> None:
         for k, loss in enumerate(several):
             assert_array_equal(train(data, loss, [0.3, 1.0], **options).policy, run.policy[d, k])  # type: ignore[arg-type]
     full = train(tables, several, 1.0, steps=50, batch_size=None, seeds=1)
-    assert_array_equal(train(long, DPO, 1.0, steps=50, batch_size=None, seeds=1).policy, full.policy[1, 0])
+    assert_array_equal(
+        train(long, DPO, 1.0, steps=50, batch_size=None, seeds=1).policy, full.policy[1, 0]
+    )
 
 
 def test_batches_follow_the_weights() -> None:
@@ -157,12 +194,17 @@ def test_contexts_are_trained_side_by_side() -> None:
 def test_mean_and_interval_are_students() -> None:
     run = train(D2, DPO, [0.3, 1.0], steps=200, seeds=5)
     low, high = run.interval(0.9)
-    expected = stats.t.interval(0.9, 4, loc=run.policy.mean(1)[1, -1], scale=stats.sem(run.policy, axis=1)[1, -1])
+    expected = stats.t.interval(
+        0.9, 4, loc=run.policy.mean(1)[1, -1], scale=stats.sem(run.policy, axis=1)[1, -1]
+    )
     assert_allclose([low[1, -1], high[1, -1]], expected)
     assert low.shape == (2, 3, 3)
 
 
-@pytest.mark.parametrize("loss", [losses.HINGE, losses.robust_dpo(0.1), losses.exo(0.1), losses.discopop(0.05), losses.SAVAGE])
+@pytest.mark.parametrize(
+    "loss",
+    [losses.HINGE, losses.robust_dpo(0.1), losses.exo(0.1), losses.discopop(0.05), losses.SAVAGE],
+)
 def test_losses_without_a_minimum_are_followed_without_a_warning(loss: object) -> None:
     run = train(D1, loss, [0.01, 100.0], steps=300, seeds=2, optimiser=Adam(1.0))  # type: ignore[arg-type]
     assert np.isfinite(run.policy).all()
@@ -191,7 +233,10 @@ def test_the_bar_counts_steps(capfd: pytest.CaptureFixture[str]) -> None:
         ({"seeds": [1.5]}, r"^seeds = \[1.5\], must be how many, or whole numbers"),
         ({"seeds": 2.5}, r"^seeds = 2.5"),
         ({"seeds": "ab"}, r"^seeds = 'ab'"),
-        ({"seeds": [0, 0, 0]}, r"^seeds holds 0 3 times, must hold it once: equal seeds give equal runs"),
+        (
+            {"seeds": [0, 0, 0]},
+            r"^seeds holds 0 3 times, must hold it once: equal seeds give equal runs",
+        ),
         ({"seeds": [True, 2, np.int64(1)]}, r"^seeds holds 1 2 times"),
         ({"seeds": np.array([4, 2, 4])}, r"^seeds holds 4 2 times"),
         ({"beta": []}, r"^beta is empty"),
@@ -205,7 +250,10 @@ def test_the_bar_counts_steps(capfd: pytest.CaptureFixture[str]) -> None:
             {"data": [D1, NEVER_WINS, Comparisons.from_pairs([("a", "b")])]},
             r"^data\[2\] has actions a, b, must have those of data\[0\]: a, b, c",
         ),
-        ({"data": [D1, Comparisons.from_table(np.zeros((3, 3)))]}, r"^data\[1\] holds no comparison"),
+        (
+            {"data": [D1, Comparisons.from_table(np.zeros((3, 3)))]},
+            r"^data\[1\] holds no comparison",
+        ),
         ({"loss": []}, r"^loss is empty"),
     ],
 )
@@ -222,8 +270,14 @@ def test_optimisers_and_results_refuse_by_name() -> None:
         (lambda: Adam([0.1, 0.2]), r"^rate has shape \(2,\), must be a single number"),  # type: ignore[arg-type]
         (lambda: GradientDescent([1.0, 2.0]), r"^rate has shape \(2,\)"),  # type: ignore[arg-type]
         (lambda: train(D1, DPO, 1.0, steps=5).interval(1.5), r"^level = 1.5"),
-        (lambda: train(D1, DPO, 1.0, steps=5, seeds=1).interval(), r"^seeds = 1, must be at least 2"),
-        (lambda: train(D1, DPO, 1.0, steps=5).probability("z"), r"^action 'z' is the label of 0 actions"),
+        (
+            lambda: train(D1, DPO, 1.0, steps=5, seeds=1).interval(),
+            r"^seeds = 1, must be at least 2",
+        ),
+        (
+            lambda: train(D1, DPO, 1.0, steps=5).probability("z"),
+            r"^action 'z' is the label of 0 actions",
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             call()
@@ -236,8 +290,18 @@ def test_optimisers_and_results_refuse_by_name() -> None:
         train(D1, "dpo", 1.0)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"^loss\[1\] = 'dpo', must be a MarginLoss"):
         train(D1, [IPO, "dpo"], 1.0)  # type: ignore[list-item]
-    with pytest.raises(RuntimeError, match=r"^the logits overflowed by step 2000: try a smaller rate"):
-        train(D1, losses.SQUARED, 1.0, optimiser=GradientDescent(50.0), steps=2000, record_every=2000, batch_size=None)
+    with pytest.raises(
+        RuntimeError, match=r"^the logits overflowed by step 2000: try a smaller rate"
+    ):
+        train(
+            D1,
+            losses.SQUARED,
+            1.0,
+            optimiser=GradientDescent(50.0),
+            steps=2000,
+            record_every=2000,
+            batch_size=None,
+        )
 
 
 @pytest.mark.parametrize("data", [None, 3])
@@ -253,4 +317,8 @@ def test_a_run_shows_itself() -> None:
     assert repr(run) == "TrainingRun(policy of shape (3, 3, 3), 200 steps, actions a, b, c)"
     assert "<caption>after 200 steps, over 3 seeds</caption>" in run._repr_html_()
     assert f"<td>{run.final[:, 2].mean():.6g}</td>" in run._repr_html_()
-    assert train(D1, IPO, [1.0, 2.0], steps=5, seeds=3)._repr_html_().startswith("<p>TrainingRun(policy of shape (2, 3, 2, 3)")
+    assert (
+        train(D1, IPO, [1.0, 2.0], steps=5, seeds=3)
+        ._repr_html_()
+        .startswith("<p>TrainingRun(policy of shape (2, 3, 2, 3)")
+    )

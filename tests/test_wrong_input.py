@@ -1,4 +1,6 @@
-"""Whatever is given for an argument, it is taken or refused by name: no bare message of NumPy, SciPy or Python, no warning."""
+"""Whatever is given for an argument, it is taken or refused by name: no bare message of NumPy,
+SciPy or Python, no warning.
+"""
 
 import re
 from collections.abc import Callable
@@ -43,25 +45,49 @@ P = [[0.5, 0.8], [0.2, 0.5]]
 HALF = [0.5, 0.5]
 THIRDS = [0.4, 0.3, 0.3]
 RUN = train(D2, IPO, 1.0, steps=2, seeds=2)
-DESCENT = {"optimiser": GradientDescent(0.3), "steps": 3, "batch_size": None, "seeds": 1, "record_every": 1}
+DESCENT = {
+    "optimiser": GradientDescent(0.3),
+    "steps": 3,
+    "batch_size": None,
+    "seeds": 1,
+    "record_every": 1,
+}
 
 TAKEN: dict[str, tuple[Callable[..., object], dict[str, Any]]] = {
     "bradley_terry": (bradley_terry, {"rewards": [1.0, 0.0]}),
     "tournament": (tournament, {"pairs": [(0, 1)], "n_actions": 2, "q": 0.5}),
     "expected_psi": (expected_psi, {"p": P, "psi": LOGIT, "mu": HALF}),
-    "expected_psi_bradley_terry": (expected_psi_bradley_terry, {"rewards": [1.0, 0.0], "psi": LOGIT, "mu": HALF}),
+    "expected_psi_bradley_terry": (
+        expected_psi_bradley_terry,
+        {"rewards": [1.0, 0.0], "psi": LOGIT, "mu": HALF},
+    ),
     "ExpectedPsi": (ExpectedPsi, {"won": [0.0], "lost": [0.0], "rest": [1.0]}),
     "gibbs_policy": (gibbs_policy, {"g": [1.0, 0.0], "beta": 1.0, "pi_ref": HALF}),
     "log_gibbs_policy": (log_gibbs_policy, {"g": [1.0, 0.0], "beta": 1.0, "pi_ref": HALF}),
-    "optimal_policy": (optimal_policy, {"p": P, "psi": LOGIT, "beta": 1.0, "pi_ref": HALF, "mu": HALF}),
-    "objective": (objective, {"policy": HALF, "p": P, "psi": LOGIT, "beta": 1.0, "pi_ref": HALF, "mu": HALF}),
+    "optimal_policy": (
+        optimal_policy,
+        {"p": P, "psi": LOGIT, "beta": 1.0, "pi_ref": HALF, "mu": HALF},
+    ),
+    "objective": (
+        objective,
+        {"policy": HALF, "p": P, "psi": LOGIT, "beta": 1.0, "pi_ref": HALF, "mu": HALF},
+    ),
     "kl_divergence": (kl_divergence, {"policy": HALF, "pi_ref": HALF}),
     "cyclic_share": (cyclic_share, {"p": P, "psi": LOGIT, "mu": HALF}),
     "Comparisons": (
         Comparisons,
-        {"winners": [0], "losers": [1], "actions": ("a", "b"), "weights": [1.0], "contexts": [0, 0]},
+        {
+            "winners": [0],
+            "losers": [1],
+            "actions": ("a", "b"),
+            "weights": [1.0],
+            "contexts": [0, 0],
+        },
     ),
-    "from_pairs": (Comparisons.from_pairs, {"pairs": [("a", "b")], "actions": ["a", "b"], "weights": [1.0]}),
+    "from_pairs": (
+        Comparisons.from_pairs,
+        {"pairs": [("a", "b")], "actions": ["a", "b"], "weights": [1.0]},
+    ),
     "from_table": (Comparisons.from_table, {"wins": [[0, 1], [1, 0]], "actions": ["a", "b"]}),
     "from_preferences": (Comparisons.from_preferences, {"p": P, "mu": HALF}),
     "sample": (Comparisons.sample, {"p": P, "n": 2, "rng": np.random.default_rng(0), "mu": HALF}),
@@ -76,9 +102,22 @@ TAKEN: dict[str, tuple[Callable[..., object], dict[str, Any]]] = {
     "preference_law": (preference_law, {"p": P, "n": 2}),
     "expectation": (preference_law(P, n=2).expectation, {"values": [1.0, 2.0, 3.0]}),
     "collapse_probability": (collapse_probability, {"p": P, "psi": LOGIT, "n": 2, "mu": HALF}),
-    "expected_policy": (expected_policy, {"p": P, "psi": LOGIT, "beta": 1.0, "n": 2, "pi_ref": HALF, "mu": HALF}),
+    "expected_policy": (
+        expected_policy,
+        {"p": P, "psi": LOGIT, "beta": 1.0, "n": 2, "pi_ref": HALF, "mu": HALF},
+    ),
     "folded_power": (folded_power, {"lam": 1.0}),
-    "Psi": (Psi, {"name": "root", "function": np.sqrt, "latex": "", "at_zero": 0.0, "at_one": 1.0, "odd": False}),
+    "Psi": (
+        Psi,
+        {
+            "name": "root",
+            "function": np.sqrt,
+            "latex": "",
+            "at_zero": 0.0,
+            "at_one": 1.0,
+            "odd": False,
+        },
+    ),
     "from_callable": (Psi.from_callable, {"f": np.sqrt, "name": "root"}),
     "from_formula": (Psi.from_formula, {"text": "q"}),
     "q": (LOGIT, {"q": 0.5}),
@@ -112,8 +151,21 @@ OTHERS: list[object] = [
         {"a": 1},
         {1, 2},
     ),
-    *(range(3), np.array(3), np.array([3]), np.zeros((3, 0)), np.zeros((2, 2, 2)), np.eye(2), np.array([1, 2], dtype=object)),
-    *(np.ma.masked_array([1, 2], [True, False]), np.zeros(2, dtype=[("a", "f8")]), np.datetime64(1, "s"), np.array(["a", "b"])),
+    *(
+        range(3),
+        np.array(3),
+        np.array([3]),
+        np.zeros((3, 0)),
+        np.zeros((2, 2, 2)),
+        np.eye(2),
+        np.array([1, 2], dtype=object),
+    ),
+    *(
+        np.ma.masked_array([1, 2], [True, False]),
+        np.zeros(2, dtype=[("a", "f8")]),
+        np.datetime64(1, "s"),
+        np.array(["a", "b"]),
+    ),
 ]
 
 

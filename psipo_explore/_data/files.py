@@ -1,6 +1,8 @@
-"""Reading preference files line by line, in memory that grows with the number of answers and not with their length.
+"""Reading preference files line by line, in memory that grows with the number of answers and not
+with their length.
 
-Whatever is wrong is said with the file and the line, and raised, or handed to whoever counts what is passed over.
+Whatever is wrong is said with the file and the line, and raised, or handed to whoever counts what
+is passed over.
 """
 
 from __future__ import annotations
@@ -62,22 +64,39 @@ def refuse(error: ValueError, lines: int) -> None:
 
 
 def csv_rows(
-    path: Path, columns: dict[str, str], *, strip: bool = True, on_bad: OnBad = refuse, progress: bool = False
+    path: Path,
+    columns: dict[str, str],
+    *,
+    strip: bool = True,
+    on_bad: OnBad = refuse,
+    progress: bool = False,
 ) -> Iterator[Row]:
-    """The comparisons of a CSV file with a header; columns names that of each role; blank lines are passed over."""
+    """The comparisons of a CSV file with a header; columns names that of each role; blank lines are
+    passed over.
+    """
     usual_limit = csv.field_size_limit(_LONGEST_RECORD)  # csv's own would be 131 072 characters
     try:
         with closing(_lines(path, progress)) as all_lines:
             lines = _LinesOfARecord(all_lines)
-            place, _, header = next(_records(lines, path.name, refuse), (f"{path.name}, line 1", 1, []))
+            place, _, header = next(
+                _records(lines, path.name, refuse), (f"{path.name}, line 1", 1, [])
+            )
             if not "".join(header).strip():
-                raise ValueError(f"{place}: is blank, must be a header with {', '.join(map(repr, columns.values()))}")
+                raise ValueError(
+                    f"{place}: is blank, must be a header with {', '.join(map(repr, columns.values()))}"
+                )
             at = {role: _column(place, header, name) for role, name in columns.items()}
             for place, how_many, cells in _records(lines, path.name, on_bad):
                 if len(cells) <= 1 and not "".join(cells).strip():
                     continue
                 try:
-                    row = _row_of_cells(place, [cell.strip() for cell in cells] if strip else cells, len(header), at, columns)
+                    row = _row_of_cells(
+                        place,
+                        [cell.strip() for cell in cells] if strip else cells,
+                        len(header),
+                        at,
+                        columns,
+                    )
                 except ValueError as error:
                     on_bad(error, how_many)
                 else:
@@ -109,7 +128,9 @@ class _LinesOfARecord:
         return line
 
 
-def _records(lines: _LinesOfARecord, file_name: str, on_bad: OnBad) -> Iterator[tuple[str, int, list[str]]]:
+def _records(
+    lines: _LinesOfARecord, file_name: str, on_bad: OnBad
+) -> Iterator[tuple[str, int, list[str]]]:
     """Each record's place in words, how many lines it has, and its cells."""
     reader = csv.reader(lines, strict=True)
     while True:
@@ -123,7 +144,9 @@ def _records(lines: _LinesOfARecord, file_name: str, on_bad: OnBad) -> Iterator[
         except StopIteration:
             return
         except csv.Error as error:
-            where = place if lines.number == start else f"{file_name}, lines {start} to {lines.number}"
+            where = (
+                place if lines.number == start else f"{file_name}, lines {start} to {lines.number}"
+            )
             on_bad(ValueError(f"{where}: {error}, must be CSV"), lines.number + 1 - start)
         except ValueError as error:
             on_bad(error, lines.number + 1 - start)
@@ -131,9 +154,13 @@ def _records(lines: _LinesOfARecord, file_name: str, on_bad: OnBad) -> Iterator[
             yield place, lines.number + 1 - start, cells
 
 
-def _row_of_cells(place: str, cells: list[str], n_cells: int, at: dict[str, int], columns: dict[str, str]) -> Row:
+def _row_of_cells(
+    place: str, cells: list[str], n_cells: int, at: dict[str, int], columns: dict[str, str]
+) -> Row:
     if len(cells) != n_cells:
-        raise ValueError(f"{place}: has {len(cells)} of the header's {n_cells} cells, must have each once")
+        raise ValueError(
+            f"{place}: has {len(cells)} of the header's {n_cells} cells, must have each once"
+        )
     by_role = {role: cells[i] for role, i in at.items()}
     for role, cell in by_role.items():
         if not cell.strip():
@@ -148,8 +175,11 @@ def _row(place: str, context: str, winner: str, loser: str, weight: float = 1.0)
     return Row(context, winner, loser, weight)
 
 
-def jsonl_rows(path: Path, fields: dict[str, str] = _ROLES, *, on_bad: OnBad = refuse, progress: bool = False) -> Iterator[Row]:
-    """The comparisons of a file with a JSON object a line; fields names that of each role; blank lines are passed over.
+def jsonl_rows(
+    path: Path, fields: dict[str, str] = _ROLES, *, on_bad: OnBad = refuse, progress: bool = False
+) -> Iterator[Row]:
+    """The comparisons of a file with a JSON object a line; fields names that of each role; blank
+    lines are passed over.
 
     Where no line has a field for the context, it is the messages with which both answers begin.
     """
@@ -160,7 +190,12 @@ def jsonl_rows(path: Path, fields: dict[str, str] = _ROLES, *, on_bad: OnBad = r
                 continue
             place = f"{path.name}, line {number}"
             try:
-                record = _record(place, line, fields, implicit_context=first is None or fields["context"] not in first[1])
+                record = _record(
+                    place,
+                    line,
+                    fields,
+                    implicit_context=first is None or fields["context"] not in first[1],
+                )
                 kinds = {name: type(record[name]) for name in fields.values() if name in record}
                 first = first or (number, kinds)
                 _check_alike(place, kinds, *first)
@@ -171,14 +206,18 @@ def jsonl_rows(path: Path, fields: dict[str, str] = _ROLES, *, on_bad: OnBad = r
                 yield row
 
 
-def _record(place: str, line: str, fields: dict[str, str], *, implicit_context: bool) -> dict[str, Any]:
+def _record(
+    place: str, line: str, fields: dict[str, str], *, implicit_context: bool
+) -> dict[str, Any]:
     if len(line) > _LONGEST_RECORD:
         raise ValueError(f"{place}: {_too_long()}, must be one JSON object a line")
     _check_utf8(place, line)
     try:
         record = _JSON.decode(line)
     except json.JSONDecodeError as error:
-        raise ValueError(f"{place}, column {error.pos + 1}: {error.msg}, must be one JSON object a line") from None
+        raise ValueError(
+            f"{place}, column {error.pos + 1}: {error.msg}, must be one JSON object a line"
+        ) from None
     except RecursionError:
         raise ValueError(f"{place}: is nested too deeply, must be one JSON object a line") from None
     if not isinstance(record, dict):
@@ -186,7 +225,11 @@ def _record(place: str, line: str, fields: dict[str, str], *, implicit_context: 
     conversation = all(isinstance(record.get(fields[role]), list) for role in ("winner", "loser"))
     for role, name in fields.items():
         if name not in record and not (role == "context" and implicit_context and conversation):
-            instead = ", nor messages that both answers begin with" if role == "context" and implicit_context else ""
+            instead = (
+                ", nor messages that both answers begin with"
+                if role == "context" and implicit_context
+                else ""
+            )
             found = ", ".join(map(repr, record)) or "none"
             raise ValueError(f"{place}: has no field {name!r}{instead}; its fields are {found}")
         if name in record:
@@ -195,22 +238,33 @@ def _record(place: str, line: str, fields: dict[str, str], *, implicit_context: 
 
 
 def _check_text(place: str, field: str, value: Any) -> None:
-    if not (isinstance(value, str) or (isinstance(value, list) and value and all(map(_is_message, value)))):
+    if not (
+        isinstance(value, str)
+        or (isinstance(value, list) and value and all(map(_is_message, value)))
+    ):
         wanted = 'a string or a list of messages {"role": …, "content": …}'
         raise ValueError(f"{place}: field {field!r} is {str(value)[:60]!r}, must be {wanted}")
 
 
 def _is_message(value: Any) -> bool:
-    return isinstance(value, dict) and "role" in value and ("content" in value or "tool_calls" in value)
+    return (
+        isinstance(value, dict)
+        and "role" in value
+        and ("content" in value or "tool_calls" in value)
+    )
 
 
-def _check_alike(place: str, kinds: dict[str, type], first_line: int, first_kinds: dict[str, type]) -> None:
+def _check_alike(
+    place: str, kinds: dict[str, type], first_line: int, first_kinds: dict[str, type]
+) -> None:
     if kinds == first_kinds:
         return
     for name in kinds.keys() | first_kinds.keys():
         here, there = (_KINDS[of.get(name)] for of in (kinds, first_kinds))
         if here != there:
-            raise ValueError(f"{place}: field {name!r} is {here}, must be {there} as in line {first_line}")
+            raise ValueError(
+                f"{place}: field {name!r} is {here}, must be {there} as in line {first_line}"
+            )
 
 
 def _row_of_fields(place: str, record: dict[str, Any], fields: dict[str, str]) -> Row:
@@ -218,9 +272,14 @@ def _row_of_fields(place: str, record: dict[str, Any], fields: dict[str, str]) -
     winner, loser = texts["winner"], texts["loser"]
     if "context" not in texts:
         names = f"{fields['winner']!r} and {fields['loser']!r}"
-        shared = next((k for k, (a, b) in enumerate(zip(winner, loser, strict=False)) if a != b), min(len(winner), len(loser)))
+        shared = next(
+            (k for k, (a, b) in enumerate(zip(winner, loser, strict=False)) if a != b),
+            min(len(winner), len(loser)),
+        )
         if not shared:
-            raise ValueError(f"{place}: {names} begin with different messages, must begin with those of the prompt")
+            raise ValueError(
+                f"{place}: {names} begin with different messages, must begin with those of the prompt"
+            )
         texts = {"context": winner[:shared], "winner": winner[shared:], "loser": loser[shared:]}
     by_role = {role: "\n".join(text) for role, text in texts.items()}
     row = _row(place, by_role["context"], by_role["winner"], by_role["loser"])
@@ -239,16 +298,20 @@ def _texts(value: str | list[dict[str, Any]]) -> list[str]:
 
 def _message(message: dict[str, Any]) -> str:
     content = message.get("content")
-    more = {name: message[name] for name in ("name", "tool_calls", "tool_call_id") if message.get(name)}
+    more = {
+        name: message[name] for name in ("name", "tool_calls", "tool_call_id") if message.get(name)
+    }
     if isinstance(content, str) and not more:
         return f"{message['role']}: {content}"
-    return f"{message['role']}:{json.dumps({**more, 'content': content}, sort_keys=True)}"  # no blank: no content begins so
+    # no blank: no content begins so
+    return f"{message['role']}:{json.dumps({**more, 'content': content}, sort_keys=True)}"
 
 
 def indexed(
     file_name: str, rows: Iterable[Row], *, hashed: bool = False
 ) -> tuple[Indices, Indices, tuple[str, ...], Array, Indices]:
-    """Winners, losers, labels, weights and contexts of rows of a file, actions and contexts in order of appearance.
+    """Winners, losers, labels, weights and contexts of rows of a file, actions and contexts in
+    order of appearance.
 
     hashed keeps 16 bytes of each text instead of the text, and labels the actions by number.
     """
@@ -269,12 +332,23 @@ def indexed(
             weights.append(row.weight)
     if not weights:
         raise ValueError(f"{file_name} holds no comparison, must hold at least one")
-    labels = tuple(map(str, range(len(action)))) if hashed else tuple(key[1] for key in action if isinstance(key, tuple))
-    return np.array(winners, np.intp), np.array(losers, np.intp), labels, np.array(weights), np.array(context_of, np.intp)
+    labels = (
+        tuple(map(str, range(len(action))))
+        if hashed
+        else tuple(key[1] for key in action if isinstance(key, tuple))
+    )
+    return (
+        np.array(winners, np.intp),
+        np.array(losers, np.intp),
+        labels,
+        np.array(weights),
+        np.array(context_of, np.intp),
+    )
 
 
 def _digest(text: str, where: bytes = b"") -> bytes:
-    return blake2b(where + text.encode("utf-8", "surrogatepass"), digest_size=16).digest()  # JSON may hold half a pair
+    # JSON may hold half a pair
+    return blake2b(where + text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _lines(path: Path, progress: bool) -> Generator[str, None, None]:
@@ -287,9 +361,15 @@ def _lines(path: Path, progress: bool) -> Generator[str, None, None]:
     with path.open("rb") as file:
         if path.is_file():
             _check_start(path.name, file.peek(4))
-        with io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
+        with io.TextIOWrapper(
+            file, encoding="utf-8-sig", errors="surrogateescape", newline=""
+        ) as text:
             lines = _cut_lines(text)
-            yield from _with_bar(lines, file, path.stat().st_size) if progress and path.is_file() else lines
+            yield from (
+                _with_bar(lines, file, path.stat().st_size)
+                if progress and path.is_file()
+                else lines
+            )
 
 
 def _cut_lines(text: io.TextIOWrapper) -> Iterator[str]:
@@ -326,14 +406,18 @@ def _check_utf8(place: str, text: str) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         byte = ord(text[error.start]) - 0xDC00
-        raise ValueError(f"{place}: byte 0x{byte:02x} is not UTF-8, must be saved as UTF-8") from None
+        raise ValueError(
+            f"{place}: byte 0x{byte:02x} is not UTF-8, must be saved as UTF-8"
+        ) from None
 
 
 def _column(place: str, header: list[str], name: str) -> int:
     titles = [title.strip() for title in header]
     if titles.count(name) != 1:
         problem = "has no column" if name not in titles else "has more than one column"
-        raise ValueError(f"{place}: {problem} {name!r}; its columns are {', '.join(map(repr, titles)) or 'none'}")
+        raise ValueError(
+            f"{place}: {problem} {name!r}; its columns are {', '.join(map(repr, titles)) or 'none'}"
+        )
     return titles.index(name)
 
 

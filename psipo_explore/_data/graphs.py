@@ -9,8 +9,12 @@ import numpy as np
 from psipo_explore._checks import Indices
 
 
-def components(winners: Indices, losers: Indices, n_actions: int, connection: Literal["weak", "strong"]) -> Indices:
-    """Number of each action's component, shape (K,), in the graph with an edge from each winner to its loser."""
+def components(
+    winners: Indices, losers: Indices, n_actions: int, connection: Literal["weak", "strong"]
+) -> Indices:
+    """Number of each action's component, shape (K,), in the graph with an edge from each winner to
+    its loser.
+    """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

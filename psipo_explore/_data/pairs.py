@@ -1,4 +1,6 @@
-"""What `Comparisons` takes for pairs of actions, and what it refuses with its place: labels become indices, fields must fit."""
+"""What `Comparisons` takes for pairs of actions, and what it refuses with its place: labels become
+indices, fields must fit.
+"""
 
 from __future__ import annotations
 
@@ -13,26 +15,43 @@ from psipo_explore._data.segments import Segments
 
 
 def counted_pairs(
-    pairs: Iterable[tuple[Hashable, Hashable]], actions: Sequence[Hashable] | None, weights: ArrayLike | None
+    pairs: Iterable[tuple[Hashable, Hashable]],
+    actions: Sequence[Hashable] | None,
+    weights: ArrayLike | None,
 ) -> tuple[Indices, Indices, list[Hashable], Array]:
-    """Winners and losers as indices into the labels, the labels, and how often each pair counts; weights of 0 leave it out."""
+    """Winners and losers as indices into the labels, the labels, and how often each pair counts;
+    weights of 0 leave it out.
+    """
     if isinstance(pairs, Mapping):
-        raise TypeError("pairs is a mapping, must be a sequence: give its keys, and its values as weights")
+        raise TypeError(
+            "pairs is a mapping, must be a sequence: give its keys, and its values as weights"
+        )
     rows = [_pair(k, pair) for k, pair in enumerate(_rows(pairs))]
     if not rows:
         raise ValueError("pairs is empty, must hold at least one (winner, loser)")
     counts = np.ones(len(rows)) if weights is None else checks.real("weights", weights)
     if counts.shape != (len(rows),):
-        raise ValueError(f"weights has shape {counts.shape}, must be ({len(rows)},), one for each pair")
-    checks.refuse_where(~((counts >= 0) & np.isfinite(counts)), "weights", counts, "must be finite and at least 0")
+        raise ValueError(
+            f"weights has shape {counts.shape}, must be ({len(rows)},), one for each pair"
+        )
+    checks.refuse_where(
+        ~((counts >= 0) & np.isfinite(counts)), "weights", counts, "must be finite and at least 0"
+    )
     if not counts.any():
         raise ValueError("weights are all 0, must leave at least one comparison")
-    labels = list(checks.labels(actions) if actions is not None else dict.fromkeys(label for pair in rows for label in pair))
+    labels = list(
+        checks.labels(actions)
+        if actions is not None
+        else dict.fromkeys(label for pair in rows for label in pair)
+    )
     index = {label: i for i, label in enumerate(labels)}
     for k, pair in enumerate(rows):
         for label in pair:
             if label not in index:
-                raise ValueError(f"pairs[{k}] names {checks.cut(label)}, which is not among the actions {checks.listed(labels)}")
+                raise ValueError(
+                    f"pairs[{k}] names {checks.cut(label)}, which is not among the actions "
+                    f"{checks.listed(labels)}"
+                )
     ends = np.array([[index[winner], index[loser]] for winner, loser in rows], dtype=np.intp)
     ends, counts = ends[counts > 0], counts[counts > 0]
     return ends[:, 0], ends[:, 1], labels, counts
@@ -46,20 +65,28 @@ def _rows(pairs: Iterable[Any]) -> Iterable[Any]:
         except TypeError:
             raise TypeError(f"pairs = {checks.shown(pairs)}, must be a sequence") from None
     if len(pairs.columns) != 2:
-        raise ValueError(f"pairs has columns {checks.listed(list(pairs.columns))}, must have two, winners and losers")
+        raise ValueError(
+            f"pairs has columns {checks.listed(list(pairs.columns))}, must have two, winners and losers"
+        )
     rows: Iterable[Any] = pairs.itertuples(index=False, name=None)
     return rows
 
 
 def _pair(k: int, pair: Any) -> tuple[Hashable, Hashable]:
     is_sequence = isinstance(pair, Sequence) and not isinstance(pair, str)
-    if not ((is_sequence and len(pair) == 2) or (isinstance(pair, np.ndarray) and pair.shape == (2,))):
+    if not (
+        (is_sequence and len(pair) == 2) or (isinstance(pair, np.ndarray) and pair.shape == (2,))
+    ):
         raise ValueError(f"pairs[{k}] = {checks.shown(pair)}, must be (winner, loser)")
     winner, loser = pair
     if not (_is_label(winner) and _is_label(loser)):
-        raise ValueError(f"pairs[{k}] = ({checks.shown(winner)}, {checks.shown(loser)}), must be two labels")
+        raise ValueError(
+            f"pairs[{k}] = ({checks.shown(winner)}, {checks.shown(loser)}), must be two labels"
+        )
     if winner == loser:
-        raise ValueError(f"pairs[{k}] = ({checks.shown(winner)}, {checks.shown(loser)}), an action cannot beat itself")
+        raise ValueError(
+            f"pairs[{k}] = ({checks.shown(winner)}, {checks.shown(loser)}), an action cannot beat itself"
+        )
     return winner, loser
 
 
@@ -72,19 +99,29 @@ def _is_label(value: Any) -> bool:
         return False
 
 
-def check_lengths(actions: tuple[str, ...], contexts: Indices, winners: Indices, losers: Indices, weights: Array) -> None:
+def check_lengths(
+    actions: tuple[str, ...], contexts: Indices, winners: Indices, losers: Indices, weights: Array
+) -> None:
     """Refuse fields that do not fit together."""
     if not actions:
         raise ValueError("actions is empty, must name at least one")
     if len(contexts) != len(actions):
-        raise ValueError(f"contexts has {len(contexts)} entries, must have one for each of {len(actions)} actions")
+        raise ValueError(
+            f"contexts has {len(contexts)} entries, must have one for each of {len(actions)} actions"
+        )
     identities = list(zip(contexts.tolist(), actions, strict=True))
     if len(set(identities)) < len(identities):
-        twice = next(label for i, (_, label) in enumerate(identities) if identities[i] in identities[:i])
-        raise ValueError(f"actions names {checks.shown(twice)} twice in one context, must name each action once")
+        twice = next(
+            label for i, (_, label) in enumerate(identities) if identities[i] in identities[:i]
+        )
+        raise ValueError(
+            f"actions names {checks.shown(twice)} twice in one context, must name each action once"
+        )
     for name, field in {"losers": losers, "weights": weights}.items():
         if field.shape != winners.shape:
-            raise ValueError(f"{name} has shape {field.shape}, must be that of winners, {winners.shape}")
+            raise ValueError(
+                f"{name} has shape {field.shape}, must be that of winners, {winners.shape}"
+            )
 
 
 def check_pairs(contexts: Indices, winners: Indices, losers: Indices) -> None:
@@ -92,9 +129,13 @@ def check_pairs(contexts: Indices, winners: Indices, losers: Indices) -> None:
     n_actions = contexts.size
     for name, index in {"winners": winners, "losers": losers}.items():
         outside = (index < 0) | (index >= n_actions)
-        checks.refuse_where(outside, name, index, f"must be the index of one of {checks.actions(n_actions)}")
+        checks.refuse_where(
+            outside, name, index, f"must be the index of one of {checks.actions(n_actions)}"
+        )
     checks.refuse_where(winners == losers, "losers", losers, "must differ from its winner")
     strangers = contexts[winners] != contexts[losers]
     checks.refuse_where(strangers, "losers", losers, "must be of the same context as its winner")
     alone = (Segments(contexts).sum(np.ones(n_actions)) == 1) & (n_actions > 1)
-    checks.refuse_where(alone, "contexts", contexts, "must hold more than one action: there is nothing to compare")
+    checks.refuse_where(
+        alone, "contexts", contexts, "must hold more than one action: there is nothing to compare"
+    )

@@ -47,7 +47,9 @@ def _try(claim: sp.Rel, reader: Reader, at: At, rng: np.random.Generator) -> tup
             psi = rising_function(rng)
             sides = number(left, point, psi), number(right, point, psi)
             if any(map(mpmath.isnan, sides)):
-                raise ValueError(f"needs more than {_DIGITS} digits: {_where(point)}a divisor is rounded to 0")
+                raise ValueError(
+                    f"needs more than {_DIGITS} digits: {_where(point)}a divisor is rounded to 0"
+                )
             if not _holds(claim, *sides):
                 found = [mpmath.nstr(side, 8) for side in sides]
                 return f"{_where(point)}{found[0]} {_IS_NOT[claim.func]} {found[1]}", False
@@ -59,7 +61,9 @@ def _try(claim: sp.Rel, reader: Reader, at: At, rng: np.random.Generator) -> tup
 
 
 def _holds(claim: sp.Rel, left: mpmath.mpf, right: mpmath.mpf) -> bool:
-    """Whether the numbers allow the claim; those of an inequality may be equal, since they are rounded."""
+    """Whether the numbers allow the claim; those of an inequality may be equal, since they are
+    rounded.
+    """
     within = _CLOSE * (1 + abs(right))
     if isinstance(claim, sp.Eq):
         return bool(abs(left - right) <= within)
@@ -94,17 +98,24 @@ def _near(reader: Reader, variable: sp.Symbol, end: sp.Expr, side: str) -> Reade
     low, high = ENDS[reader.kinds[variable]]
     is_number = end.is_Rational or end in (sp.oo, -sp.oo)
     if not is_number or not (low <= end < high if side == "+" else low < end <= high):
-        raise ValueError(f"lets {variable} tend to {end} from the {side} side, must be a number or ∞ within its kind")
+        raise ValueError(
+            f"lets {variable} tend to {end} from the {side} side, must be a number or ∞ within its kind"
+        )
     low, high = (end, high) if side == "+" else (low, end)
     if not low.is_finite and not high.is_finite:  # near infinity only the sign matters
         low, high = (sp.Integer(0), high) if side == "-" else (low, sp.Integer(0))
     near = copy(reader)
-    near.parameters = {**reader.parameters, reader.meaning[variable]: reader.domain.between(low, high)}
+    near.parameters = {
+        **reader.parameters,
+        reader.meaning[variable]: reader.domain.between(low, high),
+    }
     near.ratios = Ratios(near.parameters, reader.domain.relations)
     return near
 
 
-def _try_one_side(claim: sp.Eq, reader: Reader, at: At, side: str, rng: np.random.Generator) -> tuple[str, bool]:
+def _try_one_side(
+    claim: sp.Eq, reader: Reader, at: At, side: str, rng: np.random.Generator
+) -> tuple[str, bool]:
     expression, variable, end, _ = claim.lhs.args
     value, free = reader.read(expression, at), reader.meaning[variable]
     bound = claim.rhs if claim.rhs in (sp.oo, -sp.oo) else reader.read(claim.rhs, at)
@@ -139,11 +150,15 @@ def _tends(value: sp.Expr, bound: sp.Expr, points: list[Point]) -> bool:
     return bool(nearest <= nearer <= near and nearest <= _NEARLY)
 
 
-def _limit_is(bound: sp.Expr, value: sp.Expr, free: sp.Dummy, end: sp.Expr, side: str, reader: Reader) -> bool:
+def _limit_is(
+    bound: sp.Expr, value: sp.Expr, free: sp.Dummy, end: sp.Expr, side: str, reader: Reader
+) -> bool:
     try:
         found = sp.limit(value, free, end, side)
     except NotImplementedError:
         return False
-    if bound in (sp.oo, -sp.oo) or found.has(sp.oo, -sp.oo, sp.zoo, sp.nan, sp.AccumBounds, sp.Limit):
+    if bound in (sp.oo, -sp.oo) or found.has(
+        sp.oo, -sp.oo, sp.zoo, sp.nan, sp.AccumBounds, sp.Limit
+    ):
         return bool(found == bound)
     return reader.ratios.equal(found, bound)

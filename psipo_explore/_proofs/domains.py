@@ -1,8 +1,9 @@
-"""What the undefined symbols of a derivation may be: fresh symbols, their parameters, and points to try.
+"""What the undefined symbols of a derivation may be: fresh symbols, their parameters, and points to
+try.
 
-A proof must hold for all values of the declared kind, whatever a symbol assumes by itself: a fresh symbol takes
-its place. Parameters that are real or positive and else free give it all its values, such as t/(1 + t) to a
-probability and t(y)/Σt to a distribution.
+A proof must hold for all values of the declared kind, whatever a symbol assumes by itself: a fresh
+symbol takes its place. Parameters that are real or positive and else free give it all its values,
+such as t/(1 + t) to a probability and t(y)/Σt to a distribution.
 """
 
 from __future__ import annotations
@@ -36,8 +37,9 @@ def assumes_at_most(symbol: sp.Symbol | sp.IndexedBase, model: sp.Symbol) -> boo
 class Domain:
     """Every value that the undefined symbols can take with k actions.
 
-    `fresh` gives each symbol, or entry of an indexed symbol, its fresh symbol. `parameters` writes each of these
-    in parameters. `relations` writes those that others fix: the last entry of a distribution is 1 less the others.
+    `fresh` gives each symbol, or entry of an indexed symbol, its fresh symbol. `parameters` writes
+    each of these in parameters. `relations` writes those that others fix: the last entry of a
+    distribution is 1 less the others.
     """
 
     def __init__(self, kinds: Mapping[sp.Basic, str], k: int) -> None:
@@ -53,7 +55,9 @@ class Domain:
                 self._add(symbol, str(symbol), kind, self._number_of_kind(kind))
 
     def _add(self, symbol: sp.Basic, name: str, kind: str, value: sp.Expr) -> sp.Dummy:
-        self.fresh[symbol] = fresh = sp.Dummy(name, **{"real" if kind == "real" else "positive": True})
+        self.fresh[symbol] = fresh = sp.Dummy(
+            name, **{"real" if kind == "real" else "positive": True}
+        )
         self.parameters[fresh] = value
         return fresh
 
@@ -95,7 +99,9 @@ class Domain:
     def _add_preference(self, base: sp.IndexedBase, i: int, j: int) -> None:
         name, mirror = f"{base.label}_{i}{j}", self.fresh.get(base[j, i])
         if mirror is not None:
-            fresh = self._add(base[i, j], name, "probability", sp.cancel(1 - self.parameters[mirror]))
+            fresh = self._add(
+                base[i, j], name, "probability", sp.cancel(1 - self.parameters[mirror])
+            )
             self.relations[fresh] = 1 - mirror
         elif i < j:
             self._add(base[i, j], name, "probability", self._number_of_kind("probability"))
@@ -104,7 +110,9 @@ class Domain:
             self.relations[self._add(base[i, j], name, "probability", half)] = half
 
     def points(self, rng: np.random.Generator, count: int) -> Iterator[dict[sp.Dummy, mpmath.mpf]]:
-        """Values of the fresh symbols: simple at first, then at random, small and large, of either sign if real."""
+        """Values of the fresh symbols: simple at first, then at random, small and large, of either
+        sign if real.
+        """
         for n in range(count):
             drawn = {t: _draw(rng, size) if n else _simple(size) for t, size in self._sizes.items()}
             yield {fresh: number(value, drawn) for fresh, value in self.parameters.items()}

@@ -1,8 +1,8 @@
 """Whether two expressions are equal for all real values of their symbols, decided by algebra alone.
 
-An expression is written as a ratio of polynomials: each exponential, logarithm, root and unknown function in it
-becomes a symbol of its own. If the numerator of a difference is the zero polynomial, both are equal wherever
-they are defined.
+An expression is written as a ratio of polynomials: each exponential, logarithm, root and unknown
+function in it becomes a symbol of its own. If the numerator of a difference is the zero polynomial,
+both are equal wherever they are defined.
 """
 
 from __future__ import annotations
@@ -19,19 +19,22 @@ _SMALL_PRIMES = 10_000  # a logarithm of a whole number is spread over these, an
 class Ratios:
     """Ratios of polynomials that stand for expressions.
 
-    The caller vouches that an expression is real everywhere: no denominator is 0, and each logarithm and root is
-    of a positive number. Nothing else is assumed: a logarithm is spread only over factors that are positive by
-    themselves. `parameters` covers all values of the symbols, and so decides signs. `relations` says which symbols
-    are fixed by others.
+    The caller vouches that an expression is real everywhere: no denominator is 0, and each
+    logarithm and root is of a positive number. Nothing else is assumed: a logarithm is spread only
+    over factors that are positive by themselves. `parameters` covers all values of the symbols, and
+    so decides signs. `relations` says which symbols are fixed by others.
     """
 
-    def __init__(self, parameters: Mapping[sp.Dummy, sp.Expr], relations: Mapping[sp.Dummy, sp.Expr]) -> None:
+    def __init__(
+        self, parameters: Mapping[sp.Dummy, sp.Expr], relations: Mapping[sp.Dummy, sp.Expr]
+    ) -> None:
         self._parameters, self._relations = parameters, relations
         self._ratios: dict[sp.Expr, sp.Expr] = {}
         self._symbols: dict[sp.Expr, sp.Dummy] = {}
         self._argument_of: dict[sp.Dummy, sp.Expr] = {}  # of each logarithm
         self._logarithm_of: dict[sp.Dummy, sp.Expr] = {}  # of each exponential and each root
-        self._power_of: dict[sp.Dummy, sp.Expr] = {}  # each exponential and each root, as SymPy writes it
+        # each exponential and each root, as SymPy writes it
+        self._power_of: dict[sp.Dummy, sp.Expr] = {}
 
     def equal(self, left: sp.Expr, right: sp.Expr) -> bool:
         """Whether the difference is zero as a ratio of polynomials."""
@@ -68,7 +71,9 @@ class Ratios:
             return self._logarithm(self.ratio(expression.args[0]))
         if isinstance(expression, Psi | sp.Abs):
             whole = expression.func(sp.cancel(self.ratio(expression.args[0])))
-            return self._symbol(whole, **{"real" if expression.func == Psi else "nonnegative": True})
+            return self._symbol(
+                whole, **{"real" if expression.func == Psi else "nonnegative": True}
+            )
         return self._relations.get(expression, expression)
 
     def _symbol(self, meaning: sp.Expr, **assumptions: bool) -> sp.Dummy:
@@ -113,7 +118,12 @@ class Ratios:
 
     def _logarithm_of_integer(self, n: sp.Integer) -> sp.Expr:
         primes = sp.factorint(n, limit=_SMALL_PRIMES)
-        return sp.Add(*(power * self._logarithm_as_symbol(sp.Integer(prime)) for prime, power in primes.items()))
+        return sp.Add(
+            *(
+                power * self._logarithm_as_symbol(sp.Integer(prime))
+                for prime, power in primes.items()
+            )
+        )
 
     def _logarithm_as_symbol(self, argument: sp.Expr) -> sp.Dummy:
         symbol = self._symbol(sp.log(argument, evaluate=False), real=True)
@@ -121,7 +131,9 @@ class Ratios:
         return symbol
 
     def _sign_of_factor(self, factor: sp.Expr) -> int | None:
-        """The sign that SymPy sees, of the symbols themselves or once they are written in parameters."""
+        """The sign that SymPy sees, of the symbols themselves or once they are written in
+        parameters.
+        """
         seen = _sign_seen(factor)
         if seen is not None:
             return seen

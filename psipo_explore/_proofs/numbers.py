@@ -24,7 +24,9 @@ def rising_function(rng: np.random.Generator) -> Function:
     return lambda q: a * q + b * q**3
 
 
-def number(expression: sp.Expr, point: Mapping[sp.Dummy, mpmath.mpf], psi: Function = abs) -> mpmath.mpf:
+def number(
+    expression: sp.Expr, point: Mapping[sp.Dummy, mpmath.mpf], psi: Function = abs
+) -> mpmath.mpf:
     """The value in mpmath's current precision, NaN where it has none."""
     values: dict[sp.Expr, mpmath.mpf] = dict(point)
 

@@ -1,7 +1,8 @@
 """What the equations of a derivation say for K actions, in fresh symbols.
 
-An equation is read part by part: indices and K become numbers, defined symbols become what they were defined to
-be. Only known functions are read, and only where they are real, so that no claim is proved beyond its domain.
+An equation is read part by part: indices and K become numbers, defined symbols become what they
+were defined to be. Only known functions are read, and only where they are real, so that no claim is
+proved beyond its domain.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ def choices(equation: sp.Basic, k: int) -> Iterator[At]:
 
 
 class Reader:
-    """Reads expressions for k actions, by the kinds of the symbols and by what has been defined so far."""
+    """Reads expressions for k actions, by the kinds of the symbols and by what has been defined so
+    far.
+    """
 
     def __init__(self, kinds: Mapping[sp.Basic, str], k: int) -> None:
         self.k, self.kinds = k, kinds
@@ -58,7 +61,9 @@ class Reader:
         if expression == K:
             return sp.Integer(self.k)
         if expression in INDICES:
-            raise ValueError(f"uses {expression} with no value, must be free on both sides, or summed over")
+            raise ValueError(
+                f"uses {expression} with no value, must be free on both sides, or summed over"
+            )
         if type(expression) in (sp.Symbol, sp.Dummy):
             return self._meaning_of(expression)
         if expression.is_Rational or expression in (sp.pi, sp.E):
@@ -79,20 +84,28 @@ class Reader:
             self.meaning[left.xreplace(at)] = value
 
     def is_free(self, symbol: sp.Basic) -> bool:
-        """Whether it has a kind, and no value of it has been chosen: one that has may be another symbol's name."""
+        """Whether it has a kind, and no value of it has been chosen: one that has may be another
+        symbol's name.
+        """
         return symbol in self.domain.fresh and self.meaning[symbol] == self.domain.fresh[symbol]
 
     def require_sign(self, value: sp.Expr, said: sp.Expr, wanted: str) -> None:
         """Refuse what is not shown to be "positive", or to be "other than 0"."""
         sign = self.ratios.sign(value)
         if sign is None or (wanted == "positive" and sign < 0):
-            raise ValueError(f"needs {said} to be {wanted} for all values of its symbols, which cannot be shown")
+            raise ValueError(
+                f"needs {said} to be {wanted} for all values of its symbols, which cannot be shown"
+            )
 
     def _choose(self, symbol: sp.Symbol, value: sp.Expr) -> None:
-        """Give a value to a symbol that could have any of its kind: what was proved for all holds of this one."""
+        """Give a value to a symbol that could have any of its kind: what was proved for all holds
+        of this one.
+        """
         free = self.meaning[symbol]
         if value.has(free):
-            raise ValueError(f"goes round in a circle: {symbol} must be chosen by what does not depend on it")
+            raise ValueError(
+                f"goes round in a circle: {symbol} must be chosen by what does not depend on it"
+            )
         if self.kinds[symbol] != "real":
             self.require_sign(value, symbol, "positive")
         if self.kinds[symbol] == "probability":
@@ -113,7 +126,9 @@ class Reader:
         return [self.read(argument, at) for argument in expression.args]
 
     def _indexed(self, expression: sp.Indexed, at: At) -> sp.Expr:
-        return self._meaning_of(expression.base[tuple(self.read(index, at) for index in expression.indices)])
+        return self._meaning_of(
+            expression.base[tuple(self.read(index, at) for index in expression.indices)]
+        )
 
     def _as_it_stands(self, expression: sp.Expr, at: At) -> sp.Expr:
         return expression.func(*self._arguments(expression, at))
@@ -152,7 +167,9 @@ class Reader:
     def _sum(self, expression: sp.Sum, at: At) -> sp.Expr:
         *inner, (index, *ends) = expression.limits
         if index in at or index in self.meaning or index == K or not assumes_at_most(index, y):
-            raise ValueError(f"sums over {index}, which must have no other meaning and assume no more than y does")
+            raise ValueError(
+                f"sums over {index}, which must have no other meaning and assume no more than y does"
+            )
         numbers = [self.read(end, at) for end in ends]
         if len(numbers) != 2 or not all(n.is_Integer for n in numbers) or numbers[0] > numbers[1]:
             raise ValueError(f"has {expression}, which must have a term for {actions(self.k)}")
@@ -161,7 +178,9 @@ class Reader:
         return sp.Add(*(self.read(term, {**at, index: n}) for n in each))
 
     def _derivative(self, expression: sp.Derivative, at: At) -> sp.Expr:
-        """The partial derivative: one entry of a distribution moves and the others stay, as Lagrange has it."""
+        """The partial derivative: one entry of a distribution moves and the others stay, as
+        Lagrange has it.
+        """
         value = self.read(expression.expr, at)
         for variable, times in expression.variable_count:
             symbol = self.read(variable, at)

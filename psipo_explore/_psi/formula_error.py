@@ -1,4 +1,6 @@
-"""The error of a typed formula; it is public in `psi`, and stands here for what reads formulas to raise it."""
+"""The error of a typed formula; it is public in `psi`, and stands here for what reads formulas to
+raise it.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,8 @@ class FormulaError(ValueError):
         super().__init__(f"text, column {column}: {sentence}\n{indent(self.pointer, '    ')}")
 
     def __reduce__(self) -> tuple[type[FormulaError], tuple[str, str, int]]:
-        return type(self), (self.sentence, self.text, self.column)  # or a process pool could not bring it home
+        # or a process pool could not bring it home
+        return type(self), (self.sentence, self.text, self.column)
 
     @property
     def pointer(self) -> str:

@@ -1,7 +1,7 @@
 """Typed formulas in q: the text is parsed and held against a short list, never executed.
 
-`read_formula` gives a tree of pieces, each of which is a real number on (0, 1); `evaluate` is the formula on arrays, `expression`
-the formula in SymPy's words.
+`read_formula` gives a tree of pieces, each of which is a real number on (0, 1); `evaluate` is the
+formula on arrays, `expression` the formula in SymPy's words.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ q = sp.Symbol("q", positive=True)
 
 @dataclass(frozen=True)
 class _Operation:
-    """What one piece of a formula does to numbers and to expressions (limits among them), and how many arguments it takes."""
+    """What one piece of a formula does to numbers and to expressions (limits among them), and how
+    many arguments it takes.
+    """
 
     numeric: Callable[..., Array]
     symbolic: Callable[..., sp.Expr]
@@ -63,7 +65,8 @@ _OPERATORS: dict[type[ast.AST], _Operation] = {
     ast.USub: _Operation(np.negative, lambda a: -a),
 }
 _FUNCTIONS = {
-    "log": _Operation(np.log, lambda x: -sp.oo if x == 0 else sp.log(x)),  # 0 is a limit from above, where the log is real
+    # 0 is a limit from above, where the log is real
+    "log": _Operation(np.log, lambda x: -sp.oo if x == 0 else sp.log(x)),
     "exp": _Operation(np.exp, sp.exp),
     "sqrt": _Operation(np.sqrt, sp.sqrt),
     "abs": _Operation(np.abs, sp.Abs),
@@ -86,13 +89,30 @@ _FUNCTIONS = {
     "min": _Operation(np.minimum, sp.Min, takes=2),
     "max": _Operation(np.maximum, sp.Max, takes=2),
     "clip": _Operation(
-        lambda x, low, high: np.maximum(low, np.minimum(x, high)), lambda x, low, high: sp.Max(low, sp.Min(x, high)), takes=3
+        lambda x, low, high: np.maximum(low, np.minimum(x, high)),
+        lambda x, low, high: sp.Max(low, sp.Min(x, high)),
+        takes=3,
     ),
 }
-_FUNCTIONS |= {other: _FUNCTIONS[name] for other, name in {"ln": "log", "arctan": "atan", "arcsin": "asin"}.items()}
-_SYMBOLS = {ast.BitXor: "^", ast.Mod: "%", ast.FloorDiv: "//", ast.MatMult: "@", ast.BitAnd: "&", ast.BitOr: "|"}
+_FUNCTIONS |= {
+    other: _FUNCTIONS[name]
+    for other, name in {"ln": "log", "arctan": "atan", "arcsin": "asin"}.items()
+}
+_SYMBOLS = {
+    ast.BitXor: "^",
+    ast.Mod: "%",
+    ast.FloorDiv: "//",
+    ast.MatMult: "@",
+    ast.BitAnd: "&",
+    ast.BitOr: "|",
+}
 _SYMBOLS |= {ast.LShift: "<<", ast.RShift: ">>"}
-_MEANT = {"\N{MINUS SIGN}": "-", "\N{MULTIPLICATION SIGN}": "*", "\N{MIDDLE DOT}": "*", "\N{DIVISION SIGN}": "/"}
+_MEANT = {
+    "\N{MINUS SIGN}": "-",
+    "\N{MULTIPLICATION SIGN}": "*",
+    "\N{MIDDLE DOT}": "*",
+    "\N{DIVISION SIGN}": "/",
+}
 _MADE_OF = "a formula is made of numbers, q, + - * / **, parentheses and functions such as log(...)"
 _NOT_IN_A_FORMULA: dict[type[ast.AST], str] = {
     ast.Attribute: "an attribute (a dot and a name)",
@@ -121,9 +141,15 @@ def read_formula(text: str) -> Piece:
 
 def _parsed(text: str) -> Piece:
     if not text.strip():
-        raise FormulaError("nothing is there, must be a formula in q, such as log(q/(1-q))", text, 1)
+        raise FormulaError(
+            "nothing is there, must be a formula in q, such as log(q/(1-q))", text, 1
+        )
     if len(text) > _LONGEST:
-        raise FormulaError(f"the formula has {len(text)} characters, must have at most {_LONGEST}", text, _LONGEST + 1)
+        raise FormulaError(
+            f"the formula has {len(text)} characters, must have at most {_LONGEST}",
+            text,
+            _LONGEST + 1,
+        )
     for k, character in enumerate(text):
         if not " " <= character <= "~":
             raise FormulaError(_stranger(character), text, k + 1)
@@ -133,7 +159,8 @@ def _parsed(text: str) -> Piece:
             warnings.simplefilter("ignore")  # such as Python's on '1if'
             tree = ast.parse(text[indent:], mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        column = min((getattr(error, "offset", None) or len(text) + 1) + indent, len(text) + 1)  # 0 if the text ends too soon
+        # 0 if the text ends too soon
+        column = min((getattr(error, "offset", None) or len(text) + 1) + indent, len(text) + 1)
         said = getattr(error, "msg", None) or "too deeply nested"
         raise FormulaError(f"the formula cannot be read from here ({said})", text, column) from None
     return _Reader(text, indent).read(tree)
@@ -143,7 +170,11 @@ def _stranger(character: str) -> str:
     name = unicodedata.name(character, "an unnamed character").lower()
     plain = unicodedata.normalize("NFKC", character)
     meant = _MEANT.get(character, plain)
-    hint = f", did you mean {meant}?" if meant != character and meant.isascii() and meant.isprintable() else ""
+    hint = (
+        f", did you mean {meant}?"
+        if meant != character and meant.isascii() and meant.isprintable()
+        else ""
+    )
     return f"{name} is not a plain character of the keyboard{hint or ', must be one'}"
 
 
@@ -154,7 +185,10 @@ class _Reader:
         self._text, self._indent = text, indent
 
     def read(self, node: ast.expr) -> Piece:
-        words, column = ast.get_source_segment(self._text[self._indent :], node) or "", self._column(node)
+        words, column = (
+            ast.get_source_segment(self._text[self._indent :], node) or "",
+            self._column(node),
+        )
         match node:
             case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
                 return Piece(words, column, self._rational(value, column), float(value))
@@ -165,16 +199,29 @@ class _Reader:
             case ast.Name(id=name) if name in _FUNCTIONS:
                 raise self._error(f"{name} is a function, must be called: {name}(q)", node)
             case ast.Name(id=name):
-                raise self._error(f"{name} is not known, the variable is q, the constants pi and e", node)
+                raise self._error(
+                    f"{name} is not known, the variable is q, the constants pi and e", node
+                )
             case ast.UnaryOp(op=op, operand=operand) if type(op) in _OPERATORS:
-                return Piece(words, column, operation=_OPERATORS[type(op)], arguments=(self.read(operand),))
+                return Piece(
+                    words, column, operation=_OPERATORS[type(op)], arguments=(self.read(operand),)
+                )
             case ast.BinOp(left=left, op=op, right=right):
-                return Piece(words, column, operation=self._operator(op, left), arguments=(self.read(left), self.read(right)))
+                return Piece(
+                    words,
+                    column,
+                    operation=self._operator(op, left),
+                    arguments=(self.read(left), self.read(right)),
+                )
             case ast.Call(func=function, args=arguments, keywords=keywords):
                 operation = self._function(function, len(arguments) + len(keywords))
                 if keywords:
-                    raise self._error("arguments have no names here, must be given in order", keywords[0])
-                return Piece(words, column, operation=operation, arguments=tuple(map(self.read, arguments)))
+                    raise self._error(
+                        "arguments have no names here, must be given in order", keywords[0]
+                    )
+                return Piece(
+                    words, column, operation=operation, arguments=tuple(map(self.read, arguments))
+                )
             case ast.Constant():
                 raise self._error(f"{words} is not a number, {_MADE_OF}", node)
         found = _NOT_IN_A_FORMULA.get(type(node), f"Python's {type(node).__name__}")
@@ -196,17 +243,25 @@ class _Reader:
             return _OPERATORS[type(op)]
         symbol = _SYMBOLS[type(op)]
         at = self._text.find(symbol, (left.end_col_offset or 0) + self._indent)
-        sentence = "a power is written **, not ^" if symbol == "^" else f"{symbol} is not read, {_MADE_OF}"
+        sentence = (
+            "a power is written **, not ^" if symbol == "^" else f"{symbol} is not read, {_MADE_OF}"
+        )
         raise FormulaError(sentence, self._text, at + 1)
 
     def _function(self, function: ast.expr, given: int) -> _Operation:
         if not isinstance(function, ast.Name):
             self.read(function)
         if not isinstance(function, ast.Name) or function.id == "q" or function.id in _CONSTANTS:
-            raise self._error("what stands before a parenthesis is no function, a product is written with *", function)
+            raise self._error(
+                "what stands before a parenthesis is no function, a product is written with *",
+                function,
+            )
         operation = _FUNCTIONS.get(function.id)
         if operation is None:
-            raise self._error(f"{function.id} is not known, the functions are {', '.join(sorted(_FUNCTIONS))}", function)
+            raise self._error(
+                f"{function.id} is not known, the functions are {', '.join(sorted(_FUNCTIONS))}",
+                function,
+            )
         if given != operation.takes:
             takes = "1 argument" if operation.takes == 1 else f"{operation.takes} arguments"
             raise self._error(f"{function.id} is given {given}, must be given {takes}", function)
@@ -218,11 +273,15 @@ def evaluate(node: Piece, at: Array) -> Array:
     if node.operation is None:
         return at if node.value is None else np.full(at.shape, node.value)
     with np.errstate(all="ignore"):
-        return np.asarray(node.operation.numeric(*(evaluate(argument, at) for argument in node.arguments)))
+        return np.asarray(
+            node.operation.numeric(*(evaluate(argument, at) for argument in node.arguments))
+        )
 
 
 def _require_numbers(node: Piece, text: str) -> Array:
-    """Refuse the first piece that is not a real number everywhere inside (0, 1), exponents that are too large; its values."""
+    """Refuse the first piece that is not a real number everywhere inside (0, 1), exponents that are
+    too large; its values.
+    """
     arguments = [_require_numbers(argument, text) for argument in node.arguments]
     if node.operation is None:
         return evaluate(node, _EVERY)
@@ -231,7 +290,9 @@ def _require_numbers(node: Piece, text: str) -> Array:
         if np.abs(exponent).max() > _LARGEST_EXPONENT:
             sentence = f"the exponent {node.arguments[1].words} reaches {np.abs(exponent).max():g}"
             raise FormulaError(
-                f"{sentence}, must be from -{_LARGEST_EXPONENT} to {_LARGEST_EXPONENT}", text, node.arguments[1].column
+                f"{sentence}, must be from -{_LARGEST_EXPONENT} to {_LARGEST_EXPONENT}",
+                text,
+                node.arguments[1].column,
             )
     with np.errstate(all="ignore"):
         values = np.asarray(node.operation.numeric(*arguments))
@@ -240,7 +301,9 @@ def _require_numbers(node: Piece, text: str) -> Array:
         k = int(np.argmax(bad))
         where = "for any q" if bad.all() else f"at q = {_EVERY[k]:.3g}"
         what = "is not a real number" if np.isnan(values[k]) else "is not finite"
-        raise FormulaError(f"{node.words} {what} {where}, must be one for all q between 0 and 1", text, node.column)
+        raise FormulaError(
+            f"{node.words} {what} {where}, must be one for all q between 0 and 1", text, node.column
+        )
     return values
 
 

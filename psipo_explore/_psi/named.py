@@ -1,4 +1,6 @@
-"""The Ψ that have a name: their values at log-odds, where a probability would round to 0 or 1, and their slopes."""
+"""The Ψ that have a name: their values at log-odds, where a probability would round to 0 or 1, and
+their slopes.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,17 @@ def folded_power(q: Array, lam: float) -> Array:
 
 
 def folded_power_of_log_odds(x: Array, lam: float) -> Array:
-    """(1 − e^{−λ|x|}) σ(|x|)^λ / λ with the sign of x: no difference of near equals at q = ½, and logit as λ → 0."""
+    """(1 − e^{−λ|x|}) σ(|x|)^λ / λ with the sign of x: no difference of near equals at q = ½, and
+    logit as λ → 0.
+    """
     distance = np.abs(x)
     with np.errstate(over="ignore"):
         scaled = lam * distance
-    gap = np.where(scaled < 1, x * special.exprel(-np.minimum(scaled, 1)), np.sign(x) * -np.expm1(-scaled) / lam)
+    gap = np.where(
+        scaled < 1,
+        x * special.exprel(-np.minimum(scaled, 1)),
+        np.sign(x) * -np.expm1(-scaled) / lam,
+    )
     return np.asarray(gap * np.exp(lam * special.log_expit(distance)))
 
 

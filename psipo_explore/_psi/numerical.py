@@ -1,4 +1,6 @@
-"""What must hold of a function that is to be a Ψ: its limits found, its monotonicity and its symmetry checked on a grid."""
+"""What must hold of a function that is to be a Ψ: its limits found, its monotonicity and its
+symmetry checked on a grid.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,10 @@ _SPECIAL_IN_LATEX = str.maketrans(
 )
 
 _TAILS = np.exp2(-np.arange(1.0, 53.0))
-_GRID = np.unique(np.concatenate([_TAILS, 1 - _TAILS, np.arange(1, 512) / 512]))  # its mirror images are exact in float64
-_APPROACHES = {0.0: (_TAILS, np.exp2(-np.arange(2.0, 1000.0, 16.0))), 1.0: (1 - _TAILS, 1 - _TAILS)}  # near the end, and nearer
+# its mirror images are exact in float64
+_GRID = np.unique(np.concatenate([_TAILS, 1 - _TAILS, np.arange(1, 512) / 512]))
+# near the end, and nearer
+_APPROACHES = {0.0: (_TAILS, np.exp2(-np.arange(2.0, 1000.0, 16.0))), 1.0: (1 - _TAILS, 1 - _TAILS)}
 _AWAY_FROM_ENDS = np.abs(_GRID - 0.5) <= 0.5 - 2.0**-12
 _ROUNDING = 1e-12
 _ODD_WITHIN = 1e-9
@@ -37,7 +41,9 @@ def latex_of(name: str) -> str:
 
 
 def vectorised(f: Callable[..., ArrayLike]) -> Function:
-    """The same function on arrays, NaN where it raises or warns for a single number, such as math.log at 0."""
+    """The same function on arrays, NaN where it raises or warns for a single number, such as
+    math.log at 0.
+    """
     if not callable(f):
         raise TypeError(f"f = {checks.shown(f)}, must be a function of q")
 
@@ -56,7 +62,8 @@ def vectorised(f: Callable[..., ArrayLike]) -> Function:
 
     try:
         takes_arrays = all(
-            silent(q).shape in [(), q.shape] for q in (np.array(0.25), np.array([0.25, 0.75]), np.full((2, 3), 0.5))
+            silent(q).shape in [(), q.shape]
+            for q in (np.array(0.25), np.array([0.25, 0.75]), np.full((2, 3), 0.5))
         )
     except Exception:  # whatever a function of single numbers does with an array
         takes_arrays = False
@@ -65,7 +72,9 @@ def vectorised(f: Callable[..., ArrayLike]) -> Function:
         with np.errstate(all="ignore"):
             function(np.array([0.5]))
     except Exception as error:
-        raise TypeError(f"f = {checks.shown(f)} fails at q = 0.5 ({checks.cut(error)}), must give a number") from error
+        raise TypeError(
+            f"f = {checks.shown(f)} fails at q = 0.5 ({checks.cut(error)}), must give a number"
+        ) from error
     return function
 
 
@@ -75,17 +84,22 @@ def on_grid(argument: str, function: Function) -> Array:
         values = np.broadcast_to(np.asarray(function(_GRID.copy()), dtype=np.float64), _GRID.shape)
     except (TypeError, ValueError, ArithmeticError) as error:
         raise TypeError(
-            f"{argument} does not take arrays ({checks.cut(error)}), must be elementwise; or use Psi.from_callable"
+            f"{argument} does not take arrays ({checks.cut(error)}), must be elementwise; or use "
+            "Psi.from_callable"
         ) from error
     if not np.isfinite(values).all():
         k = int(np.argmin(np.isfinite(values)))
-        raise ValueError(f"{argument} gives {values[k]:g} at q = {_GRID[k]:.6g}, must be finite inside (0, 1)")
+        raise ValueError(
+            f"{argument} gives {values[k]:g} at q = {_GRID[k]:.6g}, must be finite inside (0, 1)"
+        )
     return values
 
 
 @dataclass(frozen=True)
 class _Tail:
-    """How far a function moves on its last steps towards an end of [0, 1], and on as many before them."""
+    """How far a function moves on its last steps towards an end of [0, 1], and on as many before
+    them.
+    """
 
     last: float
     early: float
@@ -94,7 +108,9 @@ class _Tail:
     @classmethod
     def of(cls, function: Function, approach: Array) -> _Tail:
         with np.errstate(all="ignore"):
-            values = np.broadcast_to(np.asarray(function(approach.copy()), dtype=np.float64), approach.shape)
+            values = np.broadcast_to(
+                np.asarray(function(approach.copy()), dtype=np.float64), approach.shape
+            )
             moves = np.abs(np.diff(values))
         moves = np.where(moves > _ROUNDING * np.abs(values[1:]), moves, 0.0)
         return cls(float(values[-1]), float(moves[-16:-8].sum()), float(moves[-8:].sum()))
@@ -113,7 +129,9 @@ class _Tail:
 
 
 def limit(function: Function, end: float) -> float:
-    """What f returns at the end of [0, 1], or, if that is NaN or mere rounding, what it tends to there, if that can be told."""
+    """What f returns at the end of [0, 1], or, if that is NaN or mere rounding, what it tends to
+    there, if that can be told.
+    """
     at_end = float(np.asarray(function(np.asarray(end))))
     near, far = (_Tail.of(function, approach) for approach in _APPROACHES[end])
     if near.runs_off == far.runs_off:
@@ -123,23 +141,33 @@ def limit(function: Function, end: float) -> float:
             return far.last
         if far.runs_off or far.like_a_logarithm:
             return np.inf if end else -np.inf
-    raise ValueError(f"f's limit as q nears {end:g} cannot be told: make f accurate there, or say its limit in Psi(…)")
+    raise ValueError(
+        f"f's limit as q nears {end:g} cannot be told: make f accurate there, or say its limit in Psi(…)"
+    )
 
 
 def require_limits(function: Function, at_zero: float, at_one: float) -> None:
-    """Refuse a limit that is claimed against the evidence: infinite where the function settles, finite where it runs off."""
+    """Refuse a limit that is claimed against the evidence: infinite where the function settles,
+    finite where it runs off.
+    """
     middle = float(np.asarray(function(np.asarray(0.5))))
     for name, end, claimed in (("at_zero", 0.0, at_zero), ("at_one", 1.0, at_one)):
         near, far = (_Tail.of(function, approach) for approach in _APPROACHES[end])
         slack = 4 * far.late + 1e-9 * np.abs(far.last) + _ROUNDING * np.abs(middle)
         if near.settles and far.settles and not np.abs(claimed - far.last) <= slack:
-            raise ValueError(f"{name} = {claimed:g}, but the function settles at {far.last:g} as q nears {end:g}")
+            raise ValueError(
+                f"{name} = {claimed:g}, but the function settles at {far.last:g} as q nears {end:g}"
+            )
         if near.runs_off and far.runs_off and np.isfinite(claimed):
             raise ValueError(f"{name} = {claimed:g}, but the function runs off as q nears {end:g}")
 
 
-def require_non_decreasing(argument: str, function: Function, at_zero: float, at_one: float) -> None:
-    """Refuse a function that is not finite on (0, 1) or decreases between two points of the grid, limits included."""
+def require_non_decreasing(
+    argument: str, function: Function, at_zero: float, at_one: float
+) -> None:
+    """Refuse a function that is not finite on (0, 1) or decreases between two points of the grid,
+    limits included.
+    """
     if np.isnan(at_zero) or np.isnan(at_one):
         raise ValueError(f"at_zero = {at_zero:g}, at_one = {at_one:g}, must be numbers or ±inf")
     q = np.concatenate([[0.0], _GRID, [1.0]])
@@ -149,7 +177,8 @@ def require_non_decreasing(argument: str, function: Function, at_zero: float, at
     if (fall > _ROUNDING * np.maximum(size[:-1], size[1:])).any():
         k = int(np.argmax(fall))
         raise ValueError(
-            f"{argument} decreases from {values[k]:.6g} at q = {q[k]:.6g} to {values[k + 1]:.6g} at q = {q[k + 1]:.6g}, "
+            f"{argument} decreases from {values[k]:.6g} at q = {q[k]:.6g} to {values[k + 1]:.6g} "
+            f"at q = {q[k + 1]:.6g}, "
             "must not decrease"
         )
 
@@ -175,7 +204,8 @@ def numerical_slope(psi: Function, q: Array) -> Array:
     """Ψ' at probabilities q by finite differences; inf at an end where they do not settle."""
     from scipy.differentiate import derivative  # loaded late, for it is slow to load
 
-    one_sided = (q < 1e-290) | (q > 1 - 1e-8)  # where steps to both sides would leave [0, 1] or drown in rounding
+    # where steps to both sides would leave [0, 1] or drown in rounding
+    one_sided = (q < 1e-290) | (q > 1 - 1e-8)
     with np.errstate(invalid="ignore"):
         found = derivative(
             psi,

@@ -1,6 +1,7 @@
 """Ψ from a typed formula: SymPy finds its limits, slope, symmetry and LaTeX.
 
-Where SymPy does not know, or not in time, they are found numerically, as `Psi.from_callable` finds them.
+Where SymPy does not know, or not in time, they are found numerically, as `Psi.from_callable` finds
+them.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from psipo_explore._psi.numerical import Function, is_odd, limit, require_limits
 _SECONDS = 2.0  # for SymPy
 _DIGITS = 50
 _DENSE = np.linspace(1e-6, 1 - 1e-6, 30_011)
-_IN_NUMPY = {  # by name: modules=["scipy"] imports all of it, and SymPy writes Heaviside out by solving inequalities
+_IN_NUMPY = {
+    # by name: modules=["scipy"] imports all of it, and SymPy writes Heaviside out by solving
+    # inequalities
     "erf": special.erf,
     "erfinv": special.erfinv,
     "Heaviside": lambda x, at_zero=0.5: np.heaviside(x, at_zero),
@@ -33,9 +36,11 @@ _IN_NUMPY = {  # by name: modules=["scipy"] imports all of it, and SymPy writes 
 
 
 def _limit(node: Piece, end: int) -> sp.Expr:
-    """What the formula tends to at the end of (0, 1): its pieces' limits put together where that is allowed, or SymPy's limit.
+    """What the formula tends to at the end of (0, 1): its pieces' limits put together where that is
+    allowed, or SymPy's limit.
 
-    All operations are continuous, so the limit of f(g) is f(limit of g) unless that is undetermined, such as ∞ − ∞.
+    All operations are continuous, so the limit of f(g) is f(limit of g) unless that is
+    undetermined, such as ∞ − ∞.
     """
     if node.operation is None:
         return sp.Integer(end) if node.constant is None else node.constant
@@ -46,13 +51,17 @@ def _limit(node: Piece, end: int) -> sp.Expr:
 
 
 def _is_limit(found: sp.Expr) -> bool:
-    return bool(found.is_number and found.is_extended_real) and not isinstance(found, sp.AccumBounds)
+    return bool(found.is_number and found.is_extended_real) and not isinstance(
+        found, sp.AccumBounds
+    )
 
 
 def _is_constant(f: sp.Expr) -> bool:
     """Whether an expression is the same, to 50 digits, at a few fractions."""
     values = [f.evalf(_DIGITS, subs={q: sp.Rational(k, 23)}) for k in (2, 3, 5, 7, 11)]
-    return all(abs(value - values[0]) <= 10 ** (10 - _DIGITS) * (1 + abs(values[0])) for value in values)
+    return all(
+        abs(value - values[0]) <= 10 ** (10 - _DIGITS) * (1 + abs(values[0])) for value in values
+    )
 
 
 class _OscillatesError(ValueError):
@@ -65,11 +74,16 @@ class _OutOfTimeError(BaseException):
 
 @contextmanager
 def _at_most(seconds: float) -> Iterator[None]:
-    """Stop what runs inside, in any thread, at its first call of a Python function after so many seconds of its own work."""
+    """Stop what runs inside, in any thread, at its first call of a Python function after so many
+    seconds of its own work.
+    """
     end, before = thread_time() + seconds, sys.gettrace()
 
-    def watch(frame: FrameType, event: str, argument: Any) -> None:  # pragma: no cover - no tracer sees another at work
-        if thread_time() > end and "weakref" not in frame.f_code.co_filename:  # there it would go nowhere but to stderr
+    def watch(
+        frame: FrameType, event: str, argument: Any
+    ) -> None:  # pragma: no cover - no tracer sees another at work
+        if thread_time() > end and "weakref" not in frame.f_code.co_filename:
+            # there it would go nowhere but to stderr
             raise _OutOfTimeError
 
     sys.settrace(watch)
@@ -120,7 +134,9 @@ def _numerically(formula: Piece, text: str) -> Facts:
     except ValueError as error:
         raise FormulaError(f"the formula is no Ψ: {error}", text, formula.column) from error
     odd = is_odd(function, at_zero, at_one)
-    return Facts(function, formula.column, at_zero, at_one, odd, rf"\mathrm{{{formula.words}}}", None)
+    return Facts(
+        function, formula.column, at_zero, at_one, odd, rf"\mathrm{{{formula.words}}}", None
+    )
 
 
 def _silent(slope: Function) -> Function:
@@ -132,12 +148,17 @@ def _silent(slope: Function) -> Function:
 
 
 def _require_rising(values: Array, slopes: Array, text: str) -> None:
-    """Refuse a slope that is negative by more than rounding, at more places than values can be compared."""
+    """Refuse a slope that is negative by more than rounding, at more places than values can be
+    compared.
+    """
     bad = slopes < -1e-9 * (np.nanmedian(np.abs(slopes)) + np.abs(values))
     if bad.any():
         k = int(np.argmin(np.where(bad, slopes, np.inf)))
         raise FormulaError(
-            f"the formula falls at q = {_DENSE[k]:.4g}, where its slope is {slopes[k]:.3g}, must not decrease", text, 1
+            f"the formula falls at q = {_DENSE[k]:.4g}, where its slope is {slopes[k]:.3g}, must "
+            "not decrease",
+            text,
+            1,
         )
 
 
@@ -156,5 +177,9 @@ def facts_of(text: str) -> Facts:
         sentence = f"{formula.words} oscillates as q nears {end}, must tend to a limit"
         raise FormulaError(sentence, text, formula.column) from None
     values = np.asarray(facts.function(_DENSE))
-    _require_rising(values, np.asarray(facts.slope(_DENSE) if facts.slope else np.gradient(values, _DENSE)), text)
+    _require_rising(
+        values,
+        np.asarray(facts.slope(_DENSE) if facts.slope else np.gradient(values, _DENSE)),
+        text,
+    )
     return facts

@@ -16,7 +16,8 @@ from traitlets import Float, Integer
 
 from psipo_explore.app import processes
 
-MEMORY_OF_A_VISITOR = 2**27  # bytes: a page takes 50 MB of its own at first, and 160 MB when every view has been shown
+# bytes: a page takes 50 MB of its own at first, and 160 MB when every view has been shown
+MEMORY_OF_A_VISITOR = 2**27
 _LIMIT_OF_A_CONTAINER = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
@@ -36,12 +37,20 @@ def _memory() -> int:
 
 
 class Kernels(AsyncMappingKernelManager):
-    """The kernels of visitors, and the one that waits with its page built; Voilà makes a subclass of it that builds pages."""
+    """The kernels of visitors, and the one that waits with its page built; Voilà makes a subclass
+    of it that builds pages.
+    """
 
     visitors = Integer(20, config=True, help="How many visitors there is a place for.")
-    time_to_connect = Float(15, config=True, help="Seconds until a page that never connects loses its place.")
-    time_away = Float(60, config=True, help="Seconds until who is gone must give his place to somebody who comes.")
-    time_to_leave = Float(1, config=True, help="Seconds that the goodbye of a page may come later than its reload.")
+    time_to_connect = Float(
+        15, config=True, help="Seconds until a page that never connects loses its place."
+    )
+    time_away = Float(
+        60, config=True, help="Seconds until who is gone must give his place to somebody who comes."
+    )
+    time_to_leave = Float(
+        1, config=True, help="Seconds that the goodbye of a page may come later than its reload."
+    )
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -68,7 +77,8 @@ class Kernels(AsyncMappingKernelManager):
             processes.end_loading()
             await asyncio.sleep(0.1)
         ends = [self.shutdown_kernel(kernel_id, now=True) for kernel_id in self.list_kernel_ids()]
-        await asyncio.gather(*ends, return_exceptions=True)  # what is just starting sees for itself that the server is gone
+        # what is just starting sees for itself that the server is gone
+        await asyncio.gather(*ends, return_exceptions=True)
 
     async def find_place(self) -> bool:
         """Return whether there is a place, which may be that of somebody who went away."""
@@ -79,20 +89,31 @@ class Kernels(AsyncMappingKernelManager):
         return not self._is_full()
 
     def _is_full(self) -> bool:
-        return len(self._visited.intersection(self.list_kernel_ids())) + self._waiting >= self.visitors
+        return (
+            len(self._visited.intersection(self.list_kernel_ids())) + self._waiting >= self.visitors
+        )
 
     async def _end_the_longest_away(self) -> None:
-        away = {kernel: self._seconds_away(kernel) for kernel in self._visited.intersection(self.list_kernel_ids())}
+        away = {
+            kernel: self._seconds_away(kernel)
+            for kernel in self._visited.intersection(self.list_kernel_ids())
+        }
         longest = max(away, key=away.__getitem__, default=None)
         if longest and away[longest] > self.time_away:
             await self.shutdown_kernel(longest, now=True)
 
     def _seconds_away(self, kernel_id: str) -> float:
         connected = self._kernel_connections.get(kernel_id, 0)
-        return 0 if connected else (datetime.now(UTC) - self.get_kernel(kernel_id).last_activity).total_seconds()
+        return (
+            0
+            if connected
+            else (datetime.now(UTC) - self.get_kernel(kernel_id).last_activity).total_seconds()
+        )
 
     async def wait_for_turn(self) -> None:
-        """Wait until all who came before have their page; who stops waiting, for he is cancelled, gives his place up."""
+        """Wait until all who came before have their page; who stops waiting, for he is cancelled,
+        gives his place up.
+        """
         self._waiting += 1
         try:
             await self._turn.acquire()
@@ -109,7 +130,9 @@ class Kernels(AsyncMappingKernelManager):
         self._turn.release()
 
     async def next_page(self, notebook: str) -> tuple[str, str]:
-        """Return the kernel that waits and its page as HTML; another begins to wait. To be called once in a turn."""
+        """Return the kernel that waits and its page as HTML; another begins to wait. To be called
+        once in a turn.
+        """
         kernel_id = ""
         try:
             while kernel_id not in self:  # it may have died while it waited

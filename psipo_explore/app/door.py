@@ -19,7 +19,10 @@ from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 _LOG = logging.getLogger(__name__)
 SECONDS_TO_RETRY = 60
 FULL = "The page is full"
-_PLACE_LATER = "As many people are here as this computer has room for. Try again in a minute: this page does so by itself."
+_PLACE_LATER = (
+    "As many people are here as this computer has room for. Try again in a minute: this "
+    "page does so by itself."
+)
 NOT_FROM_THERE = "Another web site asked for this page"
 _OPEN_IT_HERE = "Nothing was started for that. To see the page, open it yourself."
 BROKEN = "The page could not be built"
@@ -27,10 +30,12 @@ _RELOAD = "Load it again in a moment."
 
 
 class Stranger(Matcher):
-    """Matches what comes from another web site, and what names a host that this machine does not have.
+    """Matches what comes from another web site, and what names a host that this machine does not
+    have.
 
-    A server on loopback has only loopback's names: what a web site calls by a name of its own, which it lets point here, is
-    that site's request. A server for a lecture room is reached by names that it cannot know, so there any name will do.
+    A server on loopback has only loopback's names: what a web site calls by a name of its own,
+    which it lets point here, is that site's request. A server for a lecture room is reached by
+    names that it cannot know, so there any name will do.
     """
 
     def __init__(self, ip: str) -> None:
@@ -51,7 +56,10 @@ def _is_loopback(host: str) -> bool:
 
 def _opens_a_page(request: HTTPServerRequest) -> bool:
     """Whether a browser shall show the answer, which it says of no image, script or frame."""
-    return "text/html" in request.headers.get("Accept", "") and request.headers.get("Sec-Fetch-Dest", "document") == "document"
+    return (
+        "text/html" in request.headers.get("Accept", "")
+        and request.headers.get("Sec-Fetch-Dest", "document") == "document"
+    )
 
 
 class _Notice(JupyterHandler):
@@ -76,7 +84,9 @@ class Refused(_Notice):
     async def prepare(self) -> None:
         """Answer whatever is asked."""
         is_private = ip_address(self._server.ip).is_loopback
-        self.say(403, NOT_FROM_THERE, _OPEN_IT_HERE, link=self._server.address if is_private else "/")
+        self.say(
+            403, NOT_FROM_THERE, _OPEN_IT_HERE, link=self._server.address if is_private else "/"
+        )
 
 
 class PageHandler(_Notice, TornadoVoilaHandler):

@@ -1,4 +1,6 @@
-"""Import this to have loaded all that a page needs. It takes some seconds, SymPy and a first formula included."""
+"""Import this to have loaded all that a page needs. It takes some seconds, SymPy and a first
+formula included.
+"""
 
 import gc
 
@@ -10,4 +12,5 @@ from psipo_explore.views.kit import svg
 
 svg.document(explorer.figure(formula="q**2"))
 gc.collect()
-gc.freeze()  # a fork that collects garbage would else write to all this memory, and share none of it
+# a fork that collects garbage would else write to all this memory, and share none of it
+gc.freeze()

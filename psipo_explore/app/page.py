@@ -1,4 +1,6 @@
-"""The page: a list of the views by title, the explorer first, and the chosen view's panel beside it."""
+"""The page: a list of the views by title, the explorer first, and the chosen view's panel beside
+it.
+"""
 
 from __future__ import annotations
 
@@ -10,25 +12,36 @@ from psipo_explore.views import VIEWS
 from psipo_explore.views.kit.panel import Panel
 
 _HEADING = """<h1>ΨPO, DPO and IPO: move what the optimal policy depends on</h1>
-<p>Choose a picture, move its sliders by mouse or arrow keys, read the sentence under it. After Azar et al. 2023,
+<p>Choose a picture, move its sliders by mouse or arrow keys, read the sentence under it.
+After Azar et al. 2023,
 <a href="https://arxiv.org/abs/2310.12036" target="_blank" rel="noopener">arXiv:2310.12036</a>.</p>"""
 _FIRST = "explorer"
 
 
 class Page(widgets.VBox):
-    """Every view's panel, built when it is first chosen and kept, so that its sliders stay where they were."""
+    """Every view's panel, built when it is first chosen and kept, so that its sliders stay where
+    they were.
+    """
 
     def __init__(self) -> None:
         order = [_FIRST, *(name for name in VIEWS if name != _FIRST)]
         self._panels: dict[str, Panel] = {}
         self._choice = widgets.RadioButtons(
-            options=[(VIEWS[name].title, name) for name in order], description="Pictures", layout=widgets.Layout(width="auto")
+            options=[(VIEWS[name].title, name) for name in order],
+            description="Pictures",
+            layout=widgets.Layout(width="auto"),
         )
         self._stage = widgets.Box()
         self._meanwhile = widgets.HTML('<p role="status">This picture is being computed …</p>')
         heading = widgets.HTML(_HEADING)
         super().__init__([heading, self._choice, self._stage])
-        parts = {"page": self, "heading": heading, "choice": self._choice, "stage": self._stage, "meanwhile": self._meanwhile}
+        parts = {
+            "page": self,
+            "heading": heading,
+            "choice": self._choice,
+            "stage": self._stage,
+            "meanwhile": self._meanwhile,
+        }
         for word, part in parts.items():
             part.add_class(f"psipo-{word}")
         self._choice.observe(self._show, names="value")

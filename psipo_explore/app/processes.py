@@ -1,4 +1,5 @@
-"""How a visitor's process is started: on Linux as a fork of one that has everything loaded, elsewhere from nothing.
+"""How a visitor's process is started: on Linux as a fork of one that has everything loaded,
+elsewhere from nothing.
 
 A fork is there in a fraction of a second, and shares much of its memory.
 """
@@ -24,11 +25,15 @@ _FORKS = sys.platform == "linux"  # elsewhere a fork of what has loaded NumPy ma
 
 
 def load() -> None:
-    """Start the process that is forked from, and return when it has everything loaded; to be called in a thread."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the views' matrices are small, and the visitors many
+    """Start the process that is forked from, and return when it has everything loaded; to be called
+    in a thread.
+    """
+    # the views' matrices are small, and the visitors many
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if _FORKS:
         resource_tracker.ensure_running()  # which would take the next line back
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # Ctrl+C is for the server, which ends its processes itself
+        # Ctrl+C is for the server, which ends its processes itself
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         forks = multiprocessing.get_context("forkserver")
         forks.set_forkserver_preload(["psipo_explore.app.loaded"])
         forks.Process(target=int, daemon=True).start()
@@ -46,7 +51,9 @@ class VisitorKernelManager(ServerKernelManager):
     async def _async_pre_start_kernel(self, **options: Any) -> tuple[list[str], dict[str, Any]]:
         if self.provisioner is None:
             provisioner = _Forked if _FORKS else _Started
-            self.provisioner = provisioner(kernel_id=self.kernel_id, kernel_spec=self.kernel_spec, parent=self)
+            self.provisioner = provisioner(
+                kernel_id=self.kernel_id, kernel_spec=self.kernel_spec, parent=self
+            )
         return await super()._async_pre_start_kernel(**options)
 
 

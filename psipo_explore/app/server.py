@@ -1,6 +1,7 @@
 """Voilà on the one page: quiet, closed to code, and with nothing to read but the page.
 
-A visitor's browser talks to a kernel of its own, through which Voilà lets widgets' messages pass and no code.
+A visitor's browser talks to a kernel of its own, through which Voilà lets widgets' messages pass
+and no code.
 """
 
 from __future__ import annotations
@@ -38,13 +39,17 @@ SETTINGS = {
         "allow_template_override": "NO",  # by ?template=…
         "allow_theme_override": "NO",
         "multi_kernel_manager_class": Kernels,
-        "preheat_kernel": True,  # one kernel waits with the page built, so that the next visitor sees it at once
+        # one kernel waits with the page built, so that the next visitor sees it at once
+        "preheat_kernel": True,
     },
-    "KernelManager": {"transport_encryption": "auto" if zmq.has("curve") else "disabled"},  # kernels warn where there is none
-    "KernelRestarter": {"restart_limit": 0},  # a page cannot go on with another process; its place is free
+    # kernels warn where there is none
+    "KernelManager": {"transport_encryption": "auto" if zmq.has("curve") else "disabled"},
+    # a page cannot go on with another process; its place is free
+    "KernelRestarter": {"restart_limit": 0},
     "VoilaKernelManager": {"fill_delay": 0},
-    # A tab that is closed ends its kernel. This is for those that vanish: Wi-Fi may be away for ten minutes and the sliders
-    # are still where they were. Who is connected and only listens to the lecture keeps the page however long that takes.
+    # A tab that is closed ends its kernel. These settings are for a tab that vanishes: Wi-Fi may be
+    # away for ten minutes, and the sliders are still where they were. A visitor who is connected and
+    # only listens to the lecture keeps the page however long that takes.
     "MappingKernelManager": {
         "cull_idle_timeout": 600,
         "cull_interval": 60,
@@ -55,8 +60,9 @@ SETTINGS = {
 _OURS = {TornadoVoilaHandler: PageHandler, VoilaKernelWebsocketHandler: QuietWebsocket}
 
 
-# A tab says that it is closed without the token against forged requests, for Voilà gives it none. There is nothing to forge:
-# nobody is logged in, and who would end a kernel must know its long random name.
+# A tab says that it is closed without the token against forged requests, for Voilà gives it none.
+# There is nothing to forge: nobody is logged in, and whoever wants to end a kernel must know its
+# long random name.
 _TORNADO = {"disable_check_xsrf": True}
 
 
@@ -72,7 +78,9 @@ class _OneLine(logging.Formatter):
 
 
 class Server(Voila):
-    """Voilà with our template, which prints the page's address once it answers there, and may open it."""
+    """Voilà with our template, which prints the page's address once it answers there, and may open
+    it.
+    """
 
     opens = True
     _log_formatter_cls = _OneLine
@@ -90,7 +98,10 @@ class Server(Voila):
 
     def init_handlers(self) -> list[Any]:
         """Put ours in the place of Voilà's, and before all of them what refuses strangers."""
-        handlers = [(path, _OURS.get(handler, handler), *options) for path, handler, *options in super().init_handlers()]
+        handlers = [
+            (path, _OURS.get(handler, handler), *options)
+            for path, handler, *options in super().init_handlers()
+        ]
         return [Rule(Stranger(self.ip), Refused, {"server": self}), *handlers]
 
     def start(self) -> None:
@@ -102,7 +113,9 @@ class Server(Voila):
         super().start()
 
     def launch_browser(self) -> None:
-        """Say where the page is; Voilà calls this when it listens, at another port if the one asked for is taken."""
+        """Say where the page is; Voilà calls this when it listens, at another port if the one asked
+        for is taken.
+        """
         print(self.address, flush=True)
         if self.opens:
             threading.Thread(target=webbrowser.open, args=[self.address], daemon=True).start()
@@ -114,7 +127,8 @@ class Server(Voila):
 
 
 def serve(ip: str, port: int, *, visitors: int | None = None, open_browser: bool) -> int:
-    """Serve the page until it is stopped, to as many visitors at once as are given, or as memory has room for.
+    """Serve the page until it is stopped, to as many visitors at once as are given, or as memory
+    has room for.
 
     Raises
     ------
@@ -139,14 +153,17 @@ def serve(ip: str, port: int, *, visitors: int | None = None, open_browser: bool
 def server_at(ip: str, port: int, visitors: int) -> Server:
     """The server, not started; the machine's own Jupyter settings do not reach it."""
     server = Server(
-        config=Config({**SETTINGS, "Kernels": {"visitors": visitors, **SETTINGS.get("Kernels", {})}}),
+        config=Config(
+            {**SETTINGS, "Kernels": {"visitors": visitors, **SETTINGS.get("Kernels", {})}}
+        ),
         config_file_paths=[],
         tornado_settings=_TORNADO,
         notebook_path=str(_NOTEBOOK),
         ip=ip,
         port=port,
         open_browser=True,
-        log_level=logging.CRITICAL,  # a lecturer can do nothing about what Jupyter calls an error, as that one process died
+        # a lecturer can do nothing about what Jupyter calls an error, as that one process died
+        log_level=logging.CRITICAL,
     )
     server.initialize([])
     _say_in_one_line()
@@ -158,8 +175,10 @@ def _say_in_one_line() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_OneLine())
     logging.basicConfig(level=logging.ERROR, handlers=[handler])
-    logging.getLogger("tornado").setLevel(logging.ERROR)  # not a line for each wrong address that a visitor types
-    logging.getLogger("tornado.access").setLevel(logging.CRITICAL)  # nor for each whom there was no place for
+    # not a line for each wrong address that a visitor types
+    logging.getLogger("tornado").setLevel(logging.ERROR)
+    # nor for each whom there was no place for
+    logging.getLogger("tornado.access").setLevel(logging.CRITICAL)
 
 
 def _own_address(ip: str) -> str:
@@ -168,13 +187,17 @@ def _own_address(ip: str) -> str:
         with socket.socket(socket.AF_INET6 if ":" in found else socket.AF_INET) as trial:
             trial.bind((found, 0))
     except OSError:
-        raise ValueError(f"ip = {ip!r}, must be an address of this machine, such as 127.0.0.1 or 0.0.0.0") from None
+        raise ValueError(
+            f"ip = {ip!r}, must be an address of this machine, such as 127.0.0.1 or 0.0.0.0"
+        ) from None
     return found
 
 
 def _who_can_come(ip: str, visitors: int) -> str:
     where = "at any of its addresses" if ip_address(ip).is_unspecified else f"at {ip}"
     return (
-        f"Everybody who can reach this machine {where} can open the page, without a password and unencrypted. "
-        f"Visitors move sliders and run no code; each, of {visitors} at most, has a Python process here while the page is open."
+        f"Everybody who can reach this machine {where} can open the page, without a password and "
+        "unencrypted. "
+        f"Visitors move sliders and run no code; each, of {visitors} at most, has a Python process "
+        "here while the page is open."
     )

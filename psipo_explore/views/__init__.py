@@ -1,4 +1,5 @@
-"""Pictures of the theory, one module a topic: `collapse.figure(beta=0.1)` is still, `collapse.panel(beta=0.1)` has sliders.
+"""Pictures of the theory, one module a topic: `collapse.figure(beta=0.1)` is still,
+`collapse.panel(beta=0.1)` has sliders.
 
 `VIEWS` lists them by name, in the order of the course.
 """

@@ -1,8 +1,8 @@
-"""Beyond Bradley–Terry: a cycle in the preferences makes ΨPO with logit part company with DPO and RLHF (§4, Prop. 4 of
-arXiv:2310.12036).
+"""Beyond Bradley–Terry: a cycle in the preferences makes ΨPO with logit part company with DPO and
+RLHF (§4, Prop. 4 of arXiv:2310.12036).
 
-Three actions with rewards 1, 0, −1, π_ref uniform, and a cycle that adds the same log-odds to a over b, to b over c, and to
-c over a. DPO and RLHF are those of the whole population.
+Three actions with rewards 1, 0, −1, π_ref uniform, and a cycle that adds the same log-odds to a
+over b, to b over c, and to c over a. DPO and RLHF are those of the whole population.
 """
 
 from __future__ import annotations
@@ -40,13 +40,25 @@ _CYCLE = np.array([[0.0, 1.0, -1.0], [-1.0, 0.0, 1.0], [1.0, -1.0, 0.0]])
 _STRENGTHS = tuple(np.linspace(0, 4, 41).round(1).tolist())
 _SHARES = (0.05, 0.2, 1 / 3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 _INTRANSITIVE = float(_REWARDS[0] - _REWARDS[2])  # from here on c beats a
-_LOOKS: dict[str, palette.Look] = {"logit": palette.LOGIT_LINE, "DPO": palette.DPO_LINE, "identity": palette.IDENTITY_LINE}
-_RINGS: palette.Look = {"color": "#000000", "marker": "o", "markersize": 11, "markerfacecolor": "none", "linestyle": "none"}
+_LOOKS: dict[str, palette.Look] = {
+    "logit": palette.LOGIT_LINE,
+    "DPO": palette.DPO_LINE,
+    "identity": palette.IDENTITY_LINE,
+}
+_RINGS: palette.Look = {
+    "color": "#000000",
+    "marker": "o",
+    "markersize": 11,
+    "markerfacecolor": "none",
+    "linestyle": "none",
+}
 
 
 def preferences(strength: float | Array) -> Array:
     """p* with rewards and a cycle: σ of what both add to the log-odds."""
-    return np.asarray(expit(_REWARDS[:, None] - _REWARDS + np.asarray(strength)[..., None, None] * _CYCLE))
+    return np.asarray(
+        expit(_REWARDS[:, None] - _REWARDS + np.asarray(strength)[..., None, None] * _CYCLE)
+    )
 
 
 def _opponents(share: float) -> Array:
@@ -56,7 +68,9 @@ def _opponents(share: float) -> Array:
 
 @lru_cache(maxsize=64)
 def _fitted_rewards(share: float) -> Array:
-    """The Bradley–Terry reward of the population at each strength: one fit, in which each strength is a context."""
+    """The Bradley–Terry reward of the population at each strength: one fit, in which each strength
+    is a context.
+    """
     mu = _opponents(share)
     weights = mu[:, None] * mu * preferences(np.array(_STRENGTHS))
     context, winner, loser = np.nonzero(weights * (1 - np.eye(3)))
@@ -71,15 +85,21 @@ def _fitted_rewards(share: float) -> Array:
 
 
 def build(figure: Figure) -> Artists:
-    """Draw one axis for each action, with the strengths from which on the preferences go round in a circle."""
+    """Draw one axis for each action, with the strengths from which on the preferences go round in a
+    circle.
+    """
     axes = _axes(figure)
     artists: dict[str, Artist] = {}
     for action, ax in zip(_ACTIONS, axes, strict=True):
         artists[f"{action} strength"] = ax.axvline(0, color="#222222", linewidth=1)
         for name, look in _LOOKS.items():
-            artists[f"{action} {name}"] = ax.plot([], [], color=look["color"], linestyle=look["linestyle"])[0]
+            artists[f"{action} {name}"] = ax.plot(
+                [], [], color=look["color"], linestyle=look["linestyle"]
+            )[0]
             on_top = {"identity": 4, "logit": 5, "DPO": 6}[name]
-            artists[f"{action} {name} here"] = ax.plot([], [], clip_on=False, zorder=on_top, **look)[0]
+            artists[f"{action} {name} here"] = ax.plot(
+                [], [], clip_on=False, zorder=on_top, **look
+            )[0]
         artists[f"{action} RLHF here"] = ax.plot([], [], clip_on=False, zorder=7, **_RINGS)[0]
     return {**artists, **_legend(figure)}
 
@@ -91,18 +111,27 @@ def _axes(figure: Figure) -> list[Axes]:
         ax.set(xlim=(0, _STRENGTHS[-1]), ylim=(0, 1), title=rf"$\pi({action})$", xticks=range(5))
         ax.axvspan(_INTRANSITIVE, _STRENGTHS[-1], color="#eeeeee", zorder=0)
     axes[0].set_ylabel("probability")
-    axes[1].set_xlabel("strength of the cycle, in log-odds (grey: c beats a as well, and no order fits)")
+    axes[1].set_xlabel(
+        "strength of the cycle, in log-odds (grey: c beats a as well, and no order fits)"
+    )
     return axes
 
 
 def _legend(figure: Figure) -> Artists:
     left, right, rows = 0.05, 0.57, (0.955, 0.885, 0.815)
     line_entry(figure, right, rows[1], "RLHF, reward fitted to $p^*$: as DPO", _RINGS)
-    entries = zip(rows, (("logit", r"$\Psi$PO, $\Psi$ = logit:"), ("DPO", "DPO:"), ("identity", "IPO:")), strict=True)
+    entries = zip(
+        rows,
+        (("logit", r"$\Psi$PO, $\Psi$ = logit:"), ("DPO", "DPO:"), ("identity", "IPO:")),
+        strict=True,
+    )
     return {
         "preferences": figure.text(right, rows[0] - 0.012, ""),
         "share": figure.text(right, rows[2] - 0.012, ""),
-        **{f"{name} policy": line_entry(figure, left, y, words, _LOOKS[name]) for y, (name, words) in entries},
+        **{
+            f"{name} policy": line_entry(figure, left, y, words, _LOOKS[name])
+            for y, (name, words) in entries
+        },
     }
 
 
@@ -130,18 +159,30 @@ def update(artists: Artists, *, strength: float, share: float, beta: float) -> s
     for name in _LOOKS:
         artists[f"{name} policy"].set_text(f"({', '.join(f'{x:.3f}' for x in now[name])})")
     cyclic = number(round(float(cyclic_share(table, LOGIT, mu=mu)), 12))
-    artists["preferences"].set_text(", ".join(f"{pair} {number(q)}" for pair, q in _pairs(table, " ≻ ")))
+    artists["preferences"].set_text(
+        ", ".join(f"{pair} {number(q)}" for pair, q in _pairs(table, " ≻ "))
+    )
     artists["share"].set_text(f"cyclic share {cyclic}")
     return _sentence(table, beta, share, now, cyclic)
 
 
 def _pairs(p: Array, between: str) -> list[tuple[str, float]]:
-    return [(f"{_ACTIONS[i]}{between}{_ACTIONS[j]}", float(p[i, j])) for i, j in ((0, 1), (1, 2), (2, 0))]
+    return [
+        (f"{_ACTIONS[i]}{between}{_ACTIONS[j]}", float(p[i, j]))
+        for i, j in ((0, 1), (1, 2), (2, 0))
+    ]
 
 
 def _sentence(p: Array, beta: float, share: float, now: dict[str, Array], cyclic: str) -> str:
-    said = {name: ", ".join(f"{a} {_in_words(x)}" for a, x in zip(_ACTIONS, policy, strict=True)) for name, policy in now.items()}
-    fitted = f"{said['DPO']}, and so does RLHF with the fitted reward" if np.allclose(now["DPO"], now["RLHF"]) else said["DPO"]
+    said = {
+        name: ", ".join(f"{a} {_in_words(x)}" for a, x in zip(_ACTIONS, policy, strict=True))
+        for name, policy in now.items()
+    }
+    fitted = (
+        f"{said['DPO']}, and so does RLHF with the fitted reward"
+        if np.allclose(now["DPO"], now["RLHF"])
+        else said["DPO"]
+    )
     pairs = enumeration([f"{pair} {number(q)}" for pair, q in _pairs(p, " over ")])
     order = "no order of the three fits" if p[2, 0] > 0.5 else "a over b over c fits"
     explained = (
@@ -151,13 +192,15 @@ def _sentence(p: Array, beta: float, share: float, now: dict[str, Array], cyclic
     )
     return (
         f"{pairs}: {order}. {explained} With μ(c) = "
-        f"{number(share)} and β = {number(beta)} ΨPO with logit gives {said['logit']}; DPO gives {fitted}; IPO gives "
+        f"{number(share)} and β = {number(beta)} ΨPO with logit gives {said['logit']}; DPO gives "
+        f"{fitted}; IPO gives "
         f"{said['identity']}."
     )
 
 
 def _in_words(x: float) -> str:
-    return "almost 1" if x == 1 else probability(x)  # all preferences are uncertain, so no action ever has all of it
+    # all preferences are uncertain, so no action ever has all of it
+    return "almost 1" if x == 1 else probability(x)
 
 
 VIEW = View(

@@ -1,7 +1,8 @@
-"""The collapse: π*(y_l) as p*(y_w ≻ y_l) → 1, under logit and under identity (§4.2 and §5.3.1 of arXiv:2310.12036).
+"""The collapse: π*(y_l) as p*(y_w ≻ y_l) → 1, under logit and under identity (§4.2 and §5.3.1 of
+arXiv:2310.12036).
 
-Two actions, uniform μ. On the left the preference as it is; on the right one decade of 1 − p after another, down to
-certainty itself, which no number of decades reaches.
+Two actions, uniform μ. On the left the preference as it is; on the right one decade of 1 − p after
+another, down to certainty itself, which no number of decades reaches.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ _BEYOND = r"beyond identity's reach in log-ratio,  $1/\beta$ ="
 def _loser_probability(one_minus_p: Array, psi: Psi, beta: float, pi_ref_loser: float) -> Array:
     """π*(y_l) where y_l beats y_w with probability one_minus_p = 1 − p."""
     loser_beats_winner = tournament([(1, 0)], 2, one_minus_p)
-    return optimal_policy(loser_beats_winner, psi, beta, pi_ref=[1 - pi_ref_loser, pi_ref_loser])[..., 1]
+    return optimal_policy(loser_beats_winner, psi, beta, pi_ref=[1 - pi_ref_loser, pi_ref_loser])[
+        ..., 1
+    ]
 
 
 def build(figure: Figure) -> Artists:
@@ -50,13 +53,19 @@ def build(figure: Figure) -> Artists:
     linear, decades = _axes(figure)
     artists: dict[str, Artist] = {}
     for side, ax in zip(_CURVES, (linear, decades), strict=True):
-        artists[f"{side} bound"] = ax.add_patch(Rectangle((0, 0), 1, 0, transform=ax.get_yaxis_transform(), **_OUT_OF_REACH))
+        artists[f"{side} bound"] = ax.add_patch(
+            Rectangle((0, 0), 1, 0, transform=ax.get_yaxis_transform(), **_OUT_OF_REACH)
+        )
         artists[f"{side} pi_ref"] = ax.axhline(0, **palette.REFERENCE_LINE)
         artists[f"{side} p"] = ax.axvline(0, color="#222222", linewidth=1)
         for name, look in LOOKS.items():
-            artists[f"{side} {name}"] = ax.plot([], [], color=look["color"], linestyle=look["linestyle"])[0]
+            artists[f"{side} {name}"] = ax.plot(
+                [], [], color=look["color"], linestyle=look["linestyle"]
+            )[0]
     for name, look in LOOKS.items():
-        artists[f"certain {name}"] = decades.plot([], [], clip_on=False, markerfacecolor="white", **look)[0]
+        artists[f"certain {name}"] = decades.plot(
+            [], [], clip_on=False, markerfacecolor="white", **look
+        )[0]
     for side, ax in zip(_CURVES, (linear, decades), strict=True):
         for name, look in reversed(LOOKS.items()):  # the smaller mark on top
             artists[f"{side} {name} here"] = ax.plot([], [], clip_on=False, zorder=5, **look)[0]
@@ -75,9 +84,15 @@ def _legend(figure: Figure) -> Artists:
     """What each mark is, with its number, which moves."""
     left, right, upper, lower = 0.08, 0.45, 0.94, 0.87
     return {
-        "logit number": line_entry(figure, left, upper, r"$\Psi$ = logit:  $\pi^*(y_l)$ =", LOOKS["logit"]),
-        "identity number": line_entry(figure, right, upper, r"$\Psi$ = identity:  $\pi^*(y_l)$ =", LOOKS["identity"]),
-        "pi_ref number": line_entry(figure, left, lower, r"$\pi_{ref}(y_l)$ =", palette.REFERENCE_LINE),
+        "logit number": line_entry(
+            figure, left, upper, r"$\Psi$ = logit:  $\pi^*(y_l)$ =", LOOKS["logit"]
+        ),
+        "identity number": line_entry(
+            figure, right, upper, r"$\Psi$ = identity:  $\pi^*(y_l)$ =", LOOKS["identity"]
+        ),
+        "pi_ref number": line_entry(
+            figure, left, lower, r"$\pi_{ref}(y_l)$ =", palette.REFERENCE_LINE
+        ),
         "bound number": patch_entry(figure, right, lower, _BEYOND, _OUT_OF_REACH),
     }
 
@@ -86,16 +101,25 @@ def update(artists: Artists, *, p: float, beta: float, pi_ref_loser: float) -> s
     """Move every mark to the given values, and say what is seen."""
     one_minus_p = 1 - p
     reference = [1 - pi_ref_loser, pi_ref_loser]
-    farthest = float(gibbs_policy([IDENTITY.spread, 0.0], beta, pi_ref=reference)[1])  # once the log-ratio has moved by that
-    scores = {name: expected_psi(tournament([(1, 0)], 2, one_minus_p), psi) for name, psi in PSIS.items()}
-    moved = {name: float((g.value[0] - g.value[1]) / beta) for name, g in scores.items()}  # the log-ratio of y_w to y_l
-    left = {name: probability_from_log(float(log_gibbs_policy(g, beta, pi_ref=reference)[1])) for name, g in scores.items()}
+    # once the log-ratio has moved by that
+    farthest = float(gibbs_policy([IDENTITY.spread, 0.0], beta, pi_ref=reference)[1])
+    scores = {
+        name: expected_psi(tournament([(1, 0)], 2, one_minus_p), psi) for name, psi in PSIS.items()
+    }
+    # the log-ratio of y_w to y_l
+    moved = {name: float((g.value[0] - g.value[1]) / beta) for name, g in scores.items()}
+    left = {
+        name: probability_from_log(float(log_gibbs_policy(g, beta, pi_ref=reference)[1]))
+        for name, g in scores.items()
+    }
     for side, (x, _) in _CURVES.items():
         artists[f"{side} bound"].set_height(farthest)
         artists[f"{side} pi_ref"].set_ydata([pi_ref_loser] * 2)
         artists[f"{side} p"].set_xdata([x(one_minus_p)] * 2)
     for name, psi in PSIS.items():
-        curves = _loser_probability(np.concatenate([*_GRIDS, [one_minus_p, 0.0]]), psi, beta, pi_ref_loser)
+        curves = _loser_probability(
+            np.concatenate([*_GRIDS, [one_minus_p, 0.0]]), psi, beta, pi_ref_loser
+        )
         *sides, (here, certain) = np.split(curves, _ENDS)
         for side, curve in zip(_CURVES, sides, strict=True):
             x, grid = _CURVES[side]
@@ -108,7 +132,9 @@ def update(artists: Artists, *, p: float, beta: float, pi_ref_loser: float) -> s
     return _sentence(p, beta, pi_ref_loser, left, moved)
 
 
-def _sentence(p: float, beta: float, pi_ref_loser: float, left: dict[str, str], moved: dict[str, float]) -> str:
+def _sentence(
+    p: float, beta: float, pi_ref_loser: float, left: dict[str, str], moved: dict[str, float]
+) -> str:
     bound, half = number(IDENTITY.spread / beta), number(IDENTITY.spread / (2 * beta))
     identity = (
         f"Identity leaves it {left['identity']}: its log-ratio has moved by {number(moved['identity'])}, "
@@ -117,18 +143,22 @@ def _sentence(p: float, beta: float, pi_ref_loser: float, left: dict[str, str], 
     )
     if p == 0.5:
         return (
-            f"At p = 0.5 nobody prefers anything, and both leave y_l what π_ref gave it, {number(pi_ref_loser)}, at every β. "
+            "At p = 0.5 nobody prefers anything, and both leave y_l what π_ref gave it, "
+            f"{number(pi_ref_loser)}, at every β. "
             f"As p grows, identity can move the log-ratio by up to 1/(2β) = {half} (among many answers "
             f"1/β = {bound}), logit by any amount."
         )
     if p == 1:
         return (
-            f"The preference is certain: logit's optimum gives y_l probability {left['logit']}, at β = {number(beta)} and at "
+            f"The preference is certain: logit's optimum gives y_l probability {left['logit']}, at "
+            f"β = {number(beta)} and at "
             f"every other β, though π_ref gave it {number(pi_ref_loser)}. {identity}"
         )
     return (
-        f"At p = {probability(p)} and β = {number(beta)}, logit leaves y_l {left['logit']}, where π_ref gave it "
-        f"{number(pi_ref_loser)}: the log-ratio log π*(y_w)/π*(y_l) is {number(moved['logit'])} more than π_ref's, and grows "
+        f"At p = {probability(p)} and β = {number(beta)}, logit leaves y_l {left['logit']}, where "
+        "π_ref gave it "
+        f"{number(pi_ref_loser)}: the log-ratio log π*(y_w)/π*(y_l) is {number(moved['logit'])} "
+        "more than π_ref's, and grows "
         f"without end as p nears 1. {identity}"
     )
 
@@ -139,7 +169,9 @@ VIEW = View(
     controls=(
         Slider("p", "p, how often y_w beats y_l", WINNING, start=0.9, write=probability),
         Slider("beta", "β, strength of the KL term", BETAS, start=1.0),
-        Slider("pi_ref_loser", "π_ref(y_l), where y_l starts", (0.01, *TWENTIETHS, 0.99), start=0.5),
+        Slider(
+            "pi_ref_loser", "π_ref(y_l), where y_l starts", (0.01, *TWENTIETHS, 0.99), start=0.5
+        ),
     ),
     build=build,
     update=update,

@@ -1,4 +1,6 @@
-"""The still picture of a diagnosis: how much of the data DPO cannot fit, and how far each loss lets go of π_ref."""
+"""The still picture of a diagnosis: how much of the data DPO cannot fit, and how far each loss lets
+go of π_ref.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def figure(diagnosis: Diagnosis) -> StillFigure:
     """
     with mpl.rc_context(palette.STYLE):
         picture = StillFigure(figsize=(9.0, 4.4), dpi=svg.DPI)
-        left, right = (picture.add_axes((x, 0.16, width, 0.68)) for x, width in ((0.2, 0.27), (0.57, 0.405)))
+        left, right = (
+            picture.add_axes((x, 0.16, width, 0.68)) for x, width in ((0.2, 0.27), (0.57, 0.405))
+        )
         _draw_shares(left, diagnosis)
         _draw_divergence(right, diagnosis)
         picture.sentence = str(diagnosis)
@@ -37,7 +41,8 @@ def figure(diagnosis: Diagnosis) -> StillFigure:
 def _draw_shares(ax: Axes, diagnosis: Diagnosis) -> None:
     shares = {
         "comparisons that\nrepeat earlier ones": diagnosis.duplicates / diagnosis.comparisons,
-        "comparisons of pairs\npreferred both ways": diagnosis.contradictory / diagnosis.comparisons,
+        "comparisons of pairs\npreferred both ways": diagnosis.contradictory
+        / diagnosis.comparisons,
         "prompts where DPO\nhas no minimum": diagnosis.collapsing / diagnosis.contexts,
         "answers that vanish\nunder DPO": diagnosis.vanishing / diagnosis.actions,
     }
@@ -60,7 +65,9 @@ def _draw_shares(ax: Axes, diagnosis: Diagnosis) -> None:
 def _draw_divergence(ax: Axes, diagnosis: Diagnosis) -> None:
     for name, kl in diagnosis.mean_kl.items():
         label = f"{name} (limit)" if name == "DPO" and diagnosis.collapsing else name
-        ax.plot(diagnosis.beta, kl, label=label, clip_on=False, **_LOOKS.get(name, palette.CDPO_LINE))
+        ax.plot(
+            diagnosis.beta, kl, label=label, clip_on=False, **_LOOKS.get(name, palette.CDPO_LINE)
+        )
     ax.set_xscale("log")
     if diagnosis.beta.size <= _MOST_TICKS:
         ax.set_xticks(diagnosis.beta, [number(beta) for beta in diagnosis.beta])
@@ -68,4 +75,11 @@ def _draw_divergence(ax: Axes, diagnosis: Diagnosis) -> None:
     ax.set_xlabel(r"$\beta$, strength of the KL term")
     ax.set_ylabel(r"mean KL$(\pi\,\|\,\pi_{ref})$, nats")
     ax.set_ylim(bottom=0)
-    ax.legend(loc="lower right", bbox_to_anchor=(1.02, 1.02), ncols=3, frameon=False, columnspacing=1.2, handlelength=2.6)
+    ax.legend(
+        loc="lower right",
+        bbox_to_anchor=(1.02, 1.02),
+        ncols=3,
+        frameon=False,
+        columnspacing=1.2,
+        handlelength=2.6,
+    )

@@ -1,4 +1,5 @@
-"""The closed form laid open: choose preferences, Ψ, β, μ and π_ref, and see π* (Eq. 7 and 9 of arXiv:2310.12036).
+"""The closed form laid open: choose preferences, Ψ, β, μ and π_ref, and see π* (Eq. 7 and 9 of
+arXiv:2310.12036).
 
 `panel(data=…)` takes your own `Comparisons` beside the examples.
 """
@@ -67,10 +68,13 @@ def _journals() -> Preferences:
 
 def _of(data: Comparisons, prior: float) -> Preferences:
     if data.n_actions < 2:
-        raise ValueError(f"data holds {data.n_actions} action, must hold at least two to choose between")
+        raise ValueError(
+            f"data holds {data.n_actions} action, must hold at least two to choose between"
+        )
     if data.n_actions > MOST_ACTIONS:
         raise ValueError(
-            f"data holds {data.n_actions} actions, must be at most {MOST_ACTIONS} to be drawn (optimal_policy takes any)"
+            f"data holds {data.n_actions} actions, must be at most {MOST_ACTIONS} to be drawn "
+            "(optimal_policy takes any)"
         )
     return Preferences(data.actions, data.preferences(prior=prior))
 
@@ -92,13 +96,19 @@ _POLICIES: dict[str, Callable[[int], Array]] = {
 }
 
 
-def build(examples: Mapping[str, Callable[[], Preferences]], figure: Figure, *, preferences: str) -> Artists:
+def build(
+    examples: Mapping[str, Callable[[], Preferences]], figure: Figure, *, preferences: str
+) -> Artists:
     """Draw the table of preferences, which stands still, and two bars for each action."""
     actions, p = examples[preferences]()
     labels = _labels(actions)
     bars, table = figure.subplots(1, 2, width_ratios=[1.9, 1])
-    fits = max(width(label, 10, labels.font["family"]) for label in labels.drawn[0]) <= _under_a_bar(len(actions))
-    figure.subplots_adjust(left=0.075, right=0.98, bottom=0.1 if fits else 0.26, top=0.76, wspace=0.32)
+    fits = max(
+        width(label, 10, labels.font["family"]) for label in labels.drawn[0]
+    ) <= _under_a_bar(len(actions))
+    figure.subplots_adjust(
+        left=0.075, right=0.98, bottom=0.1 if fits else 0.26, top=0.76, wspace=0.32
+    )
     _draw_table(table, labels, p)
     bars.set(xlim=(-0.6, len(actions) - 0.4), ylim=(0, 1.08), ylabel="probability")
     turned = {"rotation": 0, "ha": "center"} if fits else {"rotation": 50, "ha": "right"}
@@ -106,7 +116,9 @@ def build(examples: Mapping[str, Callable[[], Preferences]], figure: Figure, *, 
     bars.grid(axis="x", visible=False)
     artists: dict[str, Artist] = {}
     for shift, (policy, look) in zip((-0.2, 0.2), _BARS.items(), strict=True):
-        for y, bar in enumerate(bars.bar(np.arange(len(actions)) + shift, np.zeros(len(actions)), 0.38, **look)):
+        for y, bar in enumerate(
+            bars.bar(np.arange(len(actions)) + shift, np.zeros(len(actions)), 0.38, **look)
+        ):
             artists[f"{policy} {y}"] = bar
     for y in range(len(actions) if len(actions) <= 8 else 0):
         artists[f"number {y}"] = bars.text(y + 0.2, 0, "", ha="center", va="bottom", fontsize=10)
@@ -147,7 +159,13 @@ def _legend(figure: Figure) -> Artists:
     left, right, upper, lower = 0.03, 0.5, 0.95, 0.88
     patch_entry(figure, left, upper, r"$\pi_{ref}$, the policy before", _BARS["pi_ref"])
     return {
-        "kl": patch_entry(figure, left, lower, r"$\pi^*$, the optimal policy;  KL$(\pi^*\,\|\,\pi_{ref})$ =", _BARS["pi_star"]),
+        "kl": patch_entry(
+            figure,
+            left,
+            lower,
+            r"$\pi^*$, the optimal policy;  KL$(\pi^*\,\|\,\pi_{ref})$ =",
+            _BARS["pi_star"],
+        ),
         "share": figure.text(right + 0.06, upper - 0.012, ""),
         "limit": figure.text(right + 0.06, lower - 0.012, ""),
     }
@@ -175,7 +193,9 @@ def update(
         for y, probability in enumerate(policy):
             artists[f"{name} {y}"].set_height(probability)
     for y, probability in enumerate(after if "number 0" in artists else []):
-        words = "0" if probability == 0 else f"{probability:.3f}" if probability >= 5e-4 else "<0.001"
+        words = (
+            "0" if probability == 0 else f"{probability:.3f}" if probability >= 5e-4 else "<0.001"
+        )
         artists[f"number {y}"].set(text=words, y=probability + 0.01)
     kl = number(round(float(kl_divergence(after, before)), 14))
     share = _share(p, psi, opponent)
@@ -186,8 +206,10 @@ def update(
     setting = f"{preferences[0].upper()}{preferences[1:]}; μ {mu}; π_ref {pi_ref}"
     return (
         f"{setting}. Under {psi_words(psi, lam, formula)} and β = {number(beta)} the optimal policy is "
-        f"{_listed_policy(labels.said, log_gibbs_policy(score, beta, pi_ref=before))}; KL from π_ref {kl}. {_reach(psi, beta)} "
-        f"Cyclic share, the part of the preferences that no score explains: {share}. {limit[0].upper()}{limit[1:]}."
+        f"{_listed_policy(labels.said, log_gibbs_policy(score, beta, pi_ref=before))}; KL from "
+        f"π_ref {kl}. {_reach(psi, beta)} "
+        f"Cyclic share, the part of the preferences that no score explains: {share}. "
+        f"{limit[0].upper()}{limit[1:]}."
         f"{labels.note}"
     )
 
@@ -196,14 +218,20 @@ def _listed_policy(actions: tuple[str, ...], log_policy: Array) -> str:
     most = np.argsort(-np.round(log_policy, 9), kind="stable")[:4]
     alone = np.isfinite(log_policy).sum() == 1
     said = {y: probability_from_log(log_policy[y]) for y in most}
-    words = ", ".join(f"{actions[y]} {'almost 1' if said[y] == 'exactly 1' and not alone else said[y]}" for y in most)
+    words = ", ".join(
+        f"{actions[y]} {'almost 1' if said[y] == 'exactly 1' and not alone else said[y]}"
+        for y in most
+    )
     return words if len(actions) <= 4 else f"{words}, …"
 
 
 def _reach(psi: Psi, beta: float) -> str:
     if psi.bounded:
         farthest = number(psi.spread / beta)
-        return f"Ψ is bounded: nothing is ever exactly 0, no log-ratio moves further than (Ψ(1) − Ψ(0))/β = {farthest}."
+        return (
+            "Ψ is bounded: nothing is ever exactly 0, no log-ratio moves further than (Ψ(1) − "
+            f"Ψ(0))/β = {farthest}."
+        )
     return "Ψ is unbounded: no β rules out a collapse."
 
 
@@ -231,14 +259,21 @@ def view_of(data: Comparisons | None = None, *, prior: float = 0.0) -> View:
     examples = dict(_EXAMPLES)
     if data is not None:
         if not isinstance(data, Comparisons):
-            raise TypeError(f"data = {data!r}, must be Comparisons, such as Comparisons.from_csv(…)")
+            raise TypeError(
+                f"data = {data!r}, must be Comparisons, such as Comparisons.from_csv(…)"
+            )
         examples = {_YOURS: cache(partial(_of, data, prior)), **examples}
     names = tuple(examples)
     return View(
         name="explorer",
         title="The closed form, laid open",
         controls=(
-            Choice("preferences", "p*, the preferences", names, start=names[-1] if data is None else _YOURS),
+            Choice(
+                "preferences",
+                "p*, the preferences",
+                names,
+                start=names[-1] if data is None else _YOURS,
+            ),
             Slider("lam", "Ψ: λ, from logit (0) to identity (2)", LAMBDAS, start=0.0),
             FORMULA,
             Slider("beta", "β, strength of the KL term", BETAS, start=1.0),
@@ -261,5 +296,7 @@ def figure(data: Comparisons | None = None, *, prior: float = 0.0, **values: Any
 
 
 def panel(data: Comparisons | None = None, *, prior: float = 0.0, **start: Any) -> Panel:
-    """The picture with its controls, of your data if there are any; prior is that of `Comparisons.preferences`."""
+    """The picture with its controls, of your data if there are any; prior is that of
+    `Comparisons.preferences`.
+    """
     return (VIEW if data is None else view_of(data, prior=prior)).panel(**start)

@@ -1,7 +1,7 @@
 """Few samples: n raters are asked, and Ψ sees only what they said (§4.2 of arXiv:2310.12036).
 
-Two actions, uniform π_ref and μ. On the left the exact law of p̂; on the right what the optimum at p̂ leaves y_l on average,
-and how often logit leaves it nothing at all.
+Two actions, uniform π_ref and μ. On the left the exact law of p̂; on the right what the optimum at
+p̂ leaves y_l on average, and how often logit leaves it nothing at all.
 """
 
 from __future__ import annotations
@@ -38,12 +38,19 @@ def _laws(p: float) -> list[PreferenceLaw]:
 
 
 def _against_n(p: float, beta: float) -> dict[str, Array]:
-    """P(collapse) under logit and E[π*(y_l)] of both, for each number of samples; all p̂ are one array, for speed."""
+    """P(collapse) under logit and E[π*(y_l)] of both, for each number of samples; all p̂ are one
+    array, for speed.
+    """
     laws = _laws(p)
     p_hat = np.concatenate([law.p_hat for law in laws])
     ends = np.cumsum([len(law.p_hat) for law in laws])[:-1]
-    loser = {name: np.split(optimal_policy(p_hat, psi, beta)[:, 1], ends) for name, psi in PSIS.items()}
-    means = {name: np.array([law.expectation(x) for law, x in zip(laws, of_n, strict=True)]) for name, of_n in loser.items()}
+    loser = {
+        name: np.split(optimal_policy(p_hat, psi, beta)[:, 1], ends) for name, psi in PSIS.items()
+    }
+    means = {
+        name: np.array([law.expectation(x) for law, x in zip(laws, of_n, strict=True)])
+        for name, of_n in loser.items()
+    }
     unanimous = np.array([law.probability[0] + law.probability[-1] for law in laws])
     return {"collapse": unanimous, **means}
 
@@ -59,17 +66,26 @@ def build(figure: Figure) -> Artists:
         "unanimous words": law.text(0.03, 0.93, "", transform=law.transAxes, va="top", fontsize=10),
     }
     for name, look in {"collapse": palette.COLLAPSE_LINE, **LOOKS}.items():
-        artists[name] = left_to_loser.plot([], [], color=look["color"], linestyle=look["linestyle"])[0]
+        artists[name] = left_to_loser.plot(
+            [], [], color=look["color"], linestyle=look["linestyle"]
+        )[0]
         artists[f"{name} here"] = left_to_loser.plot([], [], clip_on=False, zorder=5, **look)[0]
         if name in PSIS:
-            artists[f"{name} at p"] = left_to_loser.plot([], [], color=look["color"], linestyle=":", linewidth=1.4)[0]
+            artists[f"{name} at p"] = left_to_loser.plot(
+                [], [], color=look["color"], linestyle=":", linewidth=1.4
+            )[0]
     return {**artists, **_legend(figure)}
 
 
 def _axes(figure: Figure) -> tuple[Axes, Axes]:
     law, left_to_loser = figure.subplots(1, 2, width_ratios=[1, 1.25])
     figure.subplots_adjust(left=0.075, right=0.985, bottom=0.14, top=0.79, wspace=0.17)
-    law.set(xlim=(-0.03, 1.03), ylim=(0, 1), xlabel=r"$\hat p$, share of the $n$ that preferred $y_w$", ylabel="probability")
+    law.set(
+        xlim=(-0.03, 1.03),
+        ylim=(0, 1),
+        xlabel=r"$\hat p$, share of the $n$ that preferred $y_w$",
+        ylabel="probability",
+    )
     left_to_loser.set(xlim=(0.5, _MOST + 0.5), ylim=(0, 1), xlabel="$n$, raters asked")
     law.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1])
     left_to_loser.set_xticks([1, 10, 20, 30, 40])
@@ -81,9 +97,15 @@ def _legend(figure: Figure) -> Artists:
     dotted = {"color": "#555555", "linestyle": ":", "linewidth": 1.4}
     line_entry(figure, right, lower, r"dotted: $\pi^*(y_l)$ at the true $p$", dotted)
     return {
-        "collapse number": line_entry(figure, left, upper, r"P($\hat p$ is 0 or 1), logit collapses: ", palette.COLLAPSE_LINE),
-        "logit number": line_entry(figure, left, lower, r"$\Psi$ = logit:  E[$\pi^*(y_l)$] =", LOOKS["logit"]),
-        "identity number": line_entry(figure, right, upper, r"$\Psi$ = identity:  E[$\pi^*(y_l)$] =", LOOKS["identity"]),
+        "collapse number": line_entry(
+            figure, left, upper, r"P($\hat p$ is 0 or 1), logit collapses: ", palette.COLLAPSE_LINE
+        ),
+        "logit number": line_entry(
+            figure, left, lower, r"$\Psi$ = logit:  E[$\pi^*(y_l)$] =", LOOKS["logit"]
+        ),
+        "identity number": line_entry(
+            figure, right, upper, r"$\Psi$ = identity:  E[$\pi^*(y_l)$] =", LOOKS["identity"]
+        ),
     }
 
 
@@ -92,10 +114,15 @@ def update(artists: Artists, *, p: float, n: float, beta: float) -> str:
     n = int(n)
     table = tournament([(0, 1)], 2, p)
     law, curves = _laws(p)[n - 1], _against_n(p, beta)
-    bars = [[(x, 0.0), (x, height)] for x, height in zip(law.p_hat[:, 0, 1], law.probability, strict=True)]
+    bars = [
+        [(x, 0.0), (x, height)]
+        for x, height in zip(law.p_hat[:, 0, 1], law.probability, strict=True)
+    ]
     artists["divided"].set_segments(bars[1:-1])
     artists["unanimous"].set_segments([bars[0], bars[-1]])
-    artists["unanimous words"].set_text(f"all {n} agree: {number(curves['collapse'][n - 1])}" if n > 1 else "a single sample")
+    artists["unanimous words"].set_text(
+        f"all {n} agree: {number(curves['collapse'][n - 1])}" if n > 1 else "a single sample"
+    )
     artists["p"].set_xdata([p] * 2)
     artists["n"].set_xdata([n] * 2)
     at_p = {name: float(optimal_policy(table, psi, beta)[1]) for name, psi in PSIS.items()}
@@ -105,15 +132,20 @@ def update(artists: Artists, *, p: float, n: float, beta: float) -> str:
         artists[f"{name} number"].set_text(number(curve[n - 1]))
     for name, value in at_p.items():
         artists[f"{name} at p"].set_data([0.5, _MOST + 0.5], [value] * 2)
-    return _sentence(p, n, beta, {name: float(curve[n - 1]) for name, curve in curves.items()}, at_p)
+    return _sentence(
+        p, n, beta, {name: float(curve[n - 1]) for name, curve in curves.items()}, at_p
+    )
 
 
 def _sentence(p: float, n: int, beta: float, now: dict[str, float], at_p: dict[str, float]) -> str:
     raters = "n = 1 rater always agrees" if n == 1 else f"n = {n} raters all agree"
     return (
-        f"With p = {probability(p)}, {raters} (p̂ is 0 or 1) with probability {number(now['collapse'])}: that often "
-        f"logit drops one answer, at every β. At β = {number(beta)} it leaves y_l {number(now['logit'])} on average, and "
-        f"{number(at_p['logit'])} where p is known. Identity leaves it {number(now['identity'])} on average, and "
+        f"With p = {probability(p)}, {raters} (p̂ is 0 or 1) with probability "
+        f"{number(now['collapse'])}: that often "
+        f"logit drops one answer, at every β. At β = {number(beta)} it leaves y_l "
+        f"{number(now['logit'])} on average, and "
+        f"{number(at_p['logit'])} where p is known. Identity leaves it {number(now['identity'])} "
+        "on average, and "
         f"{number(at_p['identity'])} where p is known."
     )
 
@@ -122,7 +154,13 @@ VIEW = View(
     name="few_samples",
     title="A few samples: how often they all agree, and what is left to y_l",
     controls=(
-        Slider("p", "p, how often y_w beats y_l", (*TWENTIETHS[9:], 0.99, 0.999, 1.0), start=0.8, write=probability),
+        Slider(
+            "p",
+            "p, how often y_w beats y_l",
+            (*TWENTIETHS[9:], 0.99, 0.999, 1.0),
+            start=0.8,
+            write=probability,
+        ),
         Slider("n", "n, raters asked", _SAMPLES, start=5),
         Slider("beta", "β, strength of the KL term", BETAS, start=10.0),
     ),

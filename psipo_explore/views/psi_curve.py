@@ -1,7 +1,8 @@
-"""Ψ(q) from logit to identity: Tukey's folded powers between them, their slopes, and the ends where logit runs off.
+"""Ψ(q) from logit to identity: Tukey's folded powers between them, their slopes, and the ends where
+logit runs off.
 
-The curve Ψ(q) = log(q/(1−q)) of §4.1 of arXiv:2310.12036, and identity (§5). Constants in Ψ change nothing, so all
-curves are drawn through (½, 0).
+The curve Ψ(q) = log(q/(1−q)) of §4.1 of arXiv:2310.12036, and identity (§5). Constants in Ψ change
+nothing, so all curves are drawn through (½, 0).
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from psipo_explore.views.kit.stops import LAMBDAS, TWENTIETHS
 from psipo_explore.views.kit.view import Artists, View
 from psipo_explore.views.kit.words import number
 
-_Q = np.concatenate([np.geomspace(1e-5, 0.01, 60), np.linspace(0.011, 0.989, 200), 1 - np.geomspace(0.01, 1e-5, 60)])
+_Q = np.concatenate(
+    [np.geomspace(1e-5, 0.01, 60), np.linspace(0.011, 0.989, 200), 1 - np.geomspace(0.01, 1e-5, 60)]
+)
 _TOP = 7.0  # of the axis of Ψ
 _STEEPEST = 2000.0  # of the axis of slopes
 _FIXED = {"logit": (LOGIT, palette.LOGIT_LINE), "identity": (IDENTITY, palette.IDENTITY_LINE)}
@@ -44,7 +47,15 @@ def build(figure: Figure) -> Artists:
         artists[f"{name} curve"] = ax.plot([], [], color=palette.CHOSEN, linewidth=1.6)[0]
         artists[f"{name} here"] = ax.plot([], [], clip_on=False, zorder=5, **palette.CHOSEN_LINE)[0]
     for end, marker in (("ends", "o"), ("runs off below", "v"), ("runs off above", "^")):
-        artists[end] = values.plot([], [], linestyle="none", marker=marker, markersize=9, color=palette.CHOSEN, clip_on=False)[0]
+        artists[end] = values.plot(
+            [],
+            [],
+            linestyle="none",
+            marker=marker,
+            markersize=9,
+            color=palette.CHOSEN,
+            clip_on=False,
+        )[0]
     artists["ends words"] = values.text(0.03, 0.87, "", transform=values.transAxes)
     return {**artists, **_legend(figure)}
 
@@ -53,7 +64,12 @@ def _axes(figure: Figure) -> tuple[Axes, Axes]:
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[1.6, 1])
     figure.subplots_adjust(left=0.09, right=0.975, bottom=0.125, top=0.84, hspace=0.13)
     above.set(xlim=(0, 1), ylim=(-_TOP, _TOP), ylabel=r"$\Psi(q) - \Psi(½)$")
-    below.set(yscale="log", ylim=(0.5, _STEEPEST), xlabel="$q$, probability of being preferred", ylabel=r"slope $\Psi^\prime(q)$")
+    below.set(
+        yscale="log",
+        ylim=(0.5, _STEEPEST),
+        xlabel="$q$, probability of being preferred",
+        ylabel=r"slope $\Psi^\prime(q)$",
+    )
     below.set_yticks([1, 10, 100, 1000])
     return above, below
 
@@ -79,7 +95,9 @@ def update(artists: Artists, *, lam: float, q: float, formula: str) -> str:
     artists["slope curve"].set_data(_Q, psi.derivative(_Q))
     artists["value here"].set_data([q], [value])
     artists["slope here"].set_data([q], [slope])
-    artists["tangent"].set_data([q - _REACH, q + _REACH], [value - slope * _REACH, value + slope * _REACH])
+    artists["tangent"].set_data(
+        [q - _REACH, q + _REACH], [value - slope * _REACH, value + slope * _REACH]
+    )
     inside = [(q_end, end) for q_end, end in zip((0, 1), ends, strict=True) if abs(end) <= _TOP]
     artists["ends"].set_data([q_end for q_end, _ in inside], [end for _, end in inside])
     artists["runs off below"].set_data(*([0], [-_TOP]) if ends[0] < -_TOP else ([], []))
@@ -93,7 +111,9 @@ def update(artists: Artists, *, lam: float, q: float, formula: str) -> str:
 def _chosen(psi: Psi, lam: float, formula: str, text: Text) -> str:
     if formula.strip():
         by_name = rf"$\Psi(q)$ = {not_mathematics(psi.name)}"
-        return fitting((rf"$\Psi(q) = {psi.latex}$", by_name, r"$\Psi(q)$ as typed"), text, _LEGEND_INCHES)
+        return fitting(
+            (rf"$\Psi(q) = {psi.latex}$", by_name, r"$\Psi(q)$ as typed"), text, _LEGEND_INCHES
+        )
     value = "0, in the limit: logit" if lam == 0 else number(lam)
     return rf"$\Psi_\lambda = (q^\lambda - (1-q)^\lambda)/\lambda$,   $\lambda$ = {value}"
 
@@ -101,7 +121,11 @@ def _chosen(psi: Psi, lam: float, formula: str, text: Text) -> str:
 def _ends(psi: Psi) -> str:
     below, above = psi.at_zero - psi.centre, psi.at_one - psi.centre
     if psi.bounded:
-        return f"ends at ±{number(above)}" if psi.odd else f"ends at {number(below)} and {number(above)}"
+        return (
+            f"ends at ±{number(above)}"
+            if psi.odd
+            else f"ends at {number(below)} and {number(above)}"
+        )
     return f"runs off to {'±∞' if below == -above else '∞' if np.isinf(above) else '−∞'}"
 
 
@@ -114,7 +138,8 @@ def _sentence(psi: Psi, lam: float, q: float, slope: float, formula: str) -> str
     step = number(float(psi(min(q + 0.001, 1.0)) - psi(q)))
     subject = "" if formula.strip() else "Ψ is "
     return (
-        f"{subject}{psi_words(psi, lam, formula)}. At q = {number(q)} its slope is {number(slope)}, {steeper}: "
+        f"{subject}{psi_words(psi, lam, formula)}. At q = {number(q)} its slope is "
+        f"{number(slope)}, {steeper}: "
         f"a preference stronger by 0.001 is worth {step} more. {_reach(psi, lam, formula)}"
     )
 
@@ -122,14 +147,21 @@ def _sentence(psi: Psi, lam: float, q: float, slope: float, formula: str) -> str
 def _reach(psi: Psi, lam: float, formula: str) -> str:
     if psi.bounded:
         spread = number(psi.spread)
-        return f"It is bounded, so nothing is ever exactly 0: no log-ratio moves further than (Ψ(1) − Ψ(0))/β = {spread}/β."
+        return (
+            "It is bounded, so nothing is ever exactly 0: no log-ratio moves further than "
+            f"(Ψ(1) − Ψ(0))/β = {spread}/β."
+        )
     if lam == 0 and not formula.strip():
         last = number(float(psi(0.9999) - psi(0.999)))
         return (
-            f"It is unbounded, so β cannot stop a collapse: from 0.999 to 0.9999 it still gains {last}, and each further digit 9 "
+            "It is unbounded, so β cannot stop a collapse: from 0.999 to 0.9999 it still gains "
+            f"{last}, and each further digit 9 "
             "is worth as much, without end."
         )
-    return f"It {_ends(psi)}: unbounded, so that between two answers a certain preference makes the policy collapse at every β."
+    return (
+        f"It {_ends(psi)}: unbounded, so that between two answers a certain preference makes "
+        "the policy collapse at every β."
+    )
 
 
 VIEW = View(
@@ -137,7 +169,9 @@ VIEW = View(
     title="Ψ(q), from logit to identity",
     controls=(
         Slider("lam", "λ, from logit (0) to identity (2)", LAMBDAS, start=0.5),
-        Slider("q", "q, where the tangent touches", (0.001, 0.01, *TWENTIETHS, 0.99, 0.999), start=0.9),
+        Slider(
+            "q", "q, where the tangent touches", (0.001, 0.01, *TWENTIETHS, 0.99, 0.999), start=0.9
+        ),
         FORMULA,
     ),
     build=build,

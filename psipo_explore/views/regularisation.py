@@ -1,7 +1,9 @@
-"""What β still does: KL(π* ‖ π_ref) and the log-ratio of winner to loser, against β and against p, logit beside identity.
+"""What β still does: KL(π* ‖ π_ref) and the log-ratio of winner to loser, against β and against p,
+logit beside identity.
 
-One winner, n losers that are even among each other, uniform μ (§4.2, §5.3.1 of arXiv:2310.12036). β no longer holds the
-policy where KL is within one per cent of its value at collapse, −log π_ref(y_w).
+One winner, n losers that are even among each other, uniform μ (§4.2, §5.3.1 of arXiv:2310.12036). β
+no longer holds the policy where KL is within one per cent of its value at collapse, −log
+π_ref(y_w).
 """
 
 from __future__ import annotations
@@ -15,7 +17,13 @@ from matplotlib.patches import Rectangle
 from psipo_explore import IDENTITY, Psi, expected_psi, gibbs_policy, kl_divergence, tournament
 from psipo_explore._checks import Array
 from psipo_explore.views.kit import palette
-from psipo_explore.views.kit.certainty_axis import CERTAIN, DECADES, STRIP, decade, set_certainty_axis
+from psipo_explore.views.kit.certainty_axis import (
+    CERTAIN,
+    DECADES,
+    STRIP,
+    decade,
+    set_certainty_axis,
+)
 from psipo_explore.views.kit.contrast import LOOKS, PSIS
 from psipo_explore.views.kit.controls import Slider
 from psipo_explore.views.kit.legend import line_entry, patch_entry
@@ -25,9 +33,31 @@ from psipo_explore.views.kit.words import number, probability
 
 _LOST: dict[str, palette.Look] = {
     "logit": {"facecolor": palette.LOGIT_PALE, "linewidth": 0},
-    "identity": {"facecolor": palette.IDENTITY_PALE, "linewidth": 0, "hatch": "//", "edgecolor": palette.IDENTITY},
+    "identity": {
+        "facecolor": palette.IDENTITY_PALE,
+        "linewidth": 0,
+        "hatch": "//",
+        "edgecolor": palette.IDENTITY,
+    },
 }
-_SMALL_SHARES = (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 0.9)
+_SMALL_SHARES = (
+    0.01,
+    0.02,
+    0.03,
+    0.04,
+    0.05,
+    0.06,
+    0.08,
+    0.1,
+    0.15,
+    0.2,
+    0.25,
+    0.3,
+    0.4,
+    0.5,
+    0.7,
+    0.9,
+)
 _HALF = {"logit": 0.5, "identity": 0.0}  # of each axis in which its band lies
 _BETA_GRID = np.geomspace(0.01, 1000, 151)
 _ONE_MINUS_P_GRID = np.concatenate([DECADES, [0.0]])  # and certainty
@@ -50,22 +80,30 @@ def build(figure: Figure) -> Artists:
         artists[f"{quantity} bound"] = axes[quantity].plot([], [], **_BOUND_LINE)[0]
     for place, ax in axes.items():
         for name, look in reversed(LOOKS.items()):  # the smaller mark on top
-            artists[f"{place} {name}"] = ax.plot([], [], color=look["color"], linestyle=look["linestyle"])[0]
+            artists[f"{place} {name}"] = ax.plot(
+                [], [], color=look["color"], linestyle=look["linestyle"]
+            )[0]
             artists[f"{place} {name} mark"] = ax.plot([], [], clip_on=False, zorder=5, **look)[0]
             hollow = {**look, "linestyle": "none", "markerfacecolor": "white"}
-            artists[f"{place} {name} hollow"] = ax.plot([], [], clip_on=False, zorder=4, **hollow)[0]
+            artists[f"{place} {name} hollow"] = ax.plot([], [], clip_on=False, zorder=4, **hollow)[
+                0
+            ]
     return {**artists, **_legend(figure)}
 
 
 def _axes(figure: Figure) -> dict[str, Axes]:
     grid = figure.subplots(2, 2, sharex="col", sharey="row", height_ratios=[1, 1.15])
-    figure.subplots_adjust(left=0.125, right=0.985, bottom=0.125, top=0.805, wspace=0.06, hspace=0.12)
+    figure.subplots_adjust(
+        left=0.125, right=0.985, bottom=0.125, top=0.805, wspace=0.06, hspace=0.12
+    )
     axes = dict(zip(("kl beta", "kl p", "ratio beta", "ratio p"), grid.flat, strict=True))
     axes["kl beta"].set(ylim=(0, 1.06), ylabel="KL, as a share\nof that at collapse", xscale="log")
     moved = "log-ratio of $y_w$ to $y_l$,\nmoved from $\\pi_{ref}$'s by"
     axes["ratio beta"].set(yscale="log", ylim=(_LOWEST, _HIGHEST), ylabel=moved)
     powers = {10.0**k: rf"$10^{{{k}}}$" for k in range(-3, 4, 2)}
-    axes["ratio beta"].set_yticks([*powers, _INFINITE], [r"$\leq 10^{-3}$", *list(powers.values())[1:], r"$\infty$"])
+    axes["ratio beta"].set_yticks(
+        [*powers, _INFINITE], [r"$\leq 10^{-3}$", *list(powers.values())[1:], r"$\infty$"]
+    )
     axes["ratio beta"].set(xlim=(_BETA_GRID[0], _BETA_GRID[-1]), xlabel=r"$\beta$")
     set_certainty_axis(axes["ratio p"])
     axes["kl p"].set_xlabel("")
@@ -76,17 +114,31 @@ def _legend(figure: Figure) -> Artists:
     left, right, rows = 0.02, 0.5, (0.965, 0.91, 0.855)
     hollow = {**palette.LOGIT_LINE, "linestyle": "none", "markerfacecolor": "white"}
     return {
-        "logit number": line_entry(figure, left, rows[0], r"$\Psi$ = logit:  KL =", palette.LOGIT_LINE),
-        "identity number": line_entry(figure, right, rows[0], r"$\Psi$ = identity:  KL =", palette.IDENTITY_LINE),
-        "bound number": line_entry(figure, left, rows[1], r"identity's bound  $1/\beta$ =", _BOUND_LINE),
-        "collapse number": line_entry(figure, right, rows[1], r"hollow: at $10\beta$, or $p = 1$.  KL at collapse =", hollow),
-        "logit held": patch_entry(figure, left, rows[2], r"$\beta$ no longer holds logit:", _LOST["logit"]),
-        "identity held": patch_entry(figure, right, rows[2], r"$\beta$ no longer holds identity:", _LOST["identity"]),
+        "logit number": line_entry(
+            figure, left, rows[0], r"$\Psi$ = logit:  KL =", palette.LOGIT_LINE
+        ),
+        "identity number": line_entry(
+            figure, right, rows[0], r"$\Psi$ = identity:  KL =", palette.IDENTITY_LINE
+        ),
+        "bound number": line_entry(
+            figure, left, rows[1], r"identity's bound  $1/\beta$ =", _BOUND_LINE
+        ),
+        "collapse number": line_entry(
+            figure, right, rows[1], r"hollow: at $10\beta$, or $p = 1$.  KL at collapse =", hollow
+        ),
+        "logit held": patch_entry(
+            figure, left, rows[2], r"$\beta$ no longer holds logit:", _LOST["logit"]
+        ),
+        "identity held": patch_entry(
+            figure, right, rows[2], r"$\beta$ no longer holds identity:", _LOST["identity"]
+        ),
     }
 
 
 def _optimum(one_minus_p: Array, psi: Psi, beta: Array, pi_ref: Array) -> tuple[Array, Array]:
-    """KL(π* ‖ π_ref) as a share of that at collapse, and how far the log-ratio of y_w to y_l has moved."""
+    """KL(π* ‖ π_ref) as a share of that at collapse, and how far the log-ratio of y_w to y_l has
+    moved.
+    """
     losers = range(1, pi_ref.size)
     g = expected_psi(tournament([(y, 0) for y in losers], pi_ref.size, one_minus_p), psi)
     kl = kl_divergence(gibbs_policy(g, beta, pi_ref=pi_ref), pi_ref)
@@ -94,15 +146,22 @@ def _optimum(one_minus_p: Array, psi: Psi, beta: Array, pi_ref: Array) -> tuple[
 
 
 def update(artists: Artists, *, p: float, beta: float, pi_ref_loser: float, n_losers: float) -> str:
-    """Move every curve, mark and band to the given values, and say who still moves when β grows tenfold."""
+    """Move every curve, mark and band to the given values, and say who still moves when β grows
+    tenfold.
+    """
     n = int(n_losers)
     if n * pi_ref_loser >= 1:
-        raise ValueError(f"π_ref = {number(pi_ref_loser)} for each of {n} losing answers leaves y_w nothing, must be below 1/{n}")
+        raise ValueError(
+            f"π_ref = {number(pi_ref_loser)} for each of {n} losing answers leaves y_w nothing, "
+            f"must be below 1/{n}"
+        )
     pi_ref = np.array([1 - n * pi_ref_loser, *[pi_ref_loser] * n])
     at_collapse = float(-np.log(pi_ref[0]))
     one_minus_p = np.array(1 - p)
     for place in ("kl beta", "kl p", "ratio beta", "ratio p"):
-        artists[f"{place} here"].set_xdata([beta if place.endswith("beta") else decade(one_minus_p)] * 2)
+        artists[f"{place} here"].set_xdata(
+            [beta if place.endswith("beta") else decade(one_minus_p)] * 2
+        )
     artists["ratio beta bound"].set_data(_BETA_GRID, IDENTITY.spread / _BETA_GRID)
     artists["ratio p bound"].set_data([0, CERTAIN + 1], [IDENTITY.spread / beta] * 2)
     said = {}
@@ -110,7 +169,9 @@ def update(artists: Artists, *, p: float, beta: float, pi_ref_loser: float, n_lo
         by_beta = _optimum(one_minus_p, psi, _BETA_GRID, pi_ref)
         by_p = _optimum(_ONE_MINUS_P_GRID, psi, np.array(beta), pi_ref)
         here = _optimum(one_minus_p, psi, np.array([beta, 10 * beta]), pi_ref)
-        for quantity, on_beta, on_p, (now, tenfold) in zip(("kl", "ratio"), by_beta, by_p, here, strict=True):
+        for quantity, on_beta, on_p, (now, tenfold) in zip(
+            ("kl", "ratio"), by_beta, by_p, here, strict=True
+        ):
             mark = _on_axis if quantity == "ratio" else np.asarray
             artists[f"{quantity} beta {name}"].set_data(_BETA_GRID, np.minimum(on_beta, _INFINITE))
             artists[f"{quantity} p {name}"].set_data(decade(DECADES), on_p[:-1])
@@ -131,7 +192,9 @@ def update(artists: Artists, *, p: float, beta: float, pi_ref_loser: float, n_lo
 
 
 def _on_axis(moved: Array) -> Array:
-    """Where the logarithmic axis can show a log-ratio: ∞ has its own tick, what is too small stands on the lower edge."""
+    """Where the logarithmic axis can show a log-ratio: ∞ has its own tick, what is too small stands
+    on the lower edge.
+    """
     return np.clip(moved, _LOWEST, _INFINITE)
 
 
@@ -143,7 +206,9 @@ def _lost_below(share: Array) -> float:
 
 
 def _lost_from(share: Array) -> float:
-    """Position of p from which the policy is within one per cent of collapse; share rises along the grid of p."""
+    """Position of p from which the policy is within one per cent of collapse; share rises along the
+    grid of p.
+    """
     *_, before, certain = share
     if before >= _HELD:
         return float(np.interp(_HELD, share[:-1], decade(DECADES)))
@@ -162,23 +227,39 @@ def _range_of_beta(lost_below: float) -> str:
 
 
 def _sentence(
-    p: float, beta: float, pi_ref_loser: float, n: int, at_collapse: float, said: dict[str, tuple[Array, Array]]
+    p: float,
+    beta: float,
+    pi_ref_loser: float,
+    n: int,
+    at_collapse: float,
+    said: dict[str, tuple[Array, Array]],
 ) -> str:
     losers = "One loser" if n == 1 else f"{n} losers"
     before = (
-        f"{losers} at π_ref = {number(pi_ref_loser)}{'' if n == 1 else ' each'}, p = {probability(p).removeprefix('exactly ')}"
+        f"{losers} at π_ref = {number(pi_ref_loser)}{'' if n == 1 else ' each'}, p = "
+        f"{probability(p).removeprefix('exactly ')}"
     )
     turned = f"Turn β up tenfold, from {number(beta)} to {number(10 * beta)}"
     if p == 0.5:
-        return f"{before}: nobody prefers anything. {turned}, and neither moves, since π* is π_ref at every β."
+        return (
+            f"{before}: nobody prefers anything. {turned}, and neither moves, since π* is π_ref "
+            "at every β."
+        )
     moves = {
         name: f"{name}'s KL goes from {number(share[0] * at_collapse)} to {number(share[1] * at_collapse)} "
         f"and its log-ratio from {number(ratio[0])} to {number(ratio[1])}"
         for name, (share, ratio) in said.items()
     }
     held = [name for name, (share, _) in said.items() if share[1] < _HELD]
-    who = {0: "Neither is held yet", 1: f"Only {held[0] if held else ''} comes back", 2: "Both come back"}[len(held)]
-    return f"{before}. {turned}: {moves['identity']}; {moves['logit']}. {who}; at collapse KL is {number(at_collapse)}."
+    who = {
+        0: "Neither is held yet",
+        1: f"Only {held[0] if held else ''} comes back",
+        2: "Both come back",
+    }[len(held)]
+    return (
+        f"{before}. {turned}: {moves['identity']}; {moves['logit']}. {who}; at collapse KL is "
+        f"{number(at_collapse)}."
+    )
 
 
 VIEW = View(

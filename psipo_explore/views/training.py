@@ -1,7 +1,9 @@
-"""Training on a handful of comparisons: DPO above, another loss below, along the steps and against β (§5.4 of arXiv:2310.12036).
+"""Training on a handful of comparisons: DPO above, another loss below, along the steps and against
+β (§5.4 of arXiv:2310.12036).
 
-The runs are trained once on a grid of β and batch sizes, then looked up; beside them stands the exact limit, or the set of
-limits where the loss leaves a choice. `panel(data=…)` takes your own `Comparisons`.
+The runs are trained once on a grid of β and batch sizes, then looked up; beside them stands the
+exact limit, or the set of limits where the loss leaves a choice. `panel(data=…)` takes your own
+`Comparisons`.
 """
 
 from __future__ import annotations
@@ -46,7 +48,12 @@ _EXAMPLES = {
     "c unseen: a beats b": _UNSEEN,
     "two unbeaten: a beats c, b beats d, d beats c": _TWO_UNBEATEN,
 }
-_LOSSES: dict[str, MarginLoss] = {"DPO": DPO, "IPO": IPO, "cDPO, 10 % of labels taken as flipped": cdpo(0.1), "hinge": HINGE}
+_LOSSES: dict[str, MarginLoss] = {
+    "DPO": DPO,
+    "IPO": IPO,
+    "cDPO, 10 % of labels taken as flipped": cdpo(0.1),
+    "hinge": HINGE,
+}
 _ABOVE = "DPO"
 _BETAS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _BATCH_SIZES = (1, 9, 81)
@@ -54,12 +61,15 @@ _STEPS, _EVERY, _SEEDS = 18_000, 200, 10
 _FINE_BETAS = np.geomspace(_BETAS[0], _BETAS[-1], 61)
 _STRIP = (21_000.0, 30_000.0)  # where the exact limits stand, beyond the last step
 _ROWS = ("above", "below")
-_COLUMN, _LINE, _HEADER, _NUMBER = 44, 110, 290, 46  # points: for labels in the legend, in a row's header with their numbers
+# points: for labels in the legend, in a row's header with their numbers
+_COLUMN, _LINE, _HEADER, _NUMBER = 44, 110, 290, 46
 _COLOURS = {"DPO": palette.LOGIT, "IPO": palette.IDENTITY}
 
 
 class Runs(NamedTuple):
-    """Mean policies of all runs with the ends of their 95 % interval, each of shape (losses, β's, records, K)."""
+    """Mean policies of all runs with the ends of their 95 % interval, each of shape (losses, β's,
+    records, K).
+    """
 
     steps: Indices
     mean: Array
@@ -68,7 +78,9 @@ class Runs(NamedTuple):
 
 
 @cache
-def _trained(tables: tuple[Comparisons, ...], batch_size: int, betas: tuple[float, ...]) -> dict[Comparisons, Runs]:
+def _trained(
+    tables: tuple[Comparisons, ...], batch_size: int, betas: tuple[float, ...]
+) -> dict[Comparisons, Runs]:
     """Train all data sets, losses, β's and seeds in one array."""
     run = train(
         tables,
@@ -84,14 +96,25 @@ def _trained(tables: tuple[Comparisons, ...], batch_size: int, betas: tuple[floa
     return {data: Runs(run.steps, *summary) for data, *summary in parts}
 
 
-def _runs(examples: Mapping[str, Comparisons], data: Comparisons, batch_size: float, betas: tuple[float, ...]) -> Runs:
-    beside = tuple(other for name, other in examples.items() if other.actions == data.actions and name != _YOURS)
+def _runs(
+    examples: Mapping[str, Comparisons],
+    data: Comparisons,
+    batch_size: float,
+    betas: tuple[float, ...],
+) -> Runs:
+    beside = tuple(
+        other
+        for name, other in examples.items()
+        if other.actions == data.actions and name != _YOURS
+    )
     return _trained(beside if data in beside else (data,), int(batch_size), betas)[data]
 
 
 @cache
 def _exact(data: Comparisons, loss: MarginLoss) -> Minimum | None:
-    """At the β's of the fine grid, which begins and ends with the slider; None where the loss has no minimiser."""
+    """At the β's of the fine grid, which begins and ends with the slider; None where the loss has
+    no minimiser.
+    """
     return None if loss.no_minimiser else minimise(data, loss, _FINE_BETAS)
 
 
@@ -103,14 +126,17 @@ def _examples_with(data: Comparisons | None) -> dict[str, Comparisons]:
     if data.n_actions > MOST_ACTIONS or np.ptp(data.contexts) > 0:
         n_contexts = np.unique(data.contexts).size
         raise ValueError(
-            f"data holds {data.n_actions} actions in {n_contexts} contexts, must be at most {MOST_ACTIONS} in one to be drawn"
+            f"data holds {data.n_actions} actions in {n_contexts} contexts, must be at most "
+            f"{MOST_ACTIONS} in one to be drawn"
             " (train takes any)"
         )
     return {_YOURS: data, **_EXAMPLES}
 
 
 def build(examples: Mapping[str, Comparisons], figure: Figure, *, comparisons: str) -> Artists:
-    """Draw the comparison graph, which stands still, and two rows of axes with a curve for each action."""
+    """Draw the comparison graph, which stands still, and two rows of axes with a curve for each
+    action.
+    """
     chosen = examples[comparisons]
     graph = figure.add_axes((0.0, 0.47, 0.265, 0.52))
     labels = _labels(chosen)
@@ -122,16 +148,27 @@ def build(examples: Mapping[str, Comparisons], figure: Figure, *, comparisons: s
         artists[f"{row} beta"] = by_beta.axvline(1, color="#222222", linewidth=1)
         for y, look in enumerate(palette.ACTION_LINES[: chosen.n_actions]):
             artists.update(_curves(f"{row} {y}", by_step, by_beta, look))
-        middle = {"x": _places(1)[0], "y": 0.5, "ha": "center", "va": "center", "rotation": 90, "color": "#555555"}
+        middle = {
+            "x": _places(1)[0],
+            "y": 0.5,
+            "ha": "center",
+            "va": "center",
+            "rotation": 90,
+            "color": "#555555",
+        }
         artists[f"{row} none"] = by_step.text(s="", **middle)
         artists[f"{row} name"] = figure.text(0.31, bottom + 0.366, "", weight="bold")
-        artists[f"{row} numbers"] = figure.text(0.985, bottom + 0.366, "", ha="right", **labels.font)
+        artists[f"{row} numbers"] = figure.text(
+            0.985, bottom + 0.366, "", ha="right", **labels.font
+        )
     _explain(figure, labels)
     return artists
 
 
 def _labels(data: Comparisons) -> Labels:
-    """The labels in the nodes, in two columns of the legend or in one, and beside a row's name before their numbers."""
+    """The labels in the nodes, in two columns of the legend or in one, and beside a row's name
+    before their numbers.
+    """
     in_node = room_in_node(data.n_actions)
     in_header = Room(_HEADER / data.n_actions - _NUMBER, 11) if data.n_actions <= 4 else in_node
     return labels_of(data.actions, in_node, Room(_COLUMN, 11), Room(_LINE, 11), in_header)
@@ -176,14 +213,24 @@ def _curves(key: str, by_step: Axes, by_beta: Axes, look: Mapping[str, Any]) -> 
     mark = {"linestyle": "none", "marker": marker, "color": colour, "clip_on": False, "zorder": 5}
     hollow = {**mark, "markerfacecolor": "white", "markersize": 6, "zorder": 6}
     return {
-        f"{key} band": by_step.add_patch(Polygon(np.zeros((1, 2)), color=colour, alpha=0.25, linewidth=0)),
-        f"{key} mean": by_step.plot([], [], color=colour, linestyle=look["linestyle"], linewidth=1.8)[0],
+        f"{key} band": by_step.add_patch(
+            Polygon(np.zeros((1, 2)), color=colour, alpha=0.25, linewidth=0)
+        ),
+        f"{key} mean": by_step.plot(
+            [], [], color=colour, linestyle=look["linestyle"], linewidth=1.8
+        )[0],
         f"{key} here": by_step.plot([], [], markersize=6, **mark)[0],
         f"{key} limit": by_step.plot([], [], **hollow)[0],
-        f"{key} limits": by_step.add_collection(LineCollection([], colors=colour, linewidths=3.2), autolim=False),
-        f"{key} intervals": by_beta.add_collection(LineCollection([], colors=colour, linewidths=1.4), autolim=False),
+        f"{key} limits": by_step.add_collection(
+            LineCollection([], colors=colour, linewidths=3.2), autolim=False
+        ),
+        f"{key} intervals": by_beta.add_collection(
+            LineCollection([], colors=colour, linewidths=1.4), autolim=False
+        ),
         f"{key} means": by_beta.plot([], [], markersize=5, **mark)[0],
-        f"{key} exact": by_beta.plot([], [], color=colour, linestyle=look["linestyle"], linewidth=1.2)[0],
+        f"{key} exact": by_beta.plot(
+            [], [], color=colour, linestyle=look["linestyle"], linewidth=1.2
+        )[0],
     }
 
 
@@ -191,10 +238,16 @@ def _explain(figure: Figure, labels: Labels) -> None:
     """What the marks are, under the graph."""
     _, in_columns, in_lines, _ = labels.drawn
     columns = 1 if len(in_lines) <= 3 and in_lines != in_columns else 2
-    for y, (label, look) in enumerate(zip(in_columns if columns == 2 else in_lines, palette.ACTION_LINES, strict=False)):
+    for y, (label, look) in enumerate(
+        zip(in_columns if columns == 2 else in_lines, palette.ACTION_LINES, strict=False)
+    ):
         line, place = divmod(y, columns)
         mark = {**look, "linewidth": 1.8, "markersize": 6}
-        figure.text(*line_mark(figure, 0.015 + 0.125 * place, 0.455 - 0.05 * line, mark), label, **labels.font)
+        figure.text(
+            *line_mark(figure, 0.015 + 0.125 * place, 0.455 - 0.05 * line, mark),
+            label,
+            **labels.font,
+        )
     said = (
         "arrow: from winner to loser",
         "ground: each leads to each",
@@ -218,7 +271,9 @@ def update(
     step: float,
     batch_size: float,
 ) -> str:
-    """Move every curve to the runs and limits of the given values, and say where training stands and where it heads."""
+    """Move every curve to the runs and limits of the given values, and say where training stands
+    and where it heads.
+    """
     chosen = examples[comparisons]
     labels = _labels(chosen)
     by_beta = _runs(examples, chosen, batch_size, _BETAS)
@@ -245,11 +300,16 @@ def update(
         artists[f"{row} numbers"].set_text(_header(labels.drawn[-1], now.mean[record], step))
         said.append(f"{short}: {numbers}; {_heads_for(labels.said, limit, _LOSSES[name])}.")
     batches = "single comparisons" if batch_size == 1 else f"batches of {batch_size:.0f}"
-    told = f"{comparisons}. β = {number(beta)}, {batches}, step {_whole(step)}, mean of {_SEEDS} runs. {' '.join(said)}"
+    told = (
+        f"{comparisons}. β = {number(beta)}, {batches}, step {_whole(step)}, mean of {_SEEDS} "
+        f"runs. {' '.join(said)}"
+    )
     return told + labels.note
 
 
-def _move_along_steps(artists: Artists, key: str, runs: Runs, limit: Minimum | None, record: int, y: int, n: int) -> None:
+def _move_along_steps(
+    artists: Artists, key: str, runs: Runs, limit: Minimum | None, record: int, y: int, n: int
+) -> None:
     mean, low, high = (part[:, y] for part in runs[1:])
     around = np.concatenate([runs.steps, runs.steps[::-1]]), np.concatenate([low, high[::-1]])
     artists[f"{key} band"].set_xy(np.stack(around, axis=-1))
@@ -262,12 +322,18 @@ def _move_along_steps(artists: Artists, key: str, runs: Runs, limit: Minimum | N
     artists[f"{key} limits"].set_segments(ends)
 
 
-def _move_against_beta(artists: Artists, key: str, runs: Runs, exact: Minimum | None, k: int, record: int, y: int) -> None:
+def _move_against_beta(
+    artists: Artists, key: str, runs: Runs, exact: Minimum | None, k: int, record: int, y: int
+) -> None:
     mean, low, high = (part[k, :, record, y] for part in runs[1:])
     artists[f"{key} means"].set_data(_BETAS, mean)
-    artists[f"{key} intervals"].set_segments([[(b, bottom), (b, top)] for b, bottom, top in zip(_BETAS, low, high, strict=True)])
+    artists[f"{key} intervals"].set_segments(
+        [[(b, bottom), (b, top)] for b, bottom, top in zip(_BETAS, low, high, strict=True)]
+    )
     unique = exact is not None and exact.unique
-    artists[f"{key} exact"].set_data(*(_FINE_BETAS, exact.policy[:, y]) if exact is not None and unique else ([], []))
+    artists[f"{key} exact"].set_data(
+        *(_FINE_BETAS, exact.policy[:, y]) if exact is not None and unique else ([], [])
+    )
 
 
 def _whole(count: float) -> str:
@@ -289,11 +355,19 @@ def _heads_for(actions: tuple[str, ...], limit: Minimum | None, loss: MarginLoss
     if limit is None:
         return f"{loss.no_minimiser}, so no limit is drawn"
     gone = [action for action, vanishes in zip(actions, limit.vanishing, strict=True) if vanishes]
-    vanish = f" ({enumeration(gone)} {'vanish' if len(gone) > 1 else 'vanishes'} at every β)" if gone else ""
+    vanish = (
+        f" ({enumeration(gone)} {'vanish' if len(gone) > 1 else 'vanishes'} at every β)"
+        if gone
+        else ""
+    )
     if limit.unique:
         where = "its minimum is at" if limit.attained else "it has no minimum and heads for"
         return f"{where} {_listed(actions, limit.policy)}{vanish}"
-    most = ", ".join(f"{a} up to {high:.3g}" for a, high in zip(actions, limit.bounds[1], strict=True) if high > 0)
+    most = ", ".join(
+        f"{a} up to {high:.3g}"
+        for a, high in zip(actions, limit.bounds[1], strict=True)
+        if high > 0
+    )
     return f"it leaves a choice, {most}{vanish}"
 
 
@@ -328,7 +402,9 @@ def figure(data: Comparisons | None = None, **values: Any) -> StillFigure:
 
 
 def panel(data: Comparisons | None = None, **start: Any) -> Panel:
-    """The picture with its controls; all runs are trained ahead, with a bar, so that every control answers at once."""
+    """The picture with its controls; all runs are trained ahead, with a bar, so that every control
+    answers at once.
+    """
     view = VIEW if data is None else view_of(data)
     view.values(start)
     train_ahead(data)

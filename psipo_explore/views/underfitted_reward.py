@@ -1,7 +1,9 @@
-"""The underfitted reward: why RLHF is sturdier than DPO on one-sided data (§4.2 of arXiv:2310.12036).
+"""The underfitted reward: why RLHF is sturdier than DPO on one-sided data (§4.2 of
+arXiv:2310.12036).
 
-Two actions, uniform π_ref, n comparisons all won by y_w. On the left the gap of rewards that RLHF's first stage finds, with a
-ridge or stopped early; on the right what each method's policy leaves y_l, against β.
+Two actions, uniform π_ref, n comparisons all won by y_w. On the left the gap of rewards that RLHF's
+first stage finds, with a ridge or stopped early; on the right what each method's policy leaves y_l,
+against β.
 """
 
 from __future__ import annotations
@@ -74,15 +76,21 @@ def build(figure: Figure) -> Artists:
     rewards, left = _axes(figure)
     artists: dict[str, Any] = {"beta": left.axvline(1.0, color="#222222", linewidth=1)}
     for name, loss in (("DPO", DPO), ("IPO", IPO)):
-        left.plot(_BETAS, np.exp(_log_left_by(loss, _BETAS)), clip_on=False, zorder=3, **_line(name))
+        left.plot(
+            _BETAS, np.exp(_log_left_by(loss, _BETAS)), clip_on=False, zorder=3, **_line(name)
+        )
     for name in ("ridge", "stopped"):
         artists[name] = left.plot([], [], **_line(name))[0]
         artists[f"{name} gap"] = rewards.plot([], [], **_line(name))[0]
-        artists[f"{name} gap here"] = rewards.plot([], [], clip_on=False, zorder=5, **_LOOKS[name])[0]
+        artists[f"{name} gap here"] = rewards.plot([], [], clip_on=False, zorder=5, **_LOOKS[name])[
+            0
+        ]
     for zorder, (name, look) in enumerate(_LOOKS.items(), 4):
         artists[f"{name} here"] = left.plot([], [], clip_on=False, zorder=zorder, **look)[0]
     artists["DPO here"].set_markersize(11)  # seen behind the others where all are 0
-    rewards.annotate("", (2, _HIGHEST_GAP), (2, 12.7), arrowprops={"arrowstyle": "->", "color": palette.LOGIT})
+    rewards.annotate(
+        "", (2, _HIGHEST_GAP), (2, 12.7), arrowprops={"arrowstyle": "->", "color": palette.LOGIT}
+    )
     rewards.text(2.4, 13.1, "neither: ∞", color=palette.LOGIT)
     return {**artists, **_legend(figure)}
 
@@ -94,10 +102,20 @@ def _line(name: str) -> palette.Look:
 def _axes(figure: Figure) -> tuple[Axes, Axes]:
     rewards, left = figure.subplots(1, 2, width_ratios=[1, 1.25])
     figure.subplots_adjust(left=0.07, right=0.985, bottom=0.14, top=0.79, wspace=0.2)
-    rewards.set(xscale="log", xlim=(_STEPS[0], _STEPS[-1]), ylim=(0, _HIGHEST_GAP), xlabel="steps of descent")
+    rewards.set(
+        xscale="log",
+        xlim=(_STEPS[0], _STEPS[-1]),
+        ylim=(0, _HIGHEST_GAP),
+        xlabel="steps of descent",
+    )
     rewards.set_xticks([1, 10, 100, 1000, 10_000], ["1", "10", "100", "1000", "10 000"])
     rewards.set_ylabel("$r(y_w) - r(y_l)$")
-    left.set(xscale="log", xlim=(BETAS[0], BETAS[-1]), ylim=(0, 0.55), xlabel=r"$\beta$, strength of the KL term")
+    left.set(
+        xscale="log",
+        xlim=(BETAS[0], BETAS[-1]),
+        ylim=(0, 0.55),
+        xlabel=r"$\beta$, strength of the KL term",
+    )
     left.set_ylabel(r"$\pi(y_l)$")
     left.axhline(0.5, **palette.REFERENCE_LINE)
     left.text(0.012, 0.51, r"$\pi_{ref}$", color=palette.REFERENCE)
@@ -108,8 +126,12 @@ def _axes(figure: Figure) -> tuple[Axes, Axes]:
 def _legend(figure: Figure) -> Artists:
     left, right, upper, lower = 0.05, 0.55, 0.95, 0.875
     return {
-        "ridge number": line_entry(figure, left, upper, r"RLHF, reward with a ridge:  $\pi(y_l)$ =", _LOOKS["ridge"]),
-        "stopped number": line_entry(figure, left, lower, r"RLHF, reward stopped early:  $\pi(y_l)$ =", _LOOKS["stopped"]),
+        "ridge number": line_entry(
+            figure, left, upper, r"RLHF, reward with a ridge:  $\pi(y_l)$ =", _LOOKS["ridge"]
+        ),
+        "stopped number": line_entry(
+            figure, left, lower, r"RLHF, reward stopped early:  $\pi(y_l)$ =", _LOOKS["stopped"]
+        ),
         "DPO number": line_entry(figure, right, upper, r"DPO:  $\pi(y_l)$ =", _LOOKS["DPO"]),
         "IPO number": line_entry(figure, right, lower, r"IPO:  $\pi(y_l)$ =", _LOOKS["IPO"]),
     }
@@ -138,13 +160,16 @@ def update(artists: Artists, *, n: float, ridge: float, steps: float, beta: floa
     return _sentence(n, ridge, steps, beta, gaps, left)
 
 
-def _sentence(n: int, ridge: float, steps: int, beta: float, gaps: dict[str, float], left: dict[str, str]) -> str:
+def _sentence(
+    n: int, ridge: float, steps: int, beta: float, gaps: dict[str, float], left: dict[str, str]
+) -> str:
     won = f"All {n} comparisons were won" if n > 1 else "The one comparison was won"
     stop = "1 step" if steps == 1 else f"{steps} steps"
     return (
         f"{won} by y_w. With a ridge of {number(ridge)} the rewards differ by {number(gaps['ridge'])}, after "
         f"{stop} by {number(gaps['stopped'])}, with neither by ∞. At β = {number(beta)} RLHF leaves y_l "
-        f"{left['ridge']} with the ridge and {left['stopped']} when stopped; IPO {left['IPO']}; DPO {left['DPO']}, as at every β."
+        f"{left['ridge']} with the ridge and {left['stopped']} when stopped; IPO {left['IPO']}; "
+        f"DPO {left['DPO']}, as at every β."
     )
 
 

@@ -1,4 +1,6 @@
-"""The JupyterLab and the browser of `lab`; and what a benchmark measured besides time, below the tables."""
+"""The JupyterLab and the browser of `lab`; and what a benchmark measured besides time, below the
+tables.
+"""
 
 import lab
 import pytest
@@ -13,5 +15,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     session = getattr(terminalreporter.config, "_benchmarksession", None)
     for benchmark in session.benchmarks if session else []:
         if benchmark.extra_info:
-            measured = ", ".join(f"{what} {value:g}" for what, value in benchmark.extra_info.items())
+            measured = ", ".join(
+                f"{what} {value:g}" for what, value in benchmark.extra_info.items()
+            )
             terminalreporter.write_line(f"{benchmark.name}: {measured}")

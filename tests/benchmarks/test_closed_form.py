@@ -10,7 +10,14 @@ from numpy.testing import assert_allclose
 from pytest_benchmark.fixture import BenchmarkFixture
 from scipy.special import expit, softmax
 
-from psipo_explore import IDENTITY, LOGIT, Psi, expected_psi_bradley_terry, optimal_policy, tournament
+from psipo_explore import (
+    IDENTITY,
+    LOGIT,
+    Psi,
+    expected_psi_bradley_terry,
+    optimal_policy,
+    tournament,
+)
 
 GRID = 1000
 VOCABULARY = 150_000
@@ -20,7 +27,9 @@ VOCABULARY = 150_000
 @pytest.mark.parametrize("psi", [LOGIT, IDENTITY], ids=lambda psi: psi.name)
 def test_grid_of_policies(benchmark: BenchmarkFixture, psi: Psi) -> None:
     q, beta = np.linspace(0.5, 1.0, GRID), np.geomspace(0.01, 100, GRID)
-    policies = benchmark(lambda: optimal_policy(tournament([(0, 1)], 2, q)[:, np.newaxis], psi, beta))
+    policies = benchmark(
+        lambda: optimal_policy(tournament([(0, 1)], 2, q)[:, np.newaxis], psi, beta)
+    )
     assert policies.shape == (GRID, GRID, 2)
 
 
@@ -44,7 +53,9 @@ def table_by_rows(r: np.ndarray, rows: int = 64) -> np.ndarray:
 def test_win_rates_of_a_vocabulary(benchmark: BenchmarkFixture, n_actions: int) -> None:
     r = np.random.default_rng(0).normal(size=n_actions)
     g = benchmark(lambda: expected_psi_bradley_terry(r, IDENTITY).value)
-    benchmark.extra_info["peak MB"] = round(peak_megabytes(lambda: expected_psi_bradley_terry(r, IDENTITY)), 1)
+    benchmark.extra_info["peak MB"] = round(
+        peak_megabytes(lambda: expected_psi_bradley_terry(r, IDENTITY)), 1
+    )
     benchmark.extra_info["largest error"] = largest_error(r, g)
     assert_allclose(g[:3], [expit(r[i] - r).mean() for i in range(3)], rtol=1e-12)
 
@@ -66,4 +77,8 @@ def largest_error(r: np.ndarray, g: np.ndarray) -> float:
 @pytest.mark.benchmark(group="import, in a new process")
 @pytest.mark.parametrize("modules", ["numpy, scipy.special", "psipo_explore"])
 def test_import(benchmark: BenchmarkFixture, modules: str) -> None:
-    benchmark.pedantic(lambda: subprocess.run([sys.executable, "-c", f"import {modules}"], check=True), rounds=7, warmup_rounds=1)
+    benchmark.pedantic(
+        lambda: subprocess.run([sys.executable, "-c", f"import {modules}"], check=True),
+        rounds=7,
+        warmup_rounds=1,
+    )

@@ -1,7 +1,9 @@
-"""Twenty visitors of `psipo app` at once: when each sees a picture, here and at the commit before there was a queue.
+"""Twenty visitors of `psipo app` at once: when each sees a picture, here and at the commit before
+there was a queue.
 
-A visitor is the page by HTTP, its websocket, and the widgets' states as Voilà's page asks for them, until a picture is among
-them. Twenty real browsers would load the machine more than the server does, and be what is measured.
+A visitor is the page by HTTP, its websocket, and the widgets' states as Voilà's page asks for them,
+until a picture is among them. Twenty real browsers would load the machine more than the server
+does, and be what is measured.
 """
 
 import asyncio
@@ -32,7 +34,9 @@ def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
         yield ROOT
         return
     old = tmp_path / "old"
-    subprocess.run(["git", "-C", ROOT, "worktree", "add", "--quiet", "--detach", old, BEFORE], check=True)
+    subprocess.run(
+        ["git", "-C", ROOT, "worktree", "add", "--quiet", "--detach", old, BEFORE], check=True
+    )
     yield old
     subprocess.run(["git", "-C", ROOT, "worktree", "remove", "--force", old], check=True)
 
@@ -40,8 +44,14 @@ def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
 def test_twenty_at_once(source: Path, tmp_path: Path, benchmark: BenchmarkFixture) -> None:
     benchmark.group = f"app: {VISITORS} visitors at once see a picture"
     port = free_port()
-    command = [sys.executable, "-c", f"from psipo_explore.cli import main; main(['app', '--no-browser', '--port', '{port}'])"]
-    with serving(command, {**os.environ, "PYTHONPATH": str(source)}, tmp_path, cwd=source) as server:
+    command = [
+        sys.executable,
+        "-c",
+        f"from psipo_explore.cli import main; main(['app', '--no-browser', '--port', '{port}'])",
+    ]
+    with serving(
+        command, {**os.environ, "PYTHONPATH": str(source)}, tmp_path, cwd=source
+    ) as server:
         server.wait_for(lambda: "http://" in server.log.read_text() or None)
         asyncio.run(_come(port, 1))  # from now on a page waits
         time.sleep(20)
@@ -52,23 +62,41 @@ def test_twenty_at_once(source: Path, tmp_path: Path, benchmark: BenchmarkFixtur
 async def _come(port: int, visitors: int) -> list[float]:
     AsyncHTTPClient.configure(None, max_clients=visitors)
     start = time.perf_counter()
-    return sorted(await asyncio.gather(*[_see_a_picture(port, str(each), start) for each in range(visitors)]))
+    return sorted(
+        await asyncio.gather(*[_see_a_picture(port, str(each), start) for each in range(visitors)])
+    )
 
 
 async def _see_a_picture(port: int, name: str, start: float) -> float:
     page = await AsyncHTTPClient().fetch(
-        f"http://127.0.0.1:{port}/", headers={"Accept": "text/html"}, connect_timeout=300, request_timeout=300
+        f"http://127.0.0.1:{port}/",
+        headers={"Accept": "text/html"},
+        connect_timeout=300,
+        request_timeout=300,
     )
     kernel = json.loads(
-        re.findall(r'jupyter-config-data" type="application/json">(.*?)</script>', page.body.decode(), re.DOTALL)[0]
+        re.findall(
+            r'jupyter-config-data" type="application/json">(.*?)</script>',
+            page.body.decode(),
+            re.DOTALL,
+        )[0]
     )
     address = f"ws://127.0.0.1:{port}/api/kernels/{kernel['kernelId']}/channels?session_id={name}"
-    connection = await tornado.websocket.websocket_connect(HTTPRequest(address, connect_timeout=300, request_timeout=300))
+    connection = await tornado.websocket.websocket_connect(
+        HTTPRequest(address, connect_timeout=300, request_timeout=300)
+    )
     for kind, content in (
         ("comm_open", {"comm_id": name, "target_name": "jupyter.widget.control", "data": {}}),
         ("comm_msg", {"comm_id": name, "data": {"method": "request_states"}}),
     ):
-        header = {"msg_id": kind, "msg_type": kind, "session": name, "username": "", "version": "5.3", "date": "2025-01-01"}
+        header = {
+            "msg_id": kind,
+            "msg_type": kind,
+            "session": name,
+            "username": "",
+            "version": "5.3",
+            "date": "2025-01-01",
+        }
         message = {
             "channel": "shell",
             "header": header,

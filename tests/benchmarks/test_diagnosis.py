@@ -20,7 +20,9 @@ raise SystemExit(code)
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """1 GB: four in five prompts with one pair of answers, the others with six comparisons of four answers."""
+    """1 GB: four in five prompts with one pair of answers, the others with six comparisons of four
+    answers.
+    """
     path = tmp_path_factory.mktemp("records") / "pairs.jsonl"
     rng, count = random.Random(0), 0
     words = ["".join(rng.choices("abcdefghij", k=6)) for _ in range(500)]
@@ -33,7 +35,9 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
             prompt, answers = text(20), [text(60) for _ in range(2 if rng.random() < 0.8 else 4)]
             for _ in range(1 if len(answers) == 2 else 6):
                 chosen, rejected = rng.sample(answers, 2)
-                file.write(json.dumps({"prompt": prompt, "chosen": chosen, "rejected": rejected}) + "\n")
+                file.write(
+                    json.dumps({"prompt": prompt, "chosen": chosen, "rejected": rejected}) + "\n"
+                )
                 count += 1
     return path
 
@@ -41,7 +45,9 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.benchmark(group="a million records")
 def test_diagnose(benchmark, records: Path) -> None:
     def run() -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, "-c", WITH_PEAK, records], capture_output=True, text=True, check=True)
+        return subprocess.run(
+            [sys.executable, "-c", WITH_PEAK, records], capture_output=True, text=True, check=True
+        )
 
     finished = benchmark.pedantic(run, rounds=1)
     assert json.loads(finished.stdout)["comparisons"] >= N_RECORDS

@@ -1,4 +1,6 @@
-"""A typed Ψ: the first time, in a new process; another formula; one that is known. Beside SymPy without any checks."""
+"""A typed Ψ: the first time, in a new process; another formula; one that is known. Beside SymPy
+without any checks.
+"""
 
 import subprocess
 import sys
@@ -19,14 +21,18 @@ FIRST = {
 @pytest.mark.benchmark(group="a typed Ψ, in a new process")
 @pytest.mark.parametrize("code", FIRST.values(), ids=FIRST)
 def test_the_first_formula(benchmark: BenchmarkFixture, code: str) -> None:
-    benchmark.pedantic(lambda: subprocess.run([sys.executable, "-c", code], check=True), rounds=5, warmup_rounds=1)
+    benchmark.pedantic(
+        lambda: subprocess.run([sys.executable, "-c", code], check=True), rounds=5, warmup_rounds=1
+    )
 
 
 @pytest.mark.benchmark(group="a typed Ψ, another formula")
 def test_another_formula(benchmark: BenchmarkFixture) -> None:
     Psi.from_formula("q")
     numbers = count(2)
-    psi = benchmark.pedantic(lambda: Psi.from_formula(f"atan({next(numbers)}*log(q/(1-q)) + q)"), rounds=15)
+    psi = benchmark.pedantic(
+        lambda: Psi.from_formula(f"atan({next(numbers)}*log(q/(1-q)) + q)"), rounds=15
+    )
     assert psi.bounded
 
 
@@ -38,7 +44,13 @@ def test_another_formula_by_sympify(benchmark: BenchmarkFixture) -> None:
     def by_sympify() -> tuple[object, ...]:
         q = sp.Symbol("q", positive=True)
         f = sp.sympify(f"atan({next(numbers)}*log(q/(1-q)) + q)", locals={"q": q})
-        return sp.lambdify(q, f), sp.lambdify(q, sp.diff(f, q)), sp.limit(f, q, 0, "+"), sp.limit(f, q, 1, "-"), sp.latex(f)
+        return (
+            sp.lambdify(q, f),
+            sp.lambdify(q, sp.diff(f, q)),
+            sp.limit(f, q, 0, "+"),
+            sp.limit(f, q, 1, "-"),
+            sp.latex(f),
+        )
 
     by_sympify()
     assert len(benchmark.pedantic(by_sympify, rounds=15)) == 5

@@ -1,4 +1,6 @@
-"""Training and exact minimisers beside what one would reach for: jitted JAX with Optax, choix, SciPy's LSMR."""
+"""Training and exact minimisers beside what one would reach for: jitted JAX with Optax, choix,
+SciPy's LSMR.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -17,13 +19,17 @@ from scipy import sparse
 from psipo_explore import D1, D2, D3, DPO, IPO, Comparisons, MarginLoss, minimise, train
 
 BETAS, SEEDS, STEPS, BATCH = (0.1, 0.3, 1.0, 3.0), 10, 18_000, 9
-EXPERIMENT = f"the experiment of §5.4: 2 losses, 3 data sets, {len(BETAS)} β, {SEEDS} seeds, {STEPS} steps"
+EXPERIMENT = (
+    f"the experiment of §5.4: 2 losses, 3 data sets, {len(BETAS)} β, {SEEDS} seeds, {STEPS} steps"
+)
 MILLION = 1_000_000
 
 
 @pytest.mark.benchmark(group=EXPERIMENT)
 def test_experiment(benchmark: BenchmarkFixture) -> None:
-    run = benchmark.pedantic(lambda: train([D1, D2, D3], [DPO, IPO], BETAS, seeds=SEEDS), rounds=5, warmup_rounds=1)
+    run = benchmark.pedantic(
+        lambda: train([D1, D2, D3], [DPO, IPO], BETAS, seeds=SEEDS), rounds=5, warmup_rounds=1
+    )
     assert run.policy.shape == (3, 2, len(BETAS), SEEDS, 181, 3)
     assert_ends_where_the_minimisers_are(run.final.mean(-2))
 
@@ -32,7 +38,9 @@ def test_experiment(benchmark: BenchmarkFixture) -> None:
 @pytest.mark.parametrize("compiling", [True, False], ids=["compiled each time", "compiled before"])
 def test_experiment_in_jax_with_optax(benchmark: BenchmarkFixture, compiling: bool) -> None:
     rounds = {"rounds": 3} if compiling else {"rounds": 5, "warmup_rounds": 1}
-    finals = benchmark.pedantic(jax_experiment, setup=jax.clear_caches if compiling else None, **rounds)
+    finals = benchmark.pedantic(
+        jax_experiment, setup=jax.clear_caches if compiling else None, **rounds
+    )
     assert_ends_where_the_minimisers_are(np.asarray(finals).mean(-2))
 
 
@@ -48,7 +56,9 @@ def jax_losses(h: jax.Array, beta: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 @partial(jax.jit, static_argnames="which")
 def jax_runs(which: int, pairs: jax.Array, betas: jax.Array, seeds: jax.Array) -> jax.Array:
-    """Final policies of all β's and seeds, recorded as often as ours; the whole training is one compiled loop."""
+    """Final policies of all β's and seeds, recorded as often as ours; the whole training is one
+    compiled loop.
+    """
     adam = optax.adam(0.01)
 
     def one_run(beta: jax.Array, seed: jax.Array) -> jax.Array:
@@ -57,7 +67,9 @@ def jax_runs(which: int, pairs: jax.Array, betas: jax.Array, seeds: jax.Array) -
             log_policy = jax.nn.log_softmax(theta)
             return jax_losses(log_policy[winners] - log_policy[losers], beta)[which].mean()
 
-        def step(carry: tuple[jax.Array, optax.OptState], key: jax.Array) -> tuple[tuple[jax.Array, optax.OptState], None]:
+        def step(
+            carry: tuple[jax.Array, optax.OptState], key: jax.Array
+        ) -> tuple[tuple[jax.Array, optax.OptState], None]:
             theta, state = carry
             updates, state = adam.update(jax.grad(mean_loss)(theta, key), state)
             return (optax.apply_updates(theta, updates), state), None
@@ -78,7 +90,10 @@ def jax_runs(which: int, pairs: jax.Array, betas: jax.Array, seeds: jax.Array) -
 def jax_experiment() -> list[list[jax.Array]]:
     pairs = [jnp.array([data.winners, data.losers]).T for data in (D1, D2, D3)]
     betas, seeds = jnp.array(BETAS), jnp.arange(SEEDS)
-    return [[jax_runs(which, one, betas, seeds).block_until_ready() for which in (0, 1)] for one in pairs]
+    return [
+        [jax_runs(which, one, betas, seeds).block_until_ready() for which in (0, 1)]
+        for one in pairs
+    ]
 
 
 def contexts_of_two_to_four_actions(n_contexts: int) -> Comparisons:
@@ -89,10 +104,18 @@ def contexts_of_two_to_four_actions(n_contexts: int) -> Comparisons:
     losers = (winners + rng.integers(1, np.tile(sizes, 3))) % np.tile(sizes, 3)
     labels = tuple(map(str, range(sizes.sum())))
     contexts = np.repeat(np.arange(n_contexts), sizes)
-    return Comparisons(winners + np.tile(first, 3), losers + np.tile(first, 3), labels, np.ones(winners.size), contexts)
+    return Comparisons(
+        winners + np.tile(first, 3),
+        losers + np.tile(first, 3),
+        labels,
+        np.ones(winners.size),
+        contexts,
+    )
 
 
-@pytest.mark.benchmark(group="20 full-batch steps of Adam, 10⁵ contexts of 2–4 actions, 3·10⁵ comparisons")
+@pytest.mark.benchmark(
+    group="20 full-batch steps of Adam, 10⁵ contexts of 2–4 actions, 3·10⁵ comparisons"
+)
 @pytest.mark.parametrize("loss", [DPO, IPO], ids=lambda loss: loss.name)
 def test_many_contexts(benchmark: BenchmarkFixture, loss: MarginLoss) -> None:
     data = contexts_of_two_to_four_actions(100_000)
@@ -104,15 +127,21 @@ def test_many_contexts(benchmark: BenchmarkFixture, loss: MarginLoss) -> None:
     benchmark.pedantic(seconds, args=(20,), rounds=5, warmup_rounds=1)
 
 
-@pytest.mark.benchmark(group="20 full-batch steps of Adam, 10⁵ contexts of 2–4 actions, 3·10⁵ comparisons")
+@pytest.mark.benchmark(
+    group="20 full-batch steps of Adam, 10⁵ contexts of 2–4 actions, 3·10⁵ comparisons"
+)
 def test_many_contexts_in_jax_with_optax(benchmark: BenchmarkFixture) -> None:
     data = contexts_of_two_to_four_actions(100_000).merged()
-    winners, losers, weights = (jnp.asarray(part) for part in (data.winners, data.losers, data.weights / data.weights.sum()))
+    winners, losers, weights = (
+        jnp.asarray(part) for part in (data.winners, data.losers, data.weights / data.weights.sum())
+    )
     adam = optax.adam(0.01)
 
     @jax.jit
     def step(theta: jax.Array, state: optax.OptState) -> tuple[jax.Array, optax.OptState]:
-        gradient = jax.grad(lambda t: weights @ jax_losses(t[winners] - t[losers], jnp.array(1.0))[0])(theta)
+        gradient = jax.grad(
+            lambda t: weights @ jax_losses(t[winners] - t[losers], jnp.array(1.0))[0]
+        )(theta)
         updates, state = adam.update(gradient, state)
         return optax.apply_updates(theta, updates), state
 
@@ -127,7 +156,9 @@ def test_many_contexts_in_jax_with_optax(benchmark: BenchmarkFixture) -> None:
 
 
 def random_comparisons(n_actions: int, n_comparisons: int) -> Comparisons:
-    """A ring both ways round, so that a minimum exists, and random comparisons decided by random Bradley–Terry rewards."""
+    """A ring both ways round, so that a minimum exists, and random comparisons decided by random
+    Bradley–Terry rewards.
+    """
     rng = np.random.default_rng(0)
     rewards, ring = rng.normal(size=n_actions), np.arange(n_actions)
     a, b = rng.integers(0, n_actions, (2, n_comparisons - 2 * n_actions))
@@ -136,7 +167,9 @@ def random_comparisons(n_actions: int, n_comparisons: int) -> Comparisons:
     winners = np.concatenate([ring, np.roll(ring, -1), np.where(first_wins, a, b)])
     losers = np.concatenate([np.roll(ring, -1), ring, np.where(first_wins, b, a)])
     contexts = np.zeros(n_actions, dtype=int)
-    return Comparisons(winners, losers, tuple(map(str, range(n_actions))), np.ones(winners.size), contexts)
+    return Comparisons(
+        winners, losers, tuple(map(str, range(n_actions))), np.ones(winners.size), contexts
+    )
 
 
 @pytest.mark.benchmark(group="IPO's minimiser: 10⁶ actions, 5·10⁶ comparisons")
@@ -144,7 +177,9 @@ def test_ipo_of_a_million_actions(benchmark: BenchmarkFixture) -> None:
     data = random_comparisons(MILLION, 5 * MILLION)
     fit = benchmark.pedantic(minimise, args=(data, IPO, 1.0), rounds=3)
     benchmark.extra_info["peak MB"] = round(peak_megabytes(lambda: minimise(data, IPO, 1.0)))
-    benchmark.extra_info["largest gradient, of the mean loss"] = largest_gradient(data, IPO, fit.log_ratio)
+    benchmark.extra_info["largest gradient, of the mean loss"] = largest_gradient(
+        data, IPO, fit.log_ratio
+    )
 
 
 @pytest.mark.benchmark(group="IPO's minimiser: 10⁶ actions, 5·10⁶ comparisons")
@@ -154,7 +189,9 @@ def test_ipo_of_a_million_actions_by_lsmr(benchmark: BenchmarkFixture) -> None:
     def lsmr() -> np.ndarray:
         rows, ones = np.arange(data.winners.size), np.ones(data.winners.size)
         ends = np.concatenate([data.winners, data.losers])
-        incidence = sparse.coo_array((np.concatenate([ones, -ones]), (np.tile(rows, 2), ends))).tocsr()
+        incidence = sparse.coo_array(
+            (np.concatenate([ones, -ones]), (np.tile(rows, 2), ends))
+        ).tocsr()
         return np.asarray(sparse.linalg.lsmr(incidence, ones / 2, atol=1e-10, btol=1e-10)[0])
 
     u = benchmark.pedantic(lsmr, rounds=1)
@@ -178,17 +215,25 @@ def bradley_terry_by_choix(data: Comparisons) -> np.ndarray:
 
 @pytest.mark.benchmark(group="Bradley–Terry maximum likelihood: 10⁴ actions, 10⁵ comparisons")
 @pytest.mark.parametrize("fit", [bradley_terry_here, bradley_terry_by_choix])
-def test_bradley_terry(benchmark: BenchmarkFixture, fit: Callable[[Comparisons], np.ndarray]) -> None:
+def test_bradley_terry(
+    benchmark: BenchmarkFixture, fit: Callable[[Comparisons], np.ndarray]
+) -> None:
     data = random_comparisons(10_000, 100_000)
     rounds = 5 if fit is bradley_terry_here else 1
     u = benchmark.pedantic(fit, args=(data,), rounds=rounds)
-    benchmark.extra_info["largest gradient, of the summed loss"] = largest_gradient(data, DPO, u) * data.weights.sum()
+    benchmark.extra_info["largest gradient, of the summed loss"] = (
+        largest_gradient(data, DPO, u) * data.weights.sum()
+    )
 
 
-@pytest.mark.benchmark(group="Bradley–Terry maximum likelihood: a chain of 1000 actions, each 99:1 over the next")
+@pytest.mark.benchmark(
+    group="Bradley–Terry maximum likelihood: a chain of 1000 actions, each 99:1 over the next"
+)
 @pytest.mark.parametrize("fit", [bradley_terry_here, bradley_terry_by_choix])
 def test_chain(benchmark: BenchmarkFixture, fit: Callable[[Comparisons], np.ndarray]) -> None:
     links = [(k, k + 1) for k in range(999)]
     chain = Comparisons.from_pairs([*links * 99, *[(b, a) for a, b in links]])
     u = benchmark.pedantic(fit, args=(chain,), rounds=3)
-    benchmark.extra_info["largest error of a link"] = float(np.abs(u[:-1] - u[1:] - np.log(99)).max())
+    benchmark.extra_info["largest error of a link"] = float(
+        np.abs(u[:-1] - u[1:] - np.log(99)).max()
+    )

@@ -1,4 +1,6 @@
-"""A slider's step, from the key press to its picture on screen: our panel beside `interact` with the inline backend."""
+"""A slider's step, from the key press to its picture on screen: our panel beside `interact` with
+the inline backend.
+"""
 
 from collections.abc import Callable, Iterator
 from itertools import chain, cycle
@@ -14,7 +16,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from psipo_explore.views import VIEWS, View
 
 WARM_UP_STEPS, STEPS = 3, 30
-PYTHON = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
+PYTHON = {
+    "kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+}
 DISPLAYS = {
     "interact": """\
 %matplotlib inline
@@ -48,7 +52,8 @@ WATCH_NEXT_STEP = """selector => {  // until the task after the frame, when the 
                 window.timedPicture = picture.outerHTML;
                 requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - press.timeStamp)));
             });
-            observer.observe(document.querySelector('.jp-Notebook'), {subtree: true, childList: true, attributes: true});
+            const seen = {subtree: true, childList: true, attributes: true};
+            observer.observe(document.querySelector('.jp-Notebook'), seen);
         }, {capture: true, once: true});
     });
 }"""
@@ -74,12 +79,18 @@ CLOCK = PageClock()
 
 
 @pytest.fixture
-def open_display(course: Path, page: Page, run_lesson: Callable[[str], Page]) -> Iterator[Callable[[str, str], Page]]:
+def open_display(
+    course: Path, page: Page, run_lesson: Callable[[str], Page]
+) -> Iterator[Callable[[str, str], Page]]:
     """Open a notebook with one display of one view, and end its kernel after the test."""
 
     def open_display(view: str, display: str) -> Page:
-        source = f"from psipo_explore.views import VIEWS\n\nview = VIEWS[{view!r}]\n{DISPLAYS[display]}"
-        notebook = nbformat.v4.new_notebook(metadata=PYTHON, cells=[nbformat.v4.new_code_cell(source)])
+        source = (
+            f"from psipo_explore.views import VIEWS\n\nview = VIEWS[{view!r}]\n{DISPLAYS[display]}"
+        )
+        notebook = nbformat.v4.new_notebook(
+            metadata=PYTHON, cells=[nbformat.v4.new_code_cell(source)]
+        )
         name = f"{display}_{view}.ipynb"
         nbformat.write(notebook, course / "notebooks" / name)
         run_lesson(name)
@@ -119,7 +130,9 @@ def test_slider_step(
         elapsed = page.evaluate("() => window.nextStep")
         page.wait_for_function(KERNEL_IS_IDLE)
         page.wait_for_timeout(100)
-        assert page.evaluate(IS_STILL_SHOWN, PICTURE), "a picture was timed that another one replaced"
+        assert page.evaluate(IS_STILL_SHOWN, PICTURE), (
+            "a picture was timed that another one replaced"
+        )
         milliseconds.append(elapsed)
         CLOCK.seconds += elapsed / 1000
 

@@ -22,12 +22,17 @@ def data() -> Comparisons:
 
 @pytest.mark.benchmark(group=GROUP)
 def test_train(benchmark: BenchmarkFixture, data: Comparisons) -> None:
-    assert benchmark.pedantic(lambda: train(data, IPO, BETAS, **OPTIONS), rounds=3).policy.shape == (4, 10, 2, 2000)
+    assert benchmark.pedantic(
+        lambda: train(data, IPO, BETAS, **OPTIONS), rounds=3
+    ).policy.shape == (4, 10, 2, 2000)
 
 
 @pytest.mark.benchmark(group=GROUP)
 def test_sweep(benchmark: BenchmarkFixture, data: Comparisons) -> None:
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        sweep(data, IPO, BETAS, executor=pool, parts=2, **{**OPTIONS, "steps": 1})  # the processes import
-        run = benchmark.pedantic(lambda: sweep(data, IPO, BETAS, executor=pool, parts=4, **OPTIONS), rounds=3)
+        # the processes import
+        sweep(data, IPO, BETAS, executor=pool, parts=2, **{**OPTIONS, "steps": 1})
+        run = benchmark.pedantic(
+            lambda: sweep(data, IPO, BETAS, executor=pool, parts=4, **OPTIONS), rounds=3
+        )
     assert run.policy.shape == (4, 10, 2, 2000)

@@ -13,8 +13,12 @@ pytest_configure = lab.register
 
 @pytest.fixture(scope="session")
 def executed_lesson(course: Path) -> str:
-    """A notebook as somebody else's kernel saved it, with its outputs, which this JupyterLab has no reason to trust."""
-    notebook = new_notebook(cells=[new_code_cell("from psipo_explore.views import collapse\n\ncollapse.panel()")])
+    """A notebook as somebody else's kernel saved it, with its outputs, which this JupyterLab has no
+    reason to trust.
+    """
+    notebook = new_notebook(
+        cells=[new_code_cell("from psipo_explore.views import collapse\n\ncollapse.panel()")]
+    )
     NotebookClient(notebook, timeout=60).execute()
     nbformat.write(notebook, course / "notebooks" / "executed.ipynb")
     return "executed.ipynb"

@@ -1,4 +1,6 @@
-"""`psipo app` in a real browser: the pictures move, each visitor is alone, and no visitor runs code or reads a file."""
+"""`psipo app` in a real browser: the pictures move, each visitor is alone, and no visitor runs code
+or reads a file.
+"""
 
 import http.client
 import json
@@ -40,7 +42,9 @@ class App(NamedTuple):
 
 def said_address(server: Server) -> int:
     """The port of the page, when the command says where it is."""
-    said = server.wait_for(lambda: re.search(r"^http://127\.0\.0\.1:(\d+)/$", server.log.read_text(), re.MULTILINE))
+    said = server.wait_for(
+        lambda: re.search(r"^http://127\.0\.0\.1:(\d+)/$", server.log.read_text(), re.MULTILINE)
+    )
     return int(said[1])
 
 
@@ -97,7 +101,9 @@ def beta(page: Page) -> Locator:
 
 
 def expect_view(page: Page, name: str, **values: object) -> None:
-    """The sentence under the picture, which is the picture's alt text too, is that of the view's figure."""
+    """The sentence under the picture, which is the picture's alt text too, is that of the view's
+    figure.
+    """
     sentence = VIEWS[name].figure(**values).sentence
     expect(page.locator(SENTENCE)).to_have_text(sentence, timeout=20_000)
     expect(page.locator("svg[role=img]")).to_have_attribute("aria-label", sentence)
@@ -112,7 +118,11 @@ def kernel_of(page: Page, app: App) -> psutil.Process:
 
 
 def listening_at(process: psutil.Process) -> list[int]:
-    return [connection.laddr.port for connection in process.net_connections() if connection.status == psutil.CONN_LISTEN]
+    return [
+        connection.laddr.port
+        for connection in process.net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    ]
 
 
 def kernel_name(page: Page) -> str:
@@ -133,7 +143,10 @@ def test_a_slider_moves_picture_and_sentence_by_keyboard_alone(page: Page) -> No
 
 def test_every_view_is_there_and_keeps_its_sliders(page: Page) -> None:
     titles = [view.title for view in VIEWS.values()]
-    assert page.locator(".psipo-choice label:has(input)").all_text_contents() == [titles[-1], *titles[:-1]]
+    assert page.locator(".psipo-choice label:has(input)").all_text_contents() == [
+        titles[-1],
+        *titles[:-1],
+    ]
     beta(page).press("Home")
     expect_view(page, "explorer", beta=BETAS.stops[0])
     page.get_by_role("radio").first.press("ArrowDown")
@@ -183,7 +196,9 @@ def test_two_visitors_do_not_see_each_others_sliders(page: Page, visit: Callable
 def test_a_visitor_runs_no_code(protocol: str, page: Page, tmp_path: Path) -> None:
     trap = tmp_path / "trap"
     code = f"open({str(trap)!r}, 'w').close()"
-    answered = page.evaluate(SEND_AS_A_VISITOR_DOES, {"kernel": kernel_name(page), "code": code, "protocol": protocol})
+    answered = page.evaluate(
+        SEND_AS_A_VISITOR_DOES, {"kernel": kernel_name(page), "code": code, "protocol": protocol}
+    )
     assert answered == ["kernel_info_reply"]
     assert not trap.exists()
     beta(page).press("End")
@@ -222,7 +237,11 @@ def get(port: int, path: str) -> tuple[int, str]:
     answer = connection.getresponse()
     text = answer.read().decode()
     connection.close()
-    return get(port, answer.headers["Location"]) if answer.status in (301, 302) else (answer.status, text)
+    return (
+        get(port, answer.headers["Location"])
+        if answer.status in (301, 302)
+        else (answer.status, text)
+    )
 
 
 def test_nothing_is_served_but_the_page(app: App) -> None:
@@ -243,7 +262,9 @@ def test_the_page_shows_no_code_and_no_path(app: App) -> None:
     assert "reveal" not in html
 
 
-def test_a_page_fetches_nothing_elsewhere_and_its_kernel_ends_when_it_is_closed(app: App, browser: Browser) -> None:
+def test_a_page_fetches_nothing_elsewhere_and_its_kernel_ends_when_it_is_closed(
+    app: App, browser: Browser
+) -> None:
     context = browser.new_context()
     page = context.new_page()
     asked: list[str] = []
@@ -268,7 +289,8 @@ def test_who_vanished_is_culled_and_who_listens_is_not_and_all_that_is_said_is_t
     )
     with serving([sys.executable, "-c", code], os.environ, tmp_path) as server:
         app = App(server, said_address(server))
-        time.sleep(4)  # the kernel that waits for a visitor has been idle for longer than a visitor may be
+        # the kernel that waits for a visitor has been idle for longer than a visitor may be
+        time.sleep(4)
         context = browser.new_context()
         page = context.new_page()
         arrive(page, app)
@@ -281,7 +303,9 @@ def test_who_vanished_is_culled_and_who_listens_is_not_and_all_that_is_said_is_t
 
 
 def test_a_taken_port_is_said_by_the_address_of_another(app: App, tmp_path: Path) -> None:
-    with serving([*PSIPO, "app", "--no-browser", "--port", str(app.port)], os.environ, tmp_path) as server:
+    with serving(
+        [*PSIPO, "app", "--no-browser", "--port", str(app.port)], os.environ, tmp_path
+    ) as server:
         assert said_address(server) != app.port
         server.process.send_signal(signal.SIGHUP)  # as a terminal does that is closed
         assert server.process.wait(30) == 0
@@ -289,5 +313,12 @@ def test_a_taken_port_is_said_by_the_address_of_another(app: App, tmp_path: Path
 
 def test_help_says_what_it_does() -> None:
     said = " ".join(subprocess.check_output([*PSIPO, "app", "--help"], text=True).split())
-    for words in ("--port", "--ip", "--visitors", "--no-browser", "pip install voila", "Visitors run no code"):
+    for words in (
+        "--port",
+        "--ip",
+        "--visitors",
+        "--no-browser",
+        "pip install voila",
+        "Visitors run no code",
+    ):
         assert words in said

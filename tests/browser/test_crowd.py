@@ -1,4 +1,6 @@
-"""`psipo app` under a crowd: places, the order of arrival, strangers, and what a visitor may not do to others."""
+"""`psipo app` under a crowd: places, the order of arrival, strangers, and what a visitor may not do
+to others.
+"""
 
 import asyncio
 import http.client
@@ -43,10 +45,17 @@ class Crowd:
     def __init__(self, server: Server, port: int) -> None:
         self.server, self.port = server, port
 
-    def ask(self, method: str = "GET", path: str = "/", **headers: str) -> tuple[int, str, http.client.HTTPMessage]:
+    def ask(
+        self, method: str = "GET", path: str = "/", **headers: str
+    ) -> tuple[int, str, http.client.HTTPMessage]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         connection.request(
-            method, path, headers={**BROWSER, **{name.replace("_", "-"): value for name, value in headers.items()}}
+            method,
+            path,
+            headers={
+                **BROWSER,
+                **{name.replace("_", "-"): value for name, value in headers.items()},
+            },
         )
         answer = connection.getresponse()
         text = answer.read().decode()
@@ -74,9 +83,13 @@ class Crowd:
         return True if len(self.kernels()) == 1 else None
 
     @asynccontextmanager
-    async def connected(self, kernel: str, **headers: str) -> AsyncIterator[tornado.websocket.WebSocketClientConnection]:
+    async def connected(
+        self, kernel: str, **headers: str
+    ) -> AsyncIterator[tornado.websocket.WebSocketClientConnection]:
         address = f"ws://127.0.0.1:{self.port}/api/kernels/{kernel}/channels?session_id=visitor"
-        connection = await tornado.websocket.websocket_connect(tornado.httpclient.HTTPRequest(address, headers=headers))
+        connection = await tornado.websocket.websocket_connect(
+            tornado.httpclient.HTTPRequest(address, headers=headers)
+        )
         yield connection
         connection.close()
         while await connection.read_message() is not None:
@@ -84,7 +97,9 @@ class Crowd:
 
 
 def kernel_of(html: str) -> str:
-    config = re.search(r'id="jupyter-config-data" type="application/json">(.*?)</script>', html, re.DOTALL)
+    config = re.search(
+        r'id="jupyter-config-data" type="application/json">(.*?)</script>', html, re.DOTALL
+    )
     assert config, html
     return str(json.loads(config[1])["kernelId"])
 
@@ -95,8 +110,21 @@ def connection_file(kernel: str) -> Path:
 
 
 def message(kind: str, **content: Any) -> str:
-    header = {"msg_id": kind, "msg_type": kind, "session": "visitor", "username": "", "version": "5.3", "date": "2025-01-01"}
-    whole = {"channel": "shell", "header": header, "parent_header": {}, "metadata": {"version": "1.0.0"}, "content": content}
+    header = {
+        "msg_id": kind,
+        "msg_type": kind,
+        "session": "visitor",
+        "username": "",
+        "version": "5.3",
+        "date": "2025-01-01",
+    }
+    whole = {
+        "channel": "shell",
+        "header": header,
+        "parent_header": {},
+        "metadata": {"version": "1.0.0"},
+        "content": content,
+    }
     return json.dumps(whole | {"buffers": []})
 
 
@@ -112,7 +140,9 @@ ALL_WIDGETS = (
 )
 
 
-async def heard_until(word: str, connection: tornado.websocket.WebSocketClientConnection) -> list[str]:
+async def heard_until(
+    word: str, connection: tornado.websocket.WebSocketClientConnection
+) -> list[str]:
     """What the server says, up to a message with the word."""
     heard = [""]
     while word not in heard[-1]:
@@ -126,13 +156,16 @@ async def heard_until(word: str, connection: tornado.websocket.WebSocketClientCo
 def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
     port = free_port()
     code = SERVE.format(seconds=SECONDS_TO_CONNECT, port=port, places=PLACES)
-    with serving([sys.executable, "-c", code], os.environ, tmp_path_factory.mktemp("crowd")) as server:
+    with serving(
+        [sys.executable, "-c", code], os.environ, tmp_path_factory.mktemp("crowd")
+    ) as server:
         crowd = Crowd(server, port)
         server.wait_for(lambda: "http://" in server.log.read_text() or None)
         server.wait_for(crowd.is_quiet)
         yield crowd
         processes = crowd.processes()
-        assert server.log.read_text() == f"http://127.0.0.1:{port}/\n"  # no traceback, and not a line for a visitor's mistake
+        # no traceback, and not a line for a visitor's mistake
+        assert server.log.read_text() == f"http://127.0.0.1:{port}/\n"
         server.process.send_signal(signal.SIGKILL)
         assert psutil.wait_procs(processes, timeout=20)[1] == []
 
@@ -152,7 +185,8 @@ def _nobody_is_here(request: pytest.FixtureRequest) -> None:
         {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Dest": "image", "Accept": "image/*"},
         {"Sec_Fetch_Dest": "image", "Sec_Fetch_Site": "same-site"},
         {"Sec_Fetch_Dest": "iframe", "Sec_Fetch_Site": "same-site"},
-        {"Accept": "image/avif,image/webp,*/*;q=0.8"},  # of a browser that sends no Sec-Fetch over plain HTTP
+        # of a browser that sends no Sec-Fetch over plain HTTP
+        {"Accept": "image/avif,image/webp,*/*;q=0.8"},
         {"Host": "evil.example"},
         {"Host": "127.0.0.1.evil.example:80"},
         {"Host": "192.168.0.7"},
@@ -171,7 +205,9 @@ def test_head_starts_no_kernel(crowd: Crowd) -> None:
     assert crowd.kernels() == before
 
 
-def test_a_crowd_is_served_in_order_of_arrival_and_the_next_is_told_to_come_later(crowd: Crowd) -> None:
+def test_a_crowd_is_served_in_order_of_arrival_and_the_next_is_told_to_come_later(
+    crowd: Crowd,
+) -> None:
     connections = []
     for _ in range(PLACES):
         connections.append(http.client.HTTPConnection("127.0.0.1", crowd.port, timeout=60))
@@ -198,7 +234,10 @@ def test_who_connects_keeps_his_page_and_who_does_not_loses_it(crowd: Crowd) -> 
     async def stay() -> None:
         kernel, absent = crowd.come(), crowd.come()
         async with crowd.connected(kernel):
-            await asyncio.to_thread(crowd.server.wait_for, lambda: crowd.ask(path=f"/api/kernels/{absent}")[0] == 404 or None)
+            await asyncio.to_thread(
+                crowd.server.wait_for,
+                lambda: crowd.ask(path=f"/api/kernels/{absent}")[0] == 404 or None,
+            )
             assert crowd.ask(path=f"/api/kernels/{kernel}")[0] == 200
         crowd.leave(kernel)
 
@@ -217,7 +256,11 @@ def test_a_process_that_dies_frees_its_place(crowd: Crowd) -> None:
     async def die() -> None:
         kernel = crowd.come()
         port = json.loads(connection_file(kernel).read_text())["shell_port"]
-        (process,) = [each for each in crowd.processes() if port in {at.laddr.port for at in each.net_connections()}]
+        (process,) = [
+            each
+            for each in crowd.processes()
+            if port in {at.laddr.port for at in each.net_connections()}
+        ]
         async with crowd.connected(kernel) as connection:  # so that it is not ended for its silence
             process.kill()
             await heard_until('"dead"', connection)
@@ -227,7 +270,8 @@ def test_a_process_that_dies_frees_its_place(crowd: Crowd) -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Origin": "http://evil.example"}, {"Host": "evil.example", "Origin": "http://evil.example"}]
+    "headers",
+    [{"Origin": "http://evil.example"}, {"Host": "evil.example", "Origin": "http://evil.example"}],
 )
 def test_another_site_cannot_talk_to_a_kernel(crowd: Crowd, headers: dict[str, str]) -> None:
     async def talk() -> None:
@@ -262,8 +306,14 @@ def test_a_message_out_of_range_is_answered_by_no_traceback(crowd: Crowd) -> Non
             assert len(widgets) > 10
             for widget in widgets:
                 for nonsense in NONSENSE:
-                    await connection.write_message(message("comm_msg", comm_id=widget, data=nonsense))
-            await connection.write_message(message("comm_open", comm_id="new", target_name="jupyter.widget", data={"state": {}}))
+                    await connection.write_message(
+                        message("comm_msg", comm_id=widget, data=nonsense)
+                    )
+            await connection.write_message(
+                message(
+                    "comm_open", comm_id="new", target_name="jupyter.widget", data={"state": {}}
+                )
+            )
             await connection.write_message(message("kernel_info_request"))
             heard += await heard_until("kernel_info_reply", connection)
             await connection.write_message("no message")
@@ -292,8 +342,12 @@ def test_full_in_a_browser(crowd: Crowd, browser: Browser) -> None:
     context.close()
 
 
-def test_a_server_that_is_stopped_while_it_loads_says_nothing_and_leaves_nothing(tmp_path: Path) -> None:
-    with serving([*PSIPO, "app", "--no-browser", "--port", str(free_port())], os.environ, tmp_path) as server:
+def test_a_server_that_is_stopped_while_it_loads_says_nothing_and_leaves_nothing(
+    tmp_path: Path,
+) -> None:
+    with serving(
+        [*PSIPO, "app", "--no-browser", "--port", str(free_port())], os.environ, tmp_path
+    ) as server:
         server.wait_for(lambda: "http://" in server.log.read_text() or None)
         processes = psutil.Process(server.process.pid).children(recursive=True)
         os.killpg(server.process.pid, signal.SIGINT)  # as Ctrl+C does
@@ -304,7 +358,9 @@ def test_a_server_that_is_stopped_while_it_loads_says_nothing_and_leaves_nothing
 
 def test_a_process_that_is_not_forked_shows_its_picture_too(tmp_path: Path) -> None:
     port = free_port()
-    code = "from psipo_explore.app import processes; processes._FORKS = False" + SERVE.format(seconds=60, port=port, places=1)
+    code = "from psipo_explore.app import processes; processes._FORKS = False" + SERVE.format(
+        seconds=60, port=port, places=1
+    )
     with serving([sys.executable, "-c", code], os.environ, tmp_path) as server:
         server.wait_for(lambda: "http://" in server.log.read_text() or None)
         crowd = Crowd(server, port)
@@ -320,7 +376,9 @@ def test_a_process_that_is_not_forked_shows_its_picture_too(tmp_path: Path) -> N
 
 def test_places_are_counted_from_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     for memory, places in ((2**26, 1), (2**32, 16), (2**34, 64)):
-        monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": memory // 4096}.__getitem__)
+        monkeypatch.setattr(
+            os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": memory // 4096}.__getitem__
+        )
         assert places_in_memory() == places
 
 
@@ -335,4 +393,7 @@ try:
 except MemoryError:
     print("no more")
 """
-    assert subprocess.check_output([sys.executable, "-c", code], text=True).split("\n")[:2] == ["True", "no more"]
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).split("\n")[:2] == [
+        "True",
+        "no more",
+    ]

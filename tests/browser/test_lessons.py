@@ -1,4 +1,6 @@
-"""Each lesson in a real JupyterLab: it runs, every slider moves picture and sentence, and nothing shows an error."""
+"""Each lesson in a real JupyterLab: it runs, every slider moves picture and sentence, and nothing
+shows an error.
+"""
 
 import re
 from collections.abc import Callable
@@ -12,13 +14,18 @@ from playwright.sync_api import Locator, Page, expect
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 LESSONS = {path.name: nbformat.read(path, as_version=4) for path in NOTEBOOKS}
 SHOWN = {
-    name: re.findall(r"(\w+)\.panel\(", "\n".join(cell.source for cell in lesson.cells if cell.cell_type == "code"))
+    name: re.findall(
+        r"(\w+)\.panel\(",
+        "\n".join(cell.source for cell in lesson.cells if cell.cell_type == "code"),
+    )
     for name, lesson in LESSONS.items()
 }
 SENTENCE = ".psipo-sentence"
 NEWS = ".Toastify__toast"  # which would cover the lesson
 IN_MAKE_TEST = "01_psi_curve.ipynb"  # it has every kind of control
-WALKED = [pytest.param(name, marks=[] if name == IN_MAKE_TEST else pytest.mark.slow) for name in LESSONS]
+WALKED = [
+    pytest.param(name, marks=[] if name == IN_MAKE_TEST else pytest.mark.slow) for name in LESSONS
+]
 CELLS_NOT_RUN = """() => [...window.jupyterapp.shell.currentWidget.content.widgets]
     .filter(cell => cell.model.type === 'code' && cell.model.executionCount === null).length"""
 
@@ -45,7 +52,9 @@ def press(panel: Locator, handle: Locator, key: str) -> tuple[str, str]:
 
 
 def choose_each(panel: Locator, dropdown: Locator) -> None:
-    """Choose every option but the one that is chosen, from the last to the first, then that again; each must show."""
+    """Choose every option but the one that is chosen, from the last to the first, then that again;
+    each must show.
+    """
     chosen, at_first = dropdown.evaluate("select => select.selectedIndex"), seen(panel)[0]
     for option in reversed(range(dropdown.locator("option").count())):
         if option != chosen:
@@ -59,7 +68,9 @@ def choose_each(panel: Locator, dropdown: Locator) -> None:
 
 
 def type_formulas(panel: Locator, field: Locator) -> None:
-    """A formula moves the picture; what is none is told right under the field, in place of the picture; nothing is as before."""
+    """A formula moves the picture; what is none is told right under the field, in place of the
+    picture; nothing is as before.
+    """
     at_first = seen(panel)
     complaint = panel.get_by_role("alert")
     for formula in ("q**2", "atan(logit(q))"):
@@ -84,7 +95,9 @@ def type_formulas(panel: Locator, field: Locator) -> None:
 
 
 def assert_controls_are_named_and_reached_by_tab(page: Page, panel: Locator) -> None:
-    """In the accessibility tree each has a name; Tab goes from each to the next; a slider says the number that it stands on."""
+    """In the accessibility tree each has a name; Tab goes from each to the next; a slider says the
+    number that it stands on.
+    """
     controls = panel.locator("[role=slider], select, input, button").all()
     controls[0].focus()
     for control in controls:
@@ -92,14 +105,22 @@ def assert_controls_are_named_and_reached_by_tab(page: Page, panel: Locator) -> 
         expect(control).to_have_accessible_name(re.compile(r"\w{4}"))
         page.keyboard.press("Tab")
     for slider in panel.locator(".widget-slider").all():
-        label, readout = (slider.locator(f".widget-{part}").text_content() or "" for part in ("label", "readout"))
-        expect(slider.get_by_role("slider", name=label, exact=True)).to_have_attribute("aria-valuetext", readout)
-    expect(panel.get_by_role("img")).to_have_accessible_name(panel.locator(SENTENCE).text_content() or "")
+        label, readout = (
+            slider.locator(f".widget-{part}").text_content() or "" for part in ("label", "readout")
+        )
+        expect(slider.get_by_role("slider", name=label, exact=True)).to_have_attribute(
+            "aria-valuetext", readout
+        )
+    expect(panel.get_by_role("img")).to_have_accessible_name(
+        panel.locator(SENTENCE).text_content() or ""
+    )
 
 
 def assert_slider_picture_and_sentence_are_seen_together(page: Page, panel: Locator) -> None:
     """In a window of 1280 × 720, below the menus."""
-    whole, notebook = (part.bounding_box() for part in (panel, page.locator(".jp-WindowedPanel-outer")))
+    whole, notebook = (
+        part.bounding_box() for part in (panel, page.locator(".jp-WindowedPanel-outer"))
+    )
     assert whole is not None
     assert notebook is not None
     assert whole["height"] <= notebook["height"]
@@ -118,20 +139,29 @@ def assert_says_why(*sentences: str) -> None:
 
 
 def assert_layers_lie_exactly_over_each_other(panel: Locator) -> None:
-    still, moving = (panel.locator(f"svg[{mark}]").bounding_box() for mark in ("aria-hidden=true", "role=img"))
+    still, moving = (
+        panel.locator(f"svg[{mark}]").bounding_box() for mark in ("aria-hidden=true", "role=img")
+    )
     assert still == moving
     assert still is not None
     assert still["width"] > 650
 
 
 def walked_in(lesson: str) -> list[bool]:
-    """Of each panel of the lesson, whether its controls are walked here: where the course shows its view for the first time."""
-    earlier = [view for before, views in SHOWN.items() if before < lesson for view in views] + ["never_wins"]  # training's
+    """Of each panel of the lesson, whether its controls are walked here: where the course shows its
+    view for the first time.
+    """
+    # training's
+    earlier = [view for before, views in SHOWN.items() if before < lesson for view in views] + [
+        "never_wins"
+    ]
     return [view not in earlier for view in SHOWN[lesson]]
 
 
 @pytest.mark.parametrize("lesson", WALKED)
-def test_lesson_runs_and_every_control_moves_picture_and_sentence(lesson: str, run_lesson: Callable[[str], Page]) -> None:
+def test_lesson_runs_and_every_control_moves_picture_and_sentence(
+    lesson: str, run_lesson: Callable[[str], Page]
+) -> None:
     page = run_lesson(lesson)
     for panel, walked in zip(panels(page), walked_in(lesson), strict=True):
         panel.scroll_into_view_if_needed()
@@ -149,7 +179,9 @@ def test_lesson_runs_and_every_control_moves_picture_and_sentence(lesson: str, r
             at_end = seen(panel)
             at_start = press(panel, handle, "Home")
             assert press(panel, handle, "End") == at_end
-            expect(handle).to_have_attribute("aria-valuetext", slider.locator(".widget-readout").text_content() or "")
+            expect(handle).to_have_attribute(
+                "aria-valuetext", slider.locator(".widget-readout").text_content() or ""
+            )
             assert_says_why(at_start[0], at_end[0])
         reset(panel, at_first)
         for dropdown in panel.locator("select").all():

@@ -1,4 +1,6 @@
-"""The pages that need no Python, opened from disk: every control shows what `figure` draws at the same values."""
+"""The pages that need no Python, opened from disk: every control shows what `figure` draws at the
+same values.
+"""
 
 import io
 from collections.abc import Callable, Iterator, Mapping
@@ -22,16 +24,25 @@ PARTS_ARE = """(parts, pictures) => parts.every((part, k) => {
     probe.innerHTML = pictures[k];
     return probe.innerHTML === part.innerHTML;
 })"""
-TRAINED_ANEW = ("comparisons", "batch_size")  # for seconds; that a page can be built again, explorer shows
-DRAWINGS = {name: at_start_and_end(view, kept=TRAINED_ANEW) for name, view in VIEWS.items() if name != "never_wins"}
+# for seconds; that a page can be built again, explorer shows
+TRAINED_ANEW = ("comparisons", "batch_size")
+DRAWINGS = {
+    name: at_start_and_end(view, kept=TRAINED_ANEW)
+    for name, view in VIEWS.items()
+    if name != "never_wins"
+}
 
 IN_MAKE_TEST = ("collapse", "explorer")
-WALKED = [pytest.param(name, marks=[] if name in IN_MAKE_TEST else pytest.mark.slow) for name in DRAWINGS]
+WALKED = [
+    pytest.param(name, marks=[] if name in IN_MAKE_TEST else pytest.mark.slow) for name in DRAWINGS
+]
 
 
 @pytest.fixture
 def open_page(browser: Browser, tmp_path: Path) -> Iterator[Callable[[View], Page]]:
-    """Open a view's page from disk, in a browser without network; whatever else it asks for fails the test."""
+    """Open a view's page from disk, in a browser without network; whatever else it asks for fails
+    the test.
+    """
     context = browser.new_context(viewport={"width": 1280, "height": 720}, offline=True)
     complaints: list[str] = []
 
@@ -40,7 +51,12 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Callable[[View], Pag
         path.write_text(pages.page(view, 3), encoding="utf-8")
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: complaints.append(request.url) if request.url != path.as_uri() else None)
+        page.on(
+            "request",
+            lambda request: (
+                complaints.append(request.url) if request.url != path.as_uri() else None
+            ),
+        )
         page.goto(path.as_uri())
         page.locator("form :is(input, select)").first.wait_for()
         return page
@@ -55,7 +71,9 @@ def pixels(page: Page) -> np.ndarray:
 
 
 def assert_shows(page: Page, view: View, values: Mapping[str, Any]) -> None:
-    """The page's sentence, its text for who cannot see, and every part of the picture are the figure's."""
+    """The page's sentence, its text for who cannot see, and every part of the picture are the
+    figure's.
+    """
     sentence = page.locator("#sentence")
     try:
         figure, artists = view.drawn(view.values(values))
@@ -66,24 +84,31 @@ def assert_shows(page: Page, view: View, values: Mapping[str, Any]) -> None:
         return
     expect(sentence).to_have_text(figure.sentence)
     expect(page.get_by_role("img")).to_have_attribute("aria-label", figure.sentence)
-    assert page.locator(PARTS).evaluate_all(PARTS_ARE, pages.pack(svg.pieces(figure, svg.in_drawing_order(artists.values())), {}))
+    assert page.locator(PARTS).evaluate_all(
+        PARTS_ARE, pages.pack(svg.pieces(figure, svg.in_drawing_order(artists.values())), {})
+    )
 
 
 def assert_looks_like(page: Page, view: View, values: Mapping[str, Any]) -> None:
     """Pixel by pixel the picture is the figure's, which then takes its place on the page."""
     figure, artists = view.drawn(view.values(values))
-    layers = svg.background(figure, artists.values()) + svg.foreground(figure, artists.values(), figure.sentence)
+    layers = svg.background(figure, artists.values()) + svg.foreground(
+        figure, artists.values(), figure.sentence
+    )
     shown = pixels(page)
     page.locator("#picture").evaluate("(picture, layers) => picture.innerHTML = layers", layers)
     drawn = pixels(page)
     assert shown.shape == drawn.shape
     assert np.ptp(drawn) > 0.5
     differs = np.abs(shown - drawn).max(-1)
-    assert (differs > 0.4).sum() < 9, differs.max()  # edges are smoothed a little otherwise where coordinates have fewer digits
+    # edges are smoothed a little otherwise where coordinates have fewer digits
+    assert (differs > 0.4).sum() < 9, differs.max()
 
 
 @pytest.mark.parametrize("name", WALKED)
-def test_every_control_shows_what_the_figure_shows(name: str, open_page: Callable[[View], Page]) -> None:
+def test_every_control_shows_what_the_figure_shows(
+    name: str, open_page: Callable[[View], Page]
+) -> None:
     view = DRAWINGS[name]
     page = open_page(view)
     values = dict(view.values({}))
@@ -101,7 +126,9 @@ def test_every_control_shows_what_the_figure_shows(name: str, open_page: Callabl
             field.select_option(control.stops[-1])
         else:
             field.press("End")
-            assert field.evaluate("input => input.ariaValueText") == control.write(control.stops[-1])
+            assert field.evaluate("input => input.ariaValueText") == control.write(
+                control.stops[-1]
+            )
         values[control.name] = control.stops[-1]
         if len(control.stops) > 1:
             assert page.locator("#picture").inner_html() != at_first
@@ -120,7 +147,9 @@ def test_a_page_is_worked_by_keyboard_alone(open_page: Callable[[View], Page]) -
     reached = []
     for _ in range(4):
         page.keyboard.press("Tab")
-        reached.append(page.evaluate("document.activeElement.id || document.activeElement.textContent"))
+        reached.append(
+            page.evaluate("document.activeElement.id || document.activeElement.textContent")
+        )
     assert reached == ["Reset", "p", "beta", "pi_ref_loser"]
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Shift+Tab")
@@ -130,7 +159,9 @@ def test_a_page_is_worked_by_keyboard_alone(open_page: Callable[[View], Page]) -
     expect(page.locator("#sentence")).to_have_text(figure.sentence)
 
 
-def test_without_javascript_the_first_picture_and_its_sentence_are_there(browser: Browser, tmp_path: Path) -> None:
+def test_without_javascript_the_first_picture_and_its_sentence_are_there(
+    browser: Browser, tmp_path: Path
+) -> None:
     view = VIEWS["psi_curve"]
     path = tmp_path / "psi_curve.html"
     path.write_text(pages.page(view, 3), encoding="utf-8")

@@ -21,7 +21,9 @@ def test_runs(path: Path) -> None:
     notebook = read(path)
     NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(NOTEBOOKS)}}).execute()
     for cell in notebook.cells:
-        assert [output for output in cell.get("outputs", []) if output.get("name") == "stderr"] == []
+        assert [
+            output for output in cell.get("outputs", []) if output.get("name") == "stderr"
+        ] == []
 
 
 @every_lesson
@@ -43,10 +45,17 @@ def test_has_the_parts_of_a_lesson(path: Path) -> None:
     assert prose.count("<details>") == prose.count("</details>") == 3
     assert prose.index("Write down") < prose.index("Written down?")
     assert re.search(
-        r"<details><summary>Written down\?[^<]*</summary>.*?!\[[^\]]{30,}\]\(\.\./figures/\w+\.svg\)\n\n</details>", prose, re.S
+        r"<details><summary>Written "
+        r"down\?[^<]*</summary>.*?!\[[^\]]{30,}\]\(\.\./figures/\w+\.svg\)\n\n</details>",
+        prose,
+        re.S,
     )
     assert "?" in cells[0].source
-    assert prose.count("**After this lesson** you can ") == cells[0].source.count("**After this lesson**") == 1
+    assert (
+        prose.count("**After this lesson** you can ")
+        == cells[0].source.count("**After this lesson**")
+        == 1
+    )
     assert ".panel(" in "\n".join(code)
     for heading in ("theorem in three lines", "Two exercises", "What the paper leaves open"):
         assert heading in prose

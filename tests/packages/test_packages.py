@@ -1,4 +1,6 @@
-"""Wheel and sdist as a user gets them: built, installed into an environment with nothing else, and used from an empty folder."""
+"""Wheel and sdist as a user gets them: built, installed into an environment with nothing else, and
+used from an empty folder.
+"""
 
 import os
 import subprocess
@@ -25,17 +27,32 @@ minimise(D1, IPO, beta=1.0, tau=2.0)
 def run(*command: str | Path, cwd: Path) -> str:
     """What the command says; its output is the message where it fails."""
     done = subprocess.run(
-        command, cwd=cwd, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False
+        command,
+        cwd=cwd,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stdout
     return done.stdout
 
 
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+ENVIRONMENT = {
+    name: value
+    for name, value in os.environ.items()
+    if not name.startswith(("PYTHON", "VIRTUAL_ENV"))
+}
 
 
 def files_of(part: str) -> set[str]:
-    inside = (path for path in (ROOT / part).rglob("*") if path.is_file() and not NOT_OURS & set(path.parts))
+    inside = (
+        path
+        for path in (ROOT / part).rglob("*")
+        if path.is_file() and not NOT_OURS & set(path.parts)
+    )
     return {path.relative_to(ROOT).as_posix() for path in inside}
 
 
@@ -63,20 +80,28 @@ def clean(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clean")
     run(sys.executable, "-m", "venv", folder, cwd=folder)
     pip = (folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check")
-    run(*pip, "install", "--no-compile", "--constraint", ROOT / "constraints.txt", wheel, cwd=folder)
+    run(
+        *pip, "install", "--no-compile", "--constraint", ROOT / "constraints.txt", wheel, cwd=folder
+    )
     run(*pip, "check", cwd=folder)
     return folder / "bin"
 
 
 def test_the_wheel_holds_package_lessons_and_pictures_and_nothing_else(wheel: Path) -> None:
-    course = {f"psipo_explore/course/{name}" for part in ("notebooks", "figures") for name in files_of(part)}
+    course = {
+        f"psipo_explore/course/{name}"
+        for part in ("notebooks", "figures")
+        for name in files_of(part)
+    }
     course.remove("psipo_explore/course/notebooks/ruff.toml")
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert names == files_of("psipo_explore") | course
     assert "psipo_explore/py.typed" in names
 
 
-def test_the_sdist_holds_the_project_and_gives_the_same_wheel(wheel: Path, sdist: Path, tmp_path: Path) -> None:
+def test_the_sdist_holds_the_project_and_gives_the_same_wheel(
+    wheel: Path, sdist: Path, tmp_path: Path
+) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     top = {
@@ -90,37 +115,80 @@ def test_the_sdist_holds_the_project_and_gives_the_same_wheel(wheel: Path, sdist
         ".ci/run",
         ".ci/lowest.py",
     }
-    assert names - top - {"pyproject.toml", "PKG-INFO", ".gitignore", ".pre-commit-config.yaml"} == set.union(
-        *map(files_of, PARTS)
-    )
+    assert names - top - {
+        "pyproject.toml",
+        "PKG-INFO",
+        ".gitignore",
+        ".pre-commit-config.yaml",
+    } == set.union(*map(files_of, PARTS))
     assert top <= names
-    run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", tmp_path, sdist, cwd=tmp_path)
+    run(
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "--wheel-dir",
+        tmp_path,
+        sdist,
+        cwd=tmp_path,
+    )
     assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()
 
 
 def test_readme_s_examples_run(clean: Path, tmp_path: Path) -> None:
-    run(clean / "python", "-m", "doctest", "-o", "NORMALIZE_WHITESPACE", ROOT / "README.md", cwd=tmp_path)
+    run(
+        clean / "python",
+        "-m",
+        "doctest",
+        "-o",
+        "NORMALIZE_WHITESPACE",
+        ROOT / "README.md",
+        cwd=tmp_path,
+    )
 
 
 def test_python_m_is_the_command(clean: Path, tmp_path: Path) -> None:
-    assert run(clean / "python", "-m", "psipo_explore", "--help", cwd=tmp_path) == run(clean / "psipo", "--help", cwd=tmp_path)
+    assert run(clean / "python", "-m", "psipo_explore", "--help", cwd=tmp_path) == run(
+        clean / "psipo", "--help", cwd=tmp_path
+    )
 
 
 def test_a_figure_is_drawn_to_the_last_byte(clean: Path, tmp_path: Path) -> None:
     run(clean / "psipo", "figures", "collapse", "--out", tmp_path, cwd=tmp_path)
-    assert (tmp_path / "collapse.svg").read_bytes() == (ROOT / "figures" / "collapse.svg").read_bytes()
+    assert (tmp_path / "collapse.svg").read_bytes() == (
+        ROOT / "figures" / "collapse.svg"
+    ).read_bytes()
 
 
 def test_a_type_checker_reads_the_types(clean: Path, tmp_path: Path) -> None:
     (tmp_path / "client.py").write_text(CLIENT)
-    mypy = (sys.executable, "-m", "mypy", "--strict", "--python-executable", clean / "python", "client.py")
-    said = subprocess.run(mypy, cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True, timeout=300, check=False).stdout
+    mypy = (
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--python-executable",
+        clean / "python",
+        "client.py",
+    )
+    said = subprocess.run(
+        mypy,
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=300,
+        check=False,
+    ).stdout
     assert 'Revealed type is "bool"' in said
     assert 'Unexpected keyword argument "tau"' in said
     assert "Found 1 error" in said
 
 
-def test_lab_in_an_empty_folder_opens_a_lesson_that_lives(clean: Path, page: Page, tmp_path: Path) -> None:
+def test_lab_in_an_empty_folder_opens_a_lesson_that_lives(
+    clean: Path, page: Page, tmp_path: Path
+) -> None:
     home, empty = tmp_path / "home", tmp_path / "empty"
     home.mkdir()
     empty.mkdir()

@@ -11,7 +11,10 @@ REWARDS = np.array([1.0, 0.0, -1.0])
 def policies(**values: float) -> dict[str, list[float]]:
     """Where the marks of each method stand."""
     artists = view.VIEW.drawn(view.VIEW.values(values))[1]
-    return {name: [artists[f"{a} {name} here"].get_ydata()[0] for a in "abc"] for name in ("logit", "DPO", "identity", "RLHF")}
+    return {
+        name: [artists[f"{a} {name} here"].get_ydata()[0] for a in "abc"]
+        for name in ("logit", "DPO", "identity", "RLHF")
+    }
 
 
 def test_without_a_cycle_preferences_are_bradley_terry_and_all_but_ipo_agree() -> None:
@@ -24,7 +27,9 @@ def test_without_a_cycle_preferences_are_bradley_terry_and_all_but_ipo_agree() -
 
 
 def test_logit_does_not_see_a_cycle_where_mu_is_uniform_and_dpo_does() -> None:
-    """The cycle is the part of the log-odds that no potential explains, and with uniform μ it leaves every score alone."""
+    """The cycle is the part of the log-odds that no potential explains, and with uniform μ it
+    leaves every score alone.
+    """
     none, strong = policies(strength=0.0), policies(strength=4.0)
     assert_allclose(strong["logit"], none["logit"], rtol=1e-12)
     assert none["DPO"][0] - strong["DPO"][0] > 0.2
@@ -40,8 +45,12 @@ def test_dpo_sees_win_rates_alone() -> None:
     assert not np.allclose(view.preferences(1.0), view.preferences(0.0), atol=0.1)
 
 
-@pytest.mark.parametrize(("strength", "share", "beta"), [(0.7, 0.2, 1.0), (4.0, 0.95, 0.1), (3.0, 0.05, 10.0)])
-def test_dpo_is_rlhf_with_the_fitted_reward_and_the_marks_stand_on_the_curves(strength: float, share: float, beta: float) -> None:
+@pytest.mark.parametrize(
+    ("strength", "share", "beta"), [(0.7, 0.2, 1.0), (4.0, 0.95, 0.1), (3.0, 0.05, 10.0)]
+)
+def test_dpo_is_rlhf_with_the_fitted_reward_and_the_marks_stand_on_the_curves(
+    strength: float, share: float, beta: float
+) -> None:
     values = {"strength": strength, "share": share, "beta": beta}
     now = policies(**values)
     assert_allclose(now["DPO"], now["RLHF"], rtol=1e-9)
@@ -54,9 +63,17 @@ def test_dpo_is_rlhf_with_the_fitted_reward_and_the_marks_stand_on_the_curves(st
 
 def test_sentence_says_who_follows_the_cycle() -> None:
     sentence = view.figure(strength=2.5).sentence
-    assert sentence.startswith("a over b 0.971, b over c 0.971 and c over a 0.622: no order of the three fits. A share of 0.758")
-    assert "DPO gives a 0.504, b 0.308, c 0.188, and so does RLHF with the fitted reward; IPO gives a 0.373" in sentence
-    assert ": a over b over c fits. Rewards explain all of these log-odds." in view.figure(strength=0.0).sentence
+    assert sentence.startswith(
+        "a over b 0.971, b over c 0.971 and c over a 0.622: no order of the three fits. A share of 0.758"
+    )
+    assert (
+        "DPO gives a 0.504, b 0.308, c 0.188, and so does RLHF with the fitted reward; IPO gives a 0.373"
+        in sentence
+    )
+    assert (
+        ": a over b over c fits. Rewards explain all of these log-odds."
+        in view.figure(strength=0.0).sentence
+    )
 
 
 def test_nothing_is_said_to_be_exact_that_is_not() -> None:

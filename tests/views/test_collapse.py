@@ -6,17 +6,25 @@ from scipy.special import expit, logit
 from psipo_explore.views import collapse
 
 
-@pytest.mark.parametrize(("beta", "p", "pi_ref_loser"), [(1.0, 0.9, 0.5), (0.3, 0.6, 0.2), (20.0, 1 - 1e-12, 0.95)])
+@pytest.mark.parametrize(
+    ("beta", "p", "pi_ref_loser"), [(1.0, 0.9, 0.5), (0.3, 0.6, 0.2), (20.0, 1 - 1e-12, 0.95)]
+)
 def test_curves_are_the_closed_form(beta: float, p: float, pi_ref_loser: float) -> None:
     _, artists = collapse.VIEW.drawn({"beta": beta, "p": p, "pi_ref_loser": pi_ref_loser})
     x, logit_curve = artists["linear logit"].get_data()
-    assert_allclose(logit_curve[x < 1], expit(logit(pi_ref_loser) - logit(x[x < 1]) / beta), rtol=1e-9)
+    assert_allclose(
+        logit_curve[x < 1], expit(logit(pi_ref_loser) - logit(x[x < 1]) / beta), rtol=1e-9
+    )
     x, identity_curve = artists["linear identity"].get_data()
     assert_allclose(identity_curve, expit(logit(pi_ref_loser) - (x - 0.5) / beta), rtol=1e-9)
     decades, logit_curve = artists["decades logit"].get_data()
     loss = 10.0**-decades
-    assert_allclose(logit_curve, expit(logit(pi_ref_loser) - (np.log1p(-loss) - np.log(loss)) / beta), rtol=1e-9)
-    assert artists["decades logit here"].get_ydata() == pytest.approx([expit(logit(pi_ref_loser) - logit(p) / beta)], rel=1e-3)
+    assert_allclose(
+        logit_curve, expit(logit(pi_ref_loser) - (np.log1p(-loss) - np.log(loss)) / beta), rtol=1e-9
+    )
+    assert artists["decades logit here"].get_ydata() == pytest.approx(
+        [expit(logit(pi_ref_loser) - logit(p) / beta)], rel=1e-3
+    )
 
 
 @pytest.mark.parametrize("beta", [0.01, 1.0, 100.0])

@@ -40,7 +40,9 @@ def test_it_shows_what_it_says_at_both_ends_of_each_slider(view: View) -> None:
             figure = view.figure(**panel.values)
             figure.draw_without_rendering()
             width, height = figure.bbox.size
-            for text in (text for text in figure.findobj(Text) if text.get_text() and text.get_visible()):
+            for text in (
+                text for text in figure.findobj(Text) if text.get_text() and text.get_visible()
+            ):
                 box = text.get_window_extent()
                 assert 0 <= box.x0 <= box.x1 <= width
                 assert 0 <= box.y0 <= box.y1 <= height

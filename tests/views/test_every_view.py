@@ -16,15 +16,21 @@ from psipo_explore.views.kit import svg
 
 ROOT = Path(__file__).parents[2]
 FIGURES = ROOT / "figures"
-DREW_THE_FIGURES = f"matplotlib=={matplotlib.__version__}" in (ROOT / "constraints.txt").read_text(encoding="utf-8").split()
+DREW_THE_FIGURES = (
+    f"matplotlib=={matplotlib.__version__}"
+    in (ROOT / "constraints.txt").read_text(encoding="utf-8").split()
+)
 every_view = pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
-DRAWINGS = {name: view for name, view in VIEWS.items() if name != "never_wins"}  # which is training's, with another start
+# which is training's, with another start
+DRAWINGS = {name: view for name, view in VIEWS.items() if name != "never_wins"}
 TRAINED_AHEAD = ("training", "never_wins")  # by a panel of their own
 every_drawing = pytest.mark.parametrize("view", DRAWINGS.values(), ids=DRAWINGS)
 
 
 def places(view: View) -> Iterator[Mapping[str, Any]]:
-    """Each control at both ends and in the middle, a choice at each of its names; the others at their start."""
+    """Each control at both ends and in the middle, a choice at each of its names; the others at
+    their start.
+    """
     start = view.values({})
     for control in view.controls:
         few = (control.stops[0], control.stops[len(control.stops) // 2], control.stops[-1])
@@ -51,14 +57,21 @@ def test_a_view_draws_the_same_figure_twice_byte_for_byte(view: View) -> None:
 
 
 @every_view
-@pytest.mark.skipif(not DREW_THE_FIGURES, reason="another Matplotlib than that of constraints.txt sets text a hair elsewhere")
+@pytest.mark.skipif(
+    not DREW_THE_FIGURES,
+    reason="another Matplotlib than that of constraints.txt sets text a hair elsewhere",
+)
 def test_the_committed_figure_is_what_the_view_draws_byte_for_byte(view: View) -> None:
     drawn = svg.document(view.figure())
-    assert drawn == (FIGURES / f"{view.name}.svg").read_text(encoding="utf-8"), "draw it again: make figures"
+    assert drawn == (FIGURES / f"{view.name}.svg").read_text(encoding="utf-8"), (
+        "draw it again: make figures"
+    )
 
 
 @every_drawing
-def test_panel_and_figure_are_equal_at_equal_values_and_no_text_leaves_the_picture(view: View) -> None:
+def test_panel_and_figure_are_equal_at_equal_values_and_no_text_leaves_the_picture(
+    view: View,
+) -> None:
     panel = view.panel()
     for values in places(view):
         panel.move(**values)
@@ -69,7 +82,9 @@ def test_panel_and_figure_are_equal_at_equal_values_and_no_text_leaves_the_pictu
             continue
         figure, artists = view.drawn(values)
         assert panel.sentence == figure.sentence
-        assert panel.foreground.startswith(svg.foreground(figure, artists.values(), figure.sentence))
+        assert panel.foreground.startswith(
+            svg.foreground(figure, artists.values(), figure.sentence)
+        )
         assert paths(svg.document(figure)) <= paths(panel.background) | paths(panel.foreground)
         assert_no_text_leaves(figure)
 
@@ -116,7 +131,10 @@ def test_a_panel_may_begin_between_two_stops(view: View) -> None:
 @every_view
 def test_controls_that_do_not_exist_or_run_too_far_are_refused(view: View) -> None:
     slider = view.sliders[0]
-    with pytest.raises(TypeError, match=rf"^betta is not a control of {view.name}, must be one of {view.controls[0].name}"):
+    with pytest.raises(
+        TypeError,
+        match=rf"^betta is not a control of {view.name}, must be one of {view.controls[0].name}",
+    ):
         view.figure(betta=1.0)
     for wrong in (slider.stops[-1] * 2, slider.stops[0] - 1, float("nan")):
         with pytest.raises(ValueError, match=rf"^{slider.name} = .*, must be from .* to "):

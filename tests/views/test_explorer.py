@@ -14,11 +14,18 @@ def heights(artists: object, name: str) -> list[float]:
 
 def test_bars_are_the_closed_form() -> None:
     values = explorer.VIEW.values(
-        {"lam": 0.5, "beta": 0.2, "mu": "half on the first action", "pi_ref": "half on the last action"}
+        {
+            "lam": 0.5,
+            "beta": 0.2,
+            "mu": "half on the first action",
+            "pi_ref": "half on the last action",
+        }
     )
     _, artists = explorer.VIEW.drawn(values)
     ends = np.array([0.5, 1 / 6, 1 / 6, 1 / 6])
-    expected = optimal_policy(citations().preferences(), folded_power(0.5), 0.2, pi_ref=ends[::-1], mu=ends)
+    expected = optimal_policy(
+        citations().preferences(), folded_power(0.5), 0.2, pi_ref=ends[::-1], mu=ends
+    )
     assert_allclose(heights(artists, "pi_star"), expected)
     assert_allclose(heights(artists, "pi_ref"), ends[::-1])
 
@@ -29,8 +36,14 @@ def test_bars_are_the_closed_form() -> None:
         ({"preferences": SURE_CYCLE}, "limit is a convention"),
         ({"preferences": SURE_CYCLE, "lam": 0.5}, "All scores are finite"),
         ({"preferences": "two actions, a preferred by all"}, "limit is determined"),
-        ({"preferences": "three in order, all certain", "pi_ref": "never the first action"}, "limit is a convention"),
-        ({"preferences": "three in order, all certain", "mu": "never the first action"}, "limit is a convention"),
+        (
+            {"preferences": "three in order, all certain", "pi_ref": "never the first action"},
+            "limit is a convention",
+        ),
+        (
+            {"preferences": "three in order, all certain", "mu": "never the first action"},
+            "limit is a convention",
+        ),
         ({"preferences": "a noisy cycle, each by 8 in 10"}, "no score explains: 1."),
         ({"preferences": "two actions, a preferred by all"}, "undefined, Ψ is infinite"),
     ],
@@ -58,13 +71,17 @@ def test_your_own_data_comes_first_and_the_examples_stay() -> None:
     assert "tea 0.667, coffee 0.333" in panel.sentence
     panel.move(preferences=SURE_CYCLE)
     assert "a 0.333" in panel.sentence
-    assert explorer.figure(data=data).sentence.startswith("Your data; μ uniform; π_ref uniform. Under logit")
+    assert explorer.figure(data=data).sentence.startswith(
+        "Your data; μ uniform; π_ref uniform. Under logit"
+    )
 
 
 def test_data_that_cannot_be_drawn_says_what_is_missing() -> None:
     gaps = Comparisons.from_pairs([("a", "b"), ("b", "c")])
     panel = explorer.panel(data=gaps)
-    assert panel.sentence.startswith("This cannot be shown: prior = 0 leaves pairs that were never compared")
+    assert panel.sentence.startswith(
+        "This cannot be shown: prior = 0 leaves pairs that were never compared"
+    )
     assert "a and c" in panel.sentence
     assert "image/png" not in panel._repr_mimebundle_()
     panel.move(preferences=SURE_CYCLE)
@@ -91,9 +108,13 @@ def test_a_choice_that_does_not_exist_is_refused_with_those_that_do(wrong: objec
 
 
 def test_zero_and_one_are_said_of_zero_and_one_alone() -> None:
-    bounded = explorer.figure(preferences="two actions, a preferred by all", lam=0.05, beta=0.01).sentence
+    bounded = explorer.figure(
+        preferences="two actions, a preferred by all", lam=0.05, beta=0.01
+    ).sentence
     assert "a almost 1, b about 10⁻⁸⁶⁹;" in bounded
-    infinite = explorer.figure(preferences="two actions, a preferred by all", lam=0.0, beta=0.01).sentence
+    infinite = explorer.figure(
+        preferences="two actions, a preferred by all", lam=0.0, beta=0.01
+    ).sentence
     assert "a exactly 1, b exactly 0;" in infinite
 
 
@@ -105,8 +126,13 @@ def test_rounding_is_not_shown_as_a_difference() -> None:
 def test_a_typed_formula_takes_the_place_of_lambda() -> None:
     values = {"preferences": "two actions, a preferred by all", "beta": 0.5}
     typed = explorer.figure(formula="q", lam=0.0, **values).sentence
-    assert typed == explorer.figure(lam=2.0, **values).sentence.replace("identity (λ = 2)", "Ψ(q) = q")
-    assert "Ψ is bounded: nothing is ever exactly 0, no log-ratio moves further than (Ψ(1) − Ψ(0))/β = 2." in typed
+    assert typed == explorer.figure(lam=2.0, **values).sentence.replace(
+        "identity (λ = 2)", "Ψ(q) = q"
+    )
+    assert (
+        "Ψ is bounded: nothing is ever exactly 0, no log-ratio moves further than (Ψ(1) − Ψ(0))/β = 2."
+        in typed
+    )
     unbounded = explorer.figure(formula="log(q)", **values).sentence
     assert "Ψ is unbounded: no β rules out a collapse." in unbounded
     assert "a exactly 1, b exactly 0" in unbounded
@@ -115,9 +141,16 @@ def test_a_typed_formula_takes_the_place_of_lambda() -> None:
 
 def test_a_formula_that_is_none_is_told_under_the_field_and_the_picture_goes() -> None:
     panel = explorer.panel(formula="q**2")
-    for wrong, told in (("q^2", "a power is written **, not ^"), ("<b>", "cannot be read"), ("-q", "must not decrease")):
+    for wrong, told in (
+        ("q^2", "a power is written **, not ^"),
+        ("<b>", "cannot be read"),
+        ("-q", "must not decrease"),
+    ):
         panel.move(formula=wrong)
-        assert panel.sentence == "This cannot be shown: what is typed must be a formula, and under it is said what is wrong."
+        assert (
+            panel.sentence
+            == "This cannot be shown: what is typed must be a formula, and under it is said what is wrong."
+        )
         assert told in (panel.complaint or "")
         assert "<b>" not in panel.complaint
         assert "image/png" not in panel._repr_mimebundle_()
@@ -131,5 +164,10 @@ def test_a_formula_that_is_none_is_told_under_the_field_and_the_picture_goes() -
 
 
 def test_a_formula_that_no_limit_can_be_given_for_says_why() -> None:
-    sentence = explorer.panel(formula="-log(-log(q))", preferences="two actions, a preferred by all").sentence
-    assert "p[0, 1] = 1, has no limit: psi '-log(-log(q))' is infinite at both ends and not odd" in sentence
+    sentence = explorer.panel(
+        formula="-log(-log(q))", preferences="two actions, a preferred by all"
+    ).sentence
+    assert (
+        "p[0, 1] = 1, has no limit: psi '-log(-log(q))' is infinite at both ends and not odd"
+        in sentence
+    )

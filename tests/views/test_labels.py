@@ -1,4 +1,6 @@
-"""Labels from data: shown as they are, never as mathematics; or replaced by their number, and the sentence says so."""
+"""Labels from data: shown as they are, never as mathematics; or replaced by their number, and the
+sentence says so.
+"""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -43,7 +45,9 @@ def _runs_are_not_trained() -> Iterator[None]:
 @pytest.fixture
 def few_fonts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The fonts that come with Matplotlib, whatever else is here."""
-    monkeypatch.setattr(fontManager, "ttflist", [font for font in fontManager.ttflist if "matplotlib" in font.fname])
+    monkeypatch.setattr(
+        fontManager, "ttflist", [font for font in fontManager.ttflist if "matplotlib" in font.fname]
+    )
     monkeypatch.setattr(fonts, "findSystemFonts", list)
     caches = (fonts._scanned, fonts._look_for_new_fonts, labels._labels_of)
     for cache in caches:
@@ -55,13 +59,18 @@ def few_fonts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def in_a_ring(actions: Sequence[str]) -> Comparisons:
     """Each beats the next."""
-    return Comparisons.from_pairs(list(zip(actions, [*actions[1:], actions[0]], strict=True)), actions=actions)
+    return Comparisons.from_pairs(
+        list(zip(actions, [*actions[1:], actions[0]], strict=True)), actions=actions
+    )
 
 
 def drawings(actions: Sequence[str]) -> list[tuple[Any, Any]]:
     """The figure and the panel of each view that takes data."""
     data = in_a_ring(actions)
-    views = [explorer.view_of(data, prior=1.0), *([training.view_of(data)] if len(actions) <= training.MOST_ACTIONS else [])]
+    views = [
+        explorer.view_of(data, prior=1.0),
+        *([training.view_of(data)] if len(actions) <= training.MOST_ACTIONS else []),
+    ]
     return [(view.figure(), view.panel()) for view in views]
 
 
@@ -109,7 +118,9 @@ def test_random_labels_fit_their_room_and_are_told_apart(actions: list[str]) -> 
     told = labels_of(actions, LITTLE, MUCH)
     for room, drawn in zip((LITTLE, MUCH), told.drawn, strict=True):
         assert len({" ".join(words.split()) for words in drawn}) == len(actions)
-        assert all(labels.width(words, room.size, told.font["family"]) <= room.width for words in drawn)
+        assert all(
+            labels.width(words, room.size, told.font["family"]) <= room.width for words in drawn
+        )
     ElementTree.fromstring(f"<p>{as_html(told.note + ', '.join(told.said))}</p>")
 
 
@@ -121,7 +132,9 @@ def test_random_labels_give_a_sound_picture_and_page(actions: list[str]) -> None
         assert_sound(figure, panel)
 
 
-@pytest.mark.parametrize("label", ["$x$", "costs $5 to $9", "$\\frac{1}$", "\\$", "a_b^c", "\\alpha"])
+@pytest.mark.parametrize(
+    "label", ["$x$", "costs $5 to $9", "$\\frac{1}$", "\\$", "a_b^c", "\\alpha"]
+)
 def test_no_label_is_read_as_mathematics(label: str) -> None:
     for figure, _ in drawings([label, "other"]):
         figure.draw_without_rendering()
@@ -134,20 +147,28 @@ def test_no_label_is_read_as_mathematics(label: str) -> None:
 @pytest.mark.usefixtures("few_fonts")
 def test_a_number_is_shown_where_no_font_has_the_letters() -> None:
     for figure, _ in drawings(["tea", "猫", "🐈"]):
-        assert figure.sentence.endswith(" No font here can draw 猫 (№1) and 🐈 (№2): the picture shows their numbers.")
+        assert figure.sentence.endswith(
+            " No font here can draw 猫 (№1) and 🐈 (№2): the picture shows their numbers."
+        )
         assert "猫 0.333" in figure.sentence
         assert holding(figure, "tea")
         assert holding(figure, "№1")
         assert holding(figure, "№2")
         assert not holding(figure, "猫")
-    assert labels_of(["tea", "猫"], MUCH).note == " No font here can draw 猫 (№1): the picture shows its number."
+    assert (
+        labels_of(["tea", "猫"], MUCH).note
+        == " No font here can draw 猫 (№1): the picture shows its number."
+    )
 
 
 @pytest.mark.usefixtures("few_fonts")
-def test_a_font_that_has_the_letters_is_used_by_the_labels_that_need_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_font_that_has_the_letters_is_used_by_the_labels_that_need_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = [svg.document(view.figure()) for view in (explorer, psi_curve)]
     path = font_with(tmp_path, "Some Sans", "猫犬")
-    monkeypatch.setattr(fonts, "findSystemFonts", lambda: [str(path)])  # installed since Matplotlib wrote its list
+    # installed since Matplotlib wrote its list
+    monkeypatch.setattr(fonts, "findSystemFonts", lambda: [str(path)])
     for figure, panel in drawings(["tea", "猫"]):
         assert_sound(figure, panel)
         assert "No font" not in figure.sentence
@@ -168,21 +189,28 @@ def test_a_font_without_outlines_is_of_no_use(tmp_path: Path) -> None:
     assert fonts.families(["🐈猫", "犬🐈"]) == [("DejaVu Sans", "Two Cats"), None]
 
 
-def test_letters_that_join_or_change_order_are_drawn_where_matplotlib_can(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_letters_that_join_or_change_order_are_drawn_where_matplotlib_can(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(fonts, "SHAPES", False)
     monkeypatch.setattr(labels, "SHAPES", False)
     labels._labels_of.cache_clear()
     told = labels_of(["שלום", "e\u0301", "❤\ufe0f"], MUCH)
     assert told.drawn == (("№0", "é", "❤\ufe0f"),)
-    assert told.note.startswith(" Matplotlib before 3.11 cannot join the letters of \u2068שלום\u2069 (№0): the picture")
+    assert told.note.startswith(
+        " Matplotlib before 3.11 cannot join the letters of \u2068שלום\u2069 (№0): the picture"
+    )
     labels._labels_of.cache_clear()
 
 
-@pytest.mark.skipif(not fonts.SHAPES, reason="Matplotlib before 3.11 neither joins letters nor draws isolates")
+@pytest.mark.skipif(
+    not fonts.SHAPES, reason="Matplotlib before 3.11 neither joins letters nor draws isolates"
+)
 def test_letters_that_are_read_leftwards_stand_in_isolates() -> None:
     assert labels_of(["שלום"], MUCH) == (
         (("\u2068שלום\u2069",),),
-        ("\u2068שלום\u2069",),  # in an isolate, or it would change the order of what stands beside it
+        # in an isolate, or it would change the order of what stands beside it
+        ("\u2068שלום\u2069",),
         "",
         {"parse_math": False, "family": ["DejaVu Sans"]},
     )
@@ -201,22 +229,33 @@ def test_letters_that_are_read_leftwards_stand_in_isolates() -> None:
         (("", " ", "\n"), ('""', "␣", "↵"), ('""', "␣", "↵")),
         (("\ufe0f", "\x00", "\u202ea"), ("␣", "�", "�a"), ("␣", "�", "�a")),
         (("№1", "\ue123"), ("№0", "№1"), ("№0 №1", "№1")),
-        (("x\u0301v\u0301z\u0303q\u0301",), ("x\u0301v\u0301z\u0303",), ("x\u0301v\u0301z\u0303q\u0301",)),
+        (
+            ("x\u0301v\u0301z\u0303q\u0301",),
+            ("x\u0301v\u0301z\u0303",),
+            ("x\u0301v\u0301z\u0303q\u0301",),
+        ),
     ],
 )
-def test_what_is_cut_stays_legible_and_apart(actions: Sequence[str], little: Sequence[str], much: Sequence[str]) -> None:
+def test_what_is_cut_stays_legible_and_apart(
+    actions: Sequence[str], little: Sequence[str], much: Sequence[str]
+) -> None:
     assert labels_of(actions, LITTLE, MUCH).drawn == (little, much)
 
 
 def test_labels_that_look_alike_are_told_apart_in_the_sentence_too() -> None:
     told = labels_of(["a", " a", "b"], MUCH)
     assert told.said == ("a (№0)", " a (№1)", "b")
-    assert told.note == " a (№0) and  a (№1) would look alike in so little room: the picture shows their numbers."
+    assert (
+        told.note
+        == " a (№0) and  a (№1) would look alike in so little room: the picture shows their numbers."
+    )
     assert labels_of(["x" * 10_000], MUCH).said == ("x" * 36 + "…" + "x" * 24,)
     for figure, _ in drawings(["answer one", "answer two"]):
         assert "answer one 0.5" in figure.sentence
         assert holding(figure, "№0 answer one")
-        assert figure.sentence.endswith("would look alike in so little room: the picture shows their numbers.")
+        assert figure.sentence.endswith(
+            "would look alike in so little room: the picture shows their numbers."
+        )
 
 
 @pytest.mark.parametrize("n", range(2, 7))
@@ -225,28 +264,37 @@ def test_wide_labels_keep_clear_of_what_stands_beside_them(n: int) -> None:
         training.view_of(in_a_ring("ab")).values({"loss": "cDPO, 10 % of labels taken as flipped"})
     )
     for row in ("above", "below"):
-        name, numbers = (artists[f"{row} {part}"].get_window_extent() for part in ("name", "numbers"))
+        name, numbers = (
+            artists[f"{row} {part}"].get_window_extent() for part in ("name", "numbers")
+        )
         assert name.x1 < numbers.x0
 
 
 def test_what_cannot_be_shown_is_said_in_characters_that_can() -> None:
     gaps = Comparisons.from_pairs([("\ud800", "b"), ("b", "\x1b")])
     panel = explorer.panel(data=gaps)
-    assert "prior = 0 leaves pairs that were never compared without a preference: � and �" in panel.sentence
+    assert (
+        "prior = 0 leaves pairs that were never compared without a preference: � and �"
+        in panel.sentence
+    )
     ElementTree.fromstring(f"<div>{panel.background}{panel.foreground}</div>")
 
 
 def test_a_page_holds_any_label() -> None:
     view = explorer.view_of(in_a_ring(["\ud800", "$", "</script>", "猫"]), prior=1.0)
     one_each = {"preferences": ("your data",), "mu": ("uniform",), "pi_ref": ("uniform",)}
-    few = tuple(replace(control, stops=one_each.get(control.name, control.stops)) for control in view.controls)
+    few = tuple(
+        replace(control, stops=one_each.get(control.name, control.stops))
+        for control in view.controls
+    )
     page = pages.page(replace(view, controls=few), stops=3)
     page.encode()
     assert "� 0.25, $ 0.25, &lt;/script&gt; 0.25, 猫 0.25" in page
 
 
 def test_a_comment_in_a_typed_formula_is_no_mathematics(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(psi_curve, "fitting", lambda candidates, *_: candidates[1])  # where its LaTeX is too wide
+    # where its LaTeX is too wide
+    monkeypatch.setattr(psi_curve, "fitting", lambda candidates, *_: candidates[1])
     values = psi_curve.VIEW.values({"formula": "q # $x$"})
     figure, artists = psi_curve.VIEW.drawn(values)
     assert artists["chosen"].get_text() == r"$\Psi(q)$ = q # \$x\$"  # type: ignore[attr-defined]
@@ -269,7 +317,9 @@ def font_with(folder: Path, family: str, characters: str, *, outlines: bool = Tr
     font.setupGlyf(dict.fromkeys(names, square))
     font.setupHorizontalMetrics(dict.fromkeys(names, (1000, 100)))
     font.setupHorizontalHeader(ascent=800, descent=-200)
-    font.setupNameTable({"familyName": family, "styleName": "Regular", "psName": family.replace(" ", "")})
+    font.setupNameTable(
+        {"familyName": family, "styleName": "Regular", "psName": family.replace(" ", "")}
+    )
     font.setupOS2(usWeightClass=400)
     font.setupPost()
     path = folder / f"{family}.ttf"

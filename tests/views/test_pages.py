@@ -33,7 +33,9 @@ def test_frames_are_what_the_view_draws() -> None:
     assert drawing["sentences"][frame] == figure.sentence
     glyphs: dict[str, str] = {}
     looks = pages.pack(svg.pieces(figure, svg.in_drawing_order(artists.values())), glyphs)
-    assert [look[which[frame]] for look, which in zip(drawing["looks"], drawing["shown"], strict=True)] == looks
+    assert [
+        look[which[frame]] for look, which in zip(drawing["looks"], drawing["shown"], strict=True)
+    ] == looks
     assert glyphs.keys() <= set(re.findall(r'id="([^"]+)"', unpacked["definitions"]))
 
 
@@ -41,8 +43,14 @@ def test_a_page_is_the_same_each_time_and_asks_for_nothing() -> None:
     html = pages.page(VIEWS["psi_curve"], SMALL)
     assert html == pages.page(VIEWS["psi_curve"], SMALL)
     unpacked = contents(html)
-    for text in (html, unpacked["overlay"], *(drawing["background"] for drawing in unpacked["drawings"])):
-        assert not re.search(r"(?:src|href)\s*=\s*[\"'](?!#)|url\((?!#)|@import|fetch\(|import\(", text)
+    for text in (
+        html,
+        unpacked["overlay"],
+        *(drawing["background"] for drawing in unpacked["drawings"]),
+    ):
+        assert not re.search(
+            r"(?:src|href)\s*=\s*[\"'](?!#)|url\((?!#)|@import|fetch\(|import\(", text
+        )
 
 
 @pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
@@ -68,7 +76,8 @@ def test_a_start_between_two_stops_is_kept() -> None:
 
 def test_more_frames_than_a_page_holds_are_refused_with_what_would_do() -> None:
     with pytest.raises(
-        ValueError, match=r"^stops = 41: explorer would have 161376 frames, a page holds 20000; must be at most"
+        ValueError,
+        match=r"^stops = 41: explorer would have 161376 frames, a page holds 20000; must be at most",
     ) as e:
         pages.page(VIEWS["explorer"], 41)
     better = int(str(e.value).split()[-1])
@@ -86,7 +95,8 @@ def test_more_bytes_than_a_page_holds_are_refused_with_what_would_do(
     monkeypatch.setattr(pages, "MOST_BYTES", 80_000)
     assert cli.main(["pages", "collapse", "--out", str(tmp_path / "new"), "--stops", "5"]) == 2
     assert re.match(
-        r"psipo: stops = 5: collapse would have 0\.\d MB, a page holds 0 MB; must be at most [34]$", capsys.readouterr().err
+        r"psipo: stops = 5: collapse would have 0\.\d MB, a page holds 0 MB; must be at most [34]$",
+        capsys.readouterr().err,
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -99,25 +109,33 @@ def test_what_cannot_be_shown_says_why_in_its_frame() -> None:
     with pytest.raises(ValueError) as impossible:
         view.drawn({control.name: control.stops[-1] for control in view.controls})
     assert last == f"This cannot be shown: {impossible.value}."
-    assert {look[which[-1]] for look, which in zip(drawing["looks"], drawing["shown"], strict=True)} == {""}
+    assert {
+        look[which[-1]] for look, which in zip(drawing["looks"], drawing["shown"], strict=True)
+    } == {""}
 
 
 def test_pages_are_written_where_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "for the web"
     assert cli.main(["pages", "psi_curve", "--out", str(out), "--stops", "3"]) == 0
     assert capsys.readouterr() == (f"{out / 'psi_curve.html'}\n", "")
-    assert (out / "psi_curve.html").read_text(encoding="utf-8") == pages.page(VIEWS["psi_curve"], SMALL)
+    assert (out / "psi_curve.html").read_text(encoding="utf-8") == pages.page(
+        VIEWS["psi_curve"], SMALL
+    )
     assert cli.main(["pages", "psi_kurve"]) == 2
     assert "no view is named psi_kurve; the views are" in capsys.readouterr().err
 
 
 @pytest.mark.slow
-def test_several_pages_are_drawn_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_several_pages_are_drawn_side_by_side(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     names = ["collapse", "psi_curve"]
     assert cli.main(["pages", *names, "--out", str(tmp_path), "--stops", "3"]) == 0
     assert capsys.readouterr().out.split() == [str(tmp_path / f"{name}.html") for name in names]
     for name in names:
-        assert (tmp_path / f"{name}.html").read_text(encoding="utf-8") == pages.page(VIEWS[name], SMALL)
+        assert (tmp_path / f"{name}.html").read_text(encoding="utf-8") == pages.page(
+            VIEWS[name], SMALL
+        )
     assert cli.main(["pages", *names, "--out", str(tmp_path / "none"), "--stops", "2"]) == 2
     assert "psipo: stops = 2, must be at least 3" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()

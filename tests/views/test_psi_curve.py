@@ -66,10 +66,15 @@ def test_a_typed_formula_is_drawn_with_its_own_ends_and_slope() -> None:
 @pytest.mark.parametrize(
     ("formula", "words"),
     [
-        ("atan(q)", "bounded, so nothing is ever exactly 0: no log-ratio moves further than (Ψ(1) − Ψ(0))/β = 0.785/β"),
+        (
+            "atan(q)",
+            "bounded, so nothing is ever exactly 0: no log-ratio moves further than (Ψ(1) − "
+            "Ψ(0))/β = 0.785/β",
+        ),
         (
             "log(q/(1-q))",
-            "It runs off to ±∞: unbounded, so that between two answers a certain preference makes the policy collapse at every β",
+            "It runs off to ±∞: unbounded, so that between two answers a certain preference makes "
+            "the policy collapse at every β",
         ),
         ("log(q)", "It runs off to −∞: unbounded"),
         ("-log(1-q)", "It runs off to ∞: unbounded"),
@@ -83,6 +88,9 @@ def test_a_typed_formula_is_said_to_be_bounded_or_not(formula: str, words: str) 
 
 def test_a_long_formula_is_written_as_it_fits() -> None:
     long = " + ".join(f"q**{n}/{n}" for n in range(2, 14))
-    for formula, words in (("q + 0*(q+q+q+q+q+q+q+q)", r"$\Psi(q) = q$"), (long, r"$\Psi(q)$ as typed")):
+    for formula, words in (
+        ("q + 0*(q+q+q+q+q+q+q+q)", r"$\Psi(q) = q$"),
+        (long, r"$\Psi(q)$ as typed"),
+    ):
         _, artists = drawn(formula=formula)
         assert artists["chosen"].get_text() == words

@@ -26,8 +26,12 @@ def test_curves_against_beta_by_hand(p: float, n: int, loser: float) -> None:
 def test_only_identity_moves_at_certainty() -> None:
     figure, artists = drawn(p=1.0, beta=10.0)
     assert "Only identity comes back" in figure.sentence
-    assert_allclose([artists[f"kl beta logit {mark}"].get_ydata()[0] for mark in ("mark", "hollow")], 1)
-    now, tenfold = (artists[f"ratio beta identity {mark}"].get_ydata()[0] for mark in ("mark", "hollow"))
+    assert_allclose(
+        [artists[f"kl beta logit {mark}"].get_ydata()[0] for mark in ("mark", "hollow")], 1
+    )
+    now, tenfold = (
+        artists[f"ratio beta identity {mark}"].get_ydata()[0] for mark in ("mark", "hollow")
+    )
     assert_allclose(now / tenfold, 10)
     assert artists["logit held"].get_text() == "at every β"
 
@@ -37,7 +41,10 @@ def test_only_identity_moves_at_certainty() -> None:
     [
         ({"p": 0.99, "beta": 1.0}, "Both come back"),
         ({"p": 0.99, "beta": 0.01}, "Only identity comes back"),
-        ({"p": 1 - 1e-15, "beta": 0.01, "pi_ref_loser": 0.5, "n_losers": 1}, "Only identity comes back"),
+        (
+            {"p": 1 - 1e-15, "beta": 0.01, "pi_ref_loser": 0.5, "n_losers": 1},
+            "Only identity comes back",
+        ),
         ({"p": 0.5}, "neither moves"),
         ({"p": 1.0}, "Only identity comes back"),
     ],
@@ -48,8 +55,13 @@ def test_sentence_says_who_comes_back(values: dict[str, float], words: str) -> N
 
 def test_sentence_says_the_numbers() -> None:
     sentence = regularisation.figure(p=0.99, beta=1.0).sentence
-    assert sentence.startswith("4 losers at π_ref = 0.05 each, p = 0.99. Turn β up tenfold, from 1 to 10")
-    assert "identity's KL goes from 0.0156 to 1.88·10⁻⁴ and its log-ratio from 0.49 to 0.049" in sentence
+    assert sentence.startswith(
+        "4 losers at π_ref = 0.05 each, p = 0.99. Turn β up tenfold, from 1 to 10"
+    )
+    assert (
+        "identity's KL goes from 0.0156 to 1.88·10⁻⁴ and its log-ratio from 0.49 to 0.049"
+        in sentence
+    )
     assert "logit's KL goes from 0.209 to 0.0139 and its log-ratio from 4.6 to 0.46" in sentence
 
 
@@ -63,7 +75,9 @@ def test_the_band_ends_where_kl_is_within_one_per_cent_of_collapse() -> None:
 
 
 def test_losers_that_leave_the_winner_nothing_are_explained() -> None:
-    with pytest.raises(ValueError, match=r"^π_ref = 0.3 for each of 5 losing answers leaves y_w nothing"):
+    with pytest.raises(
+        ValueError, match=r"^π_ref = 0.3 for each of 5 losing answers leaves y_w nothing"
+    ):
         regularisation.figure(n_losers=5, pi_ref_loser=0.3)
     assert "leaves y_w nothing" in regularisation.panel(n_losers=5, pi_ref_loser=0.3).sentence
 

@@ -16,9 +16,14 @@ def drawn(**values: Any) -> tuple[Any, dict[str, Any]]:
     return training.VIEW.drawn(training.VIEW.values(values))  # type: ignore[return-value]
 
 
-@pytest.mark.parametrize(("loss_name", "loss"), [("IPO", IPO), ("cDPO, 10 % of labels taken as flipped", cdpo(0.1))])
-@pytest.mark.parametrize(("beta", "step"), [(0.2, 600), (0.4, 1000)])  # on the grid of β, and off it
-def test_what_is_drawn_is_what_train_gives(loss_name: str, loss: Any, beta: float, step: int) -> None:
+@pytest.mark.parametrize(
+    ("loss_name", "loss"), [("IPO", IPO), ("cDPO, 10 % of labels taken as flipped", cdpo(0.1))]
+)
+# on the grid of β, and off it
+@pytest.mark.parametrize(("beta", "step"), [(0.2, 600), (0.4, 1000)])
+def test_what_is_drawn_is_what_train_gives(
+    loss_name: str, loss: Any, beta: float, step: int
+) -> None:
     _, artists = drawn(beta=beta, step=step, loss=loss_name)
     for row, of_row in (("above", DPO), ("below", loss)):
         run = train(D1, of_row, beta, steps=step, record_every=200)
@@ -41,7 +46,9 @@ def test_against_beta_stand_the_means_at_the_step_and_the_exact_curve() -> None:
     run = train(data, IPO, betas, steps=400, record_every=400)
     assert_allclose(means, run.mean()[:, -1, 2], rtol=1e-9)
     low, high = run.interval(0.95)
-    for segment, bottom, top in zip(artists["below 2 intervals"].get_segments(), low[:, -1, 2], high[:, -1, 2], strict=True):
+    for segment, bottom, top in zip(
+        artists["below 2 intervals"].get_segments(), low[:, -1, 2], high[:, -1, 2], strict=True
+    ):
         assert_allclose(segment[:, 1], [bottom, top])
     fine, exact = artists["below 2 exact"].get_data()
     assert_allclose(exact, 1 / (1 + 2 * np.exp(0.5 / fine)), rtol=1e-9)
@@ -55,7 +62,11 @@ def test_where_the_loss_leaves_a_choice_its_range_is_drawn() -> None:
     for y, top in enumerate([share, 1 - share, 1.0]):
         (segment,) = artists[f"below {y} limits"].get_segments()
         assert_allclose(segment[:, 1], [0, top], rtol=1e-9)
-        assert len(artists[f"below {y} limit"].get_xdata()) == len(artists[f"below {y} exact"].get_xdata()) == 0
+        assert (
+            len(artists[f"below {y} limit"].get_xdata())
+            == len(artists[f"below {y} exact"].get_xdata())
+            == 0
+        )
     assert artists["above 1 limits"].get_segments() == []  # b vanishes, whatever a and c share
     assert artists["above 1 limit"].get_ydata() == [0]
     _, artists = drawn(comparisons=D1_NAME)
@@ -64,15 +75,26 @@ def test_where_the_loss_leaves_a_choice_its_range_is_drawn() -> None:
 
 def test_a_loss_without_a_minimiser_is_followed_and_gets_no_limit() -> None:
     figure, artists = drawn(loss="hinge")
-    assert len(artists["below 0 limit"].get_xdata()) == len(artists["below 0 exact"].get_xdata()) == 0
+    assert (
+        len(artists["below 0 limit"].get_xdata()) == len(artists["below 0 exact"].get_xdata()) == 0
+    )
     assert "its minimiser is rarely unique, so no limit is drawn" in figure.sentence
 
 
 @pytest.mark.parametrize(
     ("comparisons", "components", "vanishing"),
-    [(D1_NAME, 3, 2), (D2_NAME, 1, 0), (D3_NAME, 2, 0), (NEVER_WINS, 2, 1), (UNSEEN, 3, 1), (TWO_UNBEATEN, 4, 2)],
+    [
+        (D1_NAME, 3, 2),
+        (D2_NAME, 1, 0),
+        (D3_NAME, 2, 0),
+        (NEVER_WINS, 2, 1),
+        (UNSEEN, 3, 1),
+        (TWO_UNBEATEN, 4, 2),
+    ],
 )
-def test_the_graph_shows_components_and_what_vanishes(comparisons: str, components: int, vanishing: int) -> None:
+def test_the_graph_shows_components_and_what_vanishes(
+    comparisons: str, components: int, vanishing: int
+) -> None:
     figure, _ = drawn(comparisons=comparisons)
     graph = figure.axes[0]
     assert sum(patch.get_zorder() == 1 for patch in graph.patches) == components
@@ -82,12 +104,22 @@ def test_the_graph_shows_components_and_what_vanishes(comparisons: str, componen
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"beta": 1.0}, "DPO: a 1.000, b <0.001, c <0.001; it has no minimum and heads for a 1.000, b 0, c 0 (b and c vanish"),
+        (
+            {"beta": 1.0},
+            "DPO: a 1.000, b <0.001, c <0.001; it has no minimum and heads for a 1.000, b 0, c 0 "
+            "(b and c vanish",
+        ),
         ({"beta": 1.0}, "its minimum is at a 0.448, b 0.321, c 0.230"),
         ({"comparisons": NEVER_WINS}, "heads for a 0.500, b 0.500, c 0 (c vanishes at every β)"),
         ({"comparisons": D3_NAME}, "it leaves a choice, a up to 0.5, b up to 0.5, c up to 1"),
-        ({"comparisons": TWO_UNBEATEN}, "it leaves a choice, a up to 1, b up to 1 (c and d vanish at every β)"),
-        ({"step": 0, "batch_size": 1}, "single comparisons, step 0, mean of 10 runs. DPO: a 0.333, b 0.333, c 0.333"),
+        (
+            {"comparisons": TWO_UNBEATEN},
+            "it leaves a choice, a up to 1, b up to 1 (c and d vanish at every β)",
+        ),
+        (
+            {"step": 0, "batch_size": 1},
+            "single comparisons, step 0, mean of 10 runs. DPO: a 0.333, b 0.333, c 0.333",
+        ),
     ],
 )
 def test_sentence(values: dict[str, Any], words: str) -> None:
@@ -111,22 +143,32 @@ def test_once_open_a_panel_trains_no_more(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_your_own_data() -> None:
-    mine = Comparisons.from_pairs([("tea", "coffee"), ("tea", "coffee"), ("coffee", "tea"), ("coffee", "water")])
+    mine = Comparisons.from_pairs(
+        [("tea", "coffee"), ("tea", "coffee"), ("coffee", "tea"), ("coffee", "water")]
+    )
     figure = training.figure(mine, step=200)
     assert figure.sentence.startswith("your data. β = 1")
     assert "tea 0." in figure.sentence
     assert "water vanishes at every β" in figure.sentence
-    assert any(text.get_text() == "2" for text in figure.axes[0].findobj(Text))  # how often tea beat coffee
-    assert training.figure(D3).sentence.split(". ", 1)[1] == training.figure(comparisons=D3_NAME).sentence.split(". ", 1)[1]
+    # how often tea beat coffee
+    assert any(text.get_text() == "2" for text in figure.axes[0].findobj(Text))
+    assert (
+        training.figure(D3).sentence.split(". ", 1)[1]
+        == training.figure(comparisons=D3_NAME).sentence.split(". ", 1)[1]
+    )
 
 
 def test_what_cannot_be_drawn_is_said() -> None:
-    with pytest.raises(ValueError, match=r"^step = 150 was not recorded, must be a multiple of 200"):
+    with pytest.raises(
+        ValueError, match=r"^step = 150 was not recorded, must be a multiple of 200"
+    ):
         training.figure(step=150)
     with pytest.raises(TypeError, match=r"^data = 'mine.csv', must be Comparisons"):
         training.panel("mine.csv")  # type: ignore[arg-type]
     many = Comparisons.from_pairs([(k, k + 1) for k in range(6)])
-    with pytest.raises(ValueError, match=r"^data holds 7 actions in 1 contexts, must be at most 6 in one"):
+    with pytest.raises(
+        ValueError, match=r"^data holds 7 actions in 1 contexts, must be at most 6 in one"
+    ):
         training.figure(many)
     two = Comparisons([0, 2], [1, 3], tuple("abab"), [1.0, 1.0], [0, 0, 1, 1])
     with pytest.raises(ValueError, match=r"^data holds 4 actions in 2 contexts"):

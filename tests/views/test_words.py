@@ -44,7 +44,12 @@ def test_probability(p: float, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("log_p", "words"),
-    [(-math.inf, "exactly 0"), (-3453.9, "about 10⁻¹⁵⁰⁰"), (math.log(0.25), "0.25"), (0.0, "exactly 1")],
+    [
+        (-math.inf, "exactly 0"),
+        (-3453.9, "about 10⁻¹⁵⁰⁰"),
+        (math.log(0.25), "0.25"),
+        (0.0, "exactly 1"),
+    ],
 )
 def test_probability_from_log(log_p: float, words: str) -> None:
     assert probability_from_log(log_p) == words

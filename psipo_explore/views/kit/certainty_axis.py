@@ -1,4 +1,6 @@
-"""An axis on which p nears 1 one decade of 1 − p after another, and certainty has a place of its own beyond them."""
+"""An axis on which p nears 1 one decade of 1 − p after another, and certainty has a place of its
+own beyond them.
+"""
 
 from __future__ import annotations
 

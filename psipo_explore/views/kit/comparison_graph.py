@@ -1,4 +1,6 @@
-"""The comparison graph: an arrow from winner to loser, strong components on one ground, what vanishes under DPO marked."""
+"""The comparison graph: an arrow from winner to loser, strong components on one ground, what
+vanishes under DPO marked.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ _ARROW = "#444444"
 
 
 class _Sizes(NamedTuple):
-    """Radius of the circle of nodes in data units; a node, the ground under it and its label in points."""
+    """Radius of the circle of nodes in data units; a node, the ground under it and its label in
+    points.
+    """
 
     circle: float
     node: float
@@ -43,7 +47,9 @@ def draw_graph(
     looks: Sequence[Mapping[str, Any]],
     labels: Labels,
 ) -> None:
-    """Draw merged comparisons of a few actions, each node in its action's colour, with the first of its labels."""
+    """Draw merged comparisons of a few actions, each node in its action's colour, with the first of
+    its labels.
+    """
     sizes = _sizes(data.n_actions)
     at = sizes.circle * _on_a_circle(data.n_actions)
     beyond = 1 + 0.75 / sizes.circle
@@ -52,14 +58,34 @@ def draw_graph(
     for component in np.unique(data.strong_components):
         x, y = at[data.strong_components == component].T
         ax.fill(x, y, color=_GROUND, linewidth=sizes.ground, joinstyle="round", zorder=1)
-        ax.plot(x, y, color=_GROUND, linestyle="none", marker="o", markersize=sizes.ground, markeredgewidth=0, zorder=1)
+        ax.plot(
+            x,
+            y,
+            color=_GROUND,
+            linestyle="none",
+            marker="o",
+            markersize=sizes.ground,
+            markeredgewidth=0,
+            zorder=1,
+        )
     merged = data.merged()
     for winner, loser, weight in zip(merged.winners, merged.losers, merged.weights, strict=True):
         _draw_arrow(ax, at[winner], at[loser], weight, sizes.node)
     for (x, y), label, gone, look in zip(at, labels.drawn[0], vanishing, looks, strict=False):
         edge = {"markeredgecolor": look["color"], "markeredgewidth": 2.4}
-        ax.plot([x], [y], marker="o", markersize=sizes.node, markerfacecolor="white", zorder=4, **edge)
-        ax.text(x, y, label, ha="center", va="center_baseline", fontsize=sizes.label, zorder=5, **labels.font)
+        ax.plot(
+            [x], [y], marker="o", markersize=sizes.node, markerfacecolor="white", zorder=4, **edge
+        )
+        ax.text(
+            x,
+            y,
+            label,
+            ha="center",
+            va="center_baseline",
+            fontsize=sizes.label,
+            zorder=5,
+            **labels.font,
+        )
         if gone:
             ax.text(beyond * x, beyond * y, r"$\rightarrow 0$", ha="center", va="center", zorder=5)
 

@@ -1,4 +1,6 @@
-"""The contrast that most pictures draw: Ψ = logit, which is unbounded, beside Ψ = identity, which is bounded."""
+"""The contrast that most pictures draw: Ψ = logit, which is unbounded, beside Ψ = identity, which
+is bounded.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What a reader moves: a slider, a choice among names, a formula that is typed; each knows what it may stand on."""
+"""What a reader moves: a slider, a choice among names, a formula that is typed; each knows what it
+may stand on.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from psipo_explore.views.kit.words import number
 
 @dataclass(frozen=True)
 class Slider:
-    """A number the reader moves: its keyword, the words beside it, its stops (all whole, or none), how a stop is written."""
+    """A number the reader moves: its keyword, the words beside it, its stops (all whole, or none),
+    how a stop is written.
+    """
 
     name: str
     label: str
@@ -28,7 +32,9 @@ class Slider:
         except (TypeError, ValueError):
             raise TypeError(f"{self.name} = {value!r}, must be a number") from None
         if not low <= given <= high:
-            raise ValueError(f"{self.name} = {given:g}, must be from {self.write(low)} to {self.write(high)}")
+            raise ValueError(
+                f"{self.name} = {given:g}, must be from {self.write(low)} to {self.write(high)}"
+            )
         if isinstance(low, int) and not given.is_integer():
             raise ValueError(f"{self.name} = {given:g}, must be a whole number")
         return given
@@ -46,13 +52,17 @@ class Choice:
     def check(self, value: Any) -> str:
         """Return the value, if it is one of the names."""
         if value not in self.stops:
-            raise ValueError(f"{self.name} = {value!r}, must be one of {', '.join(map(repr, self.stops))}")
+            raise ValueError(
+                f"{self.name} = {value!r}, must be one of {', '.join(map(repr, self.stops))}"
+            )
         return str(value)
 
 
 @dataclass(frozen=True)
 class Typed:
-    """A formula Ψ(q) that the reader types, or nothing: its keyword, the words beside it, nothing and some examples."""
+    """A formula Ψ(q) that the reader types, or nothing: its keyword, the words beside it, nothing
+    and some examples.
+    """
 
     name: str
     label: str

@@ -1,6 +1,7 @@
 """Which of the fonts that are here can draw a text.
 
-The views are set in one font. Only a text that needs another gets one, so that all other pictures look the same everywhere.
+The views are set in one font. Only a text that needs another gets one, so that all other pictures
+look the same everywhere.
 """
 
 from __future__ import annotations
@@ -12,20 +13,29 @@ from functools import cache, lru_cache
 from typing import Any
 
 from matplotlib import ft2font
-from matplotlib.font_manager import FontEntry, FontProperties, findSystemFonts, fontManager, get_font
+from matplotlib.font_manager import (
+    FontEntry,
+    FontProperties,
+    findSystemFonts,
+    fontManager,
+    get_font,
+)
 from matplotlib.ft2font import FT2Font, LoadFlags
 
 from psipo_explore.views.kit.palette import STYLE
 
 USUAL: str = STYLE["font.family"]
-SHAPES = hasattr(ft2font, "__libraqm_version__")  # joins Arabic letters, orders Hebrew ones, places Indic signs
+# joins Arabic letters, orders Hebrew ones, places Indic signs
+SHAPES = hasattr(ft2font, "__libraqm_version__")
 _NOT_FOR_TEXT = ("cm", "STIXNonUnicode", "STIXSize", "Last Resort", "LastResort", ".LastResort")
 _NUKTA, _VIRAMA = 7, 9  # combining classes
 _SEPARATORS_AND_CONTROLS = ("Z", "C")
 
 
 def families(texts: Sequence[str]) -> list[tuple[str, ...] | None]:
-    """For each text the font families that draw all its characters, the usual one first; None if there are none."""
+    """For each text the font families that draw all its characters, the usual one first; None if
+    there are none.
+    """
     missing = [_not_drawn_by(_font_named(USUAL), frozenset(text)) for text in texts]
     others = _others_that_draw(frozenset().union(*missing))
     return [
@@ -78,12 +88,17 @@ def _others_that_draw(characters: frozenset[str]) -> Mapping[str, frozenset[str]
 
 @lru_cache(maxsize=64)
 def _scanned(characters: frozenset[str], _n_fonts: int) -> Mapping[str, frozenset[str]]:
-    """Which of the characters each other family draws, by the fonts of which so many are known: a new one is looked at."""
+    """Which of the characters each other family draws, by the fonts of which so many are known: a
+    new one is looked at.
+    """
     if not characters:
         return {}
-    drawn = {family: characters - _not_drawn_by(font, characters) for family, font in _other_fonts()}
+    drawn = {
+        family: characters - _not_drawn_by(font, characters) for family, font in _other_fonts()
+    }
     return {
-        family: found - _not_drawn_by(_font_named(family), found)  # its name may find another of its fonts
+        # its name may find another of its fonts
+        family: found - _not_drawn_by(_font_named(family), found)
         for family, found in drawn.items()
         if found
     }
@@ -93,7 +108,11 @@ def _cover(missing: frozenset[str], drawn: Mapping[str, frozenset[str]]) -> tupl
     """The usual family and as few others as draw all that is missing, sans serif before serif."""
     chosen = [USUAL]
     while missing:
-        best = min(drawn, key=lambda family: (-len(drawn[family] & missing), "Sans" not in family, family), default="")
+        best = min(
+            drawn,
+            key=lambda family: (-len(drawn[family] & missing), "Sans" not in family, family),
+            default="",
+        )
         if not drawn.get(best, frozenset()) & missing:
             return None
         chosen.append(best)
@@ -102,12 +121,15 @@ def _cover(missing: frozenset[str], drawn: Mapping[str, frozenset[str]]) -> tupl
 
 
 def _other_fonts() -> Iterator[tuple[str, FT2Font]]:
-    """The most regular font of each family, one after the other, so that few files are open at once."""
+    """The most regular font of each family, one after the other, so that few files are open at
+    once.
+    """
     seen: set[str] = set()
     for entry in sorted(fontManager.ttflist, key=_from_regular):
         if entry.name in seen or entry.name.startswith(_NOT_FOR_TEXT):
             continue
-        face: dict[str, Any] = {"face_index": entry.index} if getattr(entry, "index", 0) else {}  # from Matplotlib 3.11 on
+        # from Matplotlib 3.11 on
+        face: dict[str, Any] = {"face_index": entry.index} if getattr(entry, "index", 0) else {}
         try:
             font = FT2Font(entry.fname, **face)
         except (OSError, RuntimeError):  # gone since Matplotlib listed it
@@ -127,9 +149,12 @@ def _font_named(family: str) -> FT2Font:
 
 @cache
 def _look_for_new_fonts() -> None:
-    """Tell Matplotlib of the fonts installed since it wrote its list, which it never looks over again."""
+    """Tell Matplotlib of the fonts installed since it wrote its list, which it never looks over
+    again.
+    """
     known = {entry.fname for entry in fontManager.ttflist}
     for path in findSystemFonts():
         if path not in known:
-            with suppress(Exception):  # fonts of kinds that Matplotlib cannot read raise whatever they like
+            with suppress(Exception):
+                # fonts of kinds that Matplotlib cannot read raise whatever they like
                 fontManager.addfont(path)

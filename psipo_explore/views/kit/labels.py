@@ -1,7 +1,8 @@
-"""Labels from data, as a picture draws them and as its sentence says them: as they are, never as mathematics.
+"""Labels from data, as a picture draws them and as its sentence says them: as they are, never as
+mathematics.
 
-Where no font can draw a label, or two would look alike in the room there is, the picture shows the action's number, and a note
-for the sentence says whose number it is.
+Where no font can draw a label, or two would look alike in the room there is, the picture shows the
+action's number, and a note for the sentence says whose number it is.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from psipo_explore.views.kit.fonts import SHAPES, USUAL, families, needs_shaping
 from psipo_explore.views.kit.words import enumeration
 
 _LINE_END = re.compile("\r\n|[\n\v\f\r\x85\u2028\u2029]")
-_IGNORABLE = re.compile(r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]")
+_IGNORABLE = re.compile(
+    r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]"
+)
 _ISOLATES = re.compile("[\u2066-\u2069]")
 _EMPTY, _BLANK, _NEXT_LINE = '""', "␣", "↵"
 _FIRST_STRONG_ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"
@@ -37,7 +40,9 @@ _HEAD = 0.6  # of what is kept of a label that is cut in the middle
 
 
 class Room(NamedTuple):
-    """What a label may take up: points, at a font size; and so many characters, where only its beginning is to stand."""
+    """What a label may take up: points, at a font size; and so many characters, where only its
+    beginning is to stand.
+    """
 
     width: float
     size: float
@@ -54,7 +59,8 @@ class Labels(NamedTuple):
     said : tuple of str
         What a sentence calls each action.
     note : str
-        Whose number is shown, and why: sentences that follow the others, each with a blank before it.
+        Whose number is shown, and why: sentences that follow the others, each with a blank before
+        it.
     font : dict
         Keywords of each Text that holds a label.
     """
@@ -114,13 +120,17 @@ def _one_line(label: str) -> str:
 
 
 def _visible(line: str) -> str:
-    """What the eye can tell it by: without characters of no width, and blanks at the ends or in a row."""
+    """What the eye can tell it by: without characters of no width, and blanks at the ends or in a
+    row.
+    """
     seen = "".join(character for character in line if unicodedata.category(character) != "Cf")
     return " ".join(_IGNORABLE.sub("", seen).split())
 
 
 def _letters(line: str) -> list[str]:
-    """The line in pieces that are not to be cut: a letter with its first marks, and what is joined to it."""
+    """The line in pieces that are not to be cut: a letter with its first marks, and what is joined
+    to it.
+    """
     letters: list[str] = []
     for character in line:
         last = letters[-1] if letters else ""
@@ -145,7 +155,9 @@ def _is_mark(character: str) -> bool:
 
 
 def _fitted(room: Room, family: Sequence[str], letters: Sequence[str], number: str) -> str:
-    """As much of the label as the room holds, behind its number if it has one; nothing, if no letter fits."""
+    """As much of the label as the room holds, behind its number if it has one; nothing, if no
+    letter fits.
+    """
     if number and room.beginning:
         return number
 
@@ -170,7 +182,9 @@ def _cut_in_the_middle(letters: Sequence[str], most: int) -> str:
 
 
 def _isolated(words: str) -> str:
-    """The words so that they turn round nothing that stands beside them, if they are written from right to left."""
+    """The words so that they turn round nothing that stands beside them, if they are written from
+    right to left.
+    """
     return f"{_FIRST_STRONG_ISOLATE}{words}{_END_OF_ISOLATE}" if reads_leftwards(words) else words
 
 
@@ -181,7 +195,9 @@ def _alike(words: Sequence[str]) -> set[int]:
     return {y for y, each in enumerate(seen) if times[each] > 1 or not each}
 
 
-def _note(lines: Sequence[str], named: Sequence[str], undrawable: set[int], numbered: set[int]) -> str:
+def _note(
+    lines: Sequence[str], named: Sequence[str], undrawable: set[int], numbered: set[int]
+) -> str:
     unshaped = set() if SHAPES else {y for y in undrawable if needs_shaping(lines[y])}
     reasons = (
         ("No font here can draw {}", undrawable - unshaped),

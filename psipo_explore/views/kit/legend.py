@@ -24,19 +24,25 @@ def line_mark(figure: Figure, x: float, y: float, look: Mapping[str, Any]) -> tu
 
 
 def line_entry(figure: Figure, x: float, y: float, words: str, look: Mapping[str, Any]) -> Text:
-    """A line's mark and its words at (x, y) in figure coordinates; returns the text behind them, still empty."""
+    """A line's mark and its words at (x, y) in figure coordinates; returns the text behind them,
+    still empty.
+    """
     line_mark(figure, x, y, look)
     return _words(figure, x, y, words)
 
 
 def patch_entry(figure: Figure, x: float, y: float, words: str, look: Mapping[str, Any]) -> Text:
-    """A region's mark and its words at (x, y) in figure coordinates; returns the text behind them, still empty."""
+    """A region's mark and its words at (x, y) in figure coordinates; returns the text behind them,
+    still empty.
+    """
     figure.add_artist(Rectangle((x, y - 0.02), _MARK_WIDTH, 0.04, **look))
     return _words(figure, x, y, words)
 
 
 def fitting(candidates: Iterable[str], text: Text, width: float) -> str:
-    """The first of the candidates that Matplotlib can write within so many inches; the last one, if none fits."""
+    """The first of the candidates that Matplotlib can write within so many inches; the last one, if
+    none fits.
+    """
     words = ""
     for words in candidates:
         try:

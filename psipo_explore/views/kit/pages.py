@@ -1,7 +1,8 @@
 """Each view as one HTML file whose sliders work without Python, server or network.
 
-Frames are drawn ahead on a grid of slider stops, by the same `build` and `update` as the live panel, and packed: what
-stands still once, each moving artist once for every look it takes, glyphs and markers once for the whole page.
+Frames are drawn ahead on a grid of slider stops, by the same `build` and `update` as the live
+panel, and packed: what stands still once, each moving artist once for every look it takes, glyphs
+and markers once for the whole page.
 """
 
 from __future__ import annotations
@@ -45,9 +46,11 @@ def page(view: View, stops: int | None = None, *, progress: bool = False) -> str
     Parameters
     ----------
     view : View
-        What to draw. A formula cannot be typed without Python, so that such a control stays at its start.
+        What to draw. A formula cannot be typed without Python, so that such a control stays at its
+        start.
     stops : int, optional
-        How many stops each slider keeps at most, both ends and the start among them; by default as many as give 2000 frames.
+        How many stops each slider keeps at most, both ends and the start among them; by default as
+        many as give 2000 frames.
     progress : bool
         Whether to show a bar that counts frames.
 
@@ -73,13 +76,15 @@ def page(view: View, stops: int | None = None, *, progress: bool = False) -> str
     if frames > MOST_FRAMES:
         better = _most_stops(view, MOST_FRAMES)
         raise ValueError(
-            f"stops = {stops}: {view.name} would have {frames} frames, a page holds {MOST_FRAMES}; must be at most {better}"
+            f"stops = {stops}: {view.name} would have {frames} frames, a page holds {MOST_FRAMES}; "
+            f"must be at most {better}"
         )
     html = _html(view, grid, _with_bar(frames, view.name, progress))
     if len(html) > MOST_BYTES:
         better = _most_stops(view, int(frames * MOST_BYTES / len(html) * 0.9))
         raise ValueError(
-            f"stops = {stops}: {view.name} would have {len(html) / 1e6:.1f} MB, a page holds {MOST_BYTES / 1e6:.0f} MB; "
+            f"stops = {stops}: {view.name} would have {len(html) / 1e6:.1f} MB, a page holds "
+            f"{MOST_BYTES / 1e6:.0f} MB; "
             f"must be at most {better}"
         )
     return html
@@ -87,12 +92,20 @@ def page(view: View, stops: int | None = None, *, progress: bool = False) -> str
 
 def _grid(view: View, most_stops: int) -> Grid:
     if count("stops", most_stops) < FEWEST_STOPS:
-        raise ValueError(f"stops = {most_stops}, must be at least {FEWEST_STOPS}: both ends of a slider and its start")
-    return {control: _stops(control, most_stops) for control in view.controls if not isinstance(control, Typed)}
+        raise ValueError(
+            f"stops = {most_stops}, must be at least {FEWEST_STOPS}: both ends of a slider and its start"
+        )
+    return {
+        control: _stops(control, most_stops)
+        for control in view.controls
+        if not isinstance(control, Typed)
+    }
 
 
 def _stops(control: Control, most: int) -> tuple[Any, ...]:
-    """Evenly spread among the control's own stops, with the ends and the start; all that it has, if those are not more."""
+    """Evenly spread among the control's own stops, with the ends and the start; all that it has, if
+    those are not more.
+    """
     if isinstance(control, Choice):
         return control.stops
     every = sorted({*control.stops, control.start})
@@ -112,16 +125,24 @@ def _n_frames(grid: Grid) -> int:
 def _most_stops(view: View, frames: int) -> int:
     """The finest grid of at most so many frames, or the coarsest there is."""
     most = max(len(slider.stops) for slider in view.sliders)
-    return next((n for n in range(most, FEWEST_STOPS, -1) if _n_frames(_grid(view, n)) <= frames), FEWEST_STOPS)
+    return next(
+        (n for n in range(most, FEWEST_STOPS, -1) if _n_frames(_grid(view, n)) <= frames),
+        FEWEST_STOPS,
+    )
 
 
 def _html(view: View, grid: Grid, bar: Any) -> str:
     definitions: dict[str, str] = {}
     with bar:
-        drawings = [_drawing(view, grid, built_for, definitions, bar) for built_for in _combinations(_rebuilding(view, grid))]
+        drawings = [
+            _drawing(view, grid, built_for, definitions, bar)
+            for built_for in _combinations(_rebuilding(view, grid))
+        ]
     start = view.values({})
     figure, artists = view.drawn(start)
-    still = svg.background(figure, artists.values()) + svg.foreground(figure, artists.values(), figure.sentence)
+    still = svg.background(figure, artists.values()) + svg.foreground(
+        figure, artists.values(), figure.sentence
+    )
     packed = json.dumps(
         {
             "view": view.name,
@@ -134,12 +155,19 @@ def _html(view: View, grid: Grid, bar: Any) -> str:
         separators=(",", ":"),
     )
     frames = base64.b64encode(gzip.compress(packed.encode(), mtime=0)).decode()
-    parts = {"title": as_html(view.title), "still": still, "sentence": as_html(figure.sentence), "frames": frames}
+    parts = {
+        "title": as_html(view.title),
+        "still": still,
+        "sentence": as_html(figure.sentence),
+        "frames": frames,
+    }
     template = (files("psipo_explore.views.kit") / "page.html").read_text(encoding="utf-8")
     return re.sub(r"<!--(\w+)-->", lambda mark: parts[mark[1]], template)
 
 
-def _drawing(view: View, grid: Grid, built_for: Values, definitions: dict[str, str], bar: Any) -> dict[str, Any]:
+def _drawing(
+    view: View, grid: Grid, built_for: Values, definitions: dict[str, str], bar: Any
+) -> dict[str, Any]:
     """All frames over what stands still for the given values of the controls that rebuild it."""
     figure, artists = view.built({**view.values({}), **built_for})
     background = svg.background(figure, artists.values())
@@ -147,7 +175,9 @@ def _drawing(view: View, grid: Grid, built_for: Values, definitions: dict[str, s
     looks: list[dict[str, int]] = [{"": 0} for _ in in_order]
     shown: list[list[int]] = [[] for _ in in_order]
     sentences, possible = [], []
-    for moved in _combinations({control: stops for control, stops in grid.items() if control.name not in view.rebuild_on}):
+    for moved in _combinations(
+        {control: stops for control, stops in grid.items() if control.name not in view.rebuild_on}
+    ):
         try:
             view.move(figure, artists, {**view.values({}), **built_for, **moved})
         except ValueError as error:
@@ -171,7 +201,9 @@ def _drawing(view: View, grid: Grid, built_for: Values, definitions: dict[str, s
 
 
 def pack(pieces: list[str], definitions: dict[str, str]) -> list[str]:
-    """Each artist's picture less glyphs, markers and clips, which are named by what they are and so defined once for all."""
+    """Each artist's picture less glyphs, markers and clips, which are named by what they are and so
+    defined once for all.
+    """
     for definition in _DEFS.findall("".join(pieces)):
         definitions |= {match[2]: match[0] for match in _DEFINED.finditer(definition)}
     *pictures, _ = (_DEFS.sub("", piece) for piece in pieces)

@@ -1,7 +1,9 @@
-"""One look a meaning, across all views, black for what has no colour of its own; and the style that all pictures share.
+"""One look a meaning, across all views, black for what has no colour of its own; and the style that
+all pictures share.
 
-The colours are Okabe and Ito's and a purple for a sixth, told apart with each of the common colour-vision deficiencies. No
-meaning rests on colour alone, for print is grey: lines that meet in a picture differ in dashes, their points in shape.
+The colours are Okabe and Ito's and a purple for a sixth, told apart with each of the common
+colour-vision deficiencies. No meaning rests on colour alone, for print is grey: lines that meet in
+a picture differ in dashes, their points in shape.
 """
 
 from __future__ import annotations
@@ -19,8 +21,14 @@ LOGIT_PALE = "#f6cdb0"
 
 Look = dict[str, Any]  # Matplotlib's keywords
 LOGIT_LINE: Look = {"color": LOGIT, "linestyle": "-", "marker": "o", "markersize": 7}
-IDENTITY_LINE: Look = {"color": IDENTITY, "linestyle": (0, (5, 1.5)), "marker": "s", "markersize": 9}
-ACTION_LINES: tuple[dict[str, Any], ...] = (  # a, b, c, … where each has a curve: from winner to loser
+IDENTITY_LINE: Look = {
+    "color": IDENTITY,
+    "linestyle": (0, (5, 1.5)),
+    "marker": "s",
+    "markersize": 9,
+}
+ACTION_LINES: tuple[dict[str, Any], ...] = (
+    # a, b, c, … where each has a curve: from winner to loser
     {"color": WINNER, "linestyle": "-", "marker": "o"},
     {"color": "#E69F00", "linestyle": (0, (5, 1.5)), "marker": "s"},
     {"color": LOSER, "linestyle": (0, (5, 1.5, 1, 1.5)), "marker": "D"},
@@ -28,12 +36,32 @@ ACTION_LINES: tuple[dict[str, Any], ...] = (  # a, b, c, … where each has a cu
     {"color": "#000000", "linestyle": (0, (3, 1, 1, 1, 1, 1)), "marker": "v"},
     {"color": "#5F4690", "linestyle": (0, (8, 2)), "marker": "P"},
 )
-DPO_LINE: Look = {"color": LOGIT, "linestyle": (0, (5, 1.5, 1, 1.5)), "marker": "D", "markersize": 6}
-CDPO_LINE: Look = {"color": "#000000", "linestyle": (0, (3, 1, 1, 1, 1, 1)), "marker": "P", "markersize": 8}
-RIDGE_LINE: Look = {"color": "#E69F00", "linestyle": (0, (9, 1.5, 1, 1.5, 1, 1.5)), "marker": "v", "markersize": 9}
+DPO_LINE: Look = {
+    "color": LOGIT,
+    "linestyle": (0, (5, 1.5, 1, 1.5)),
+    "marker": "D",
+    "markersize": 6,
+}
+CDPO_LINE: Look = {
+    "color": "#000000",
+    "linestyle": (0, (3, 1, 1, 1, 1, 1)),
+    "marker": "P",
+    "markersize": 8,
+}
+RIDGE_LINE: Look = {
+    "color": "#E69F00",
+    "linestyle": (0, (9, 1.5, 1, 1.5, 1, 1.5)),
+    "marker": "v",
+    "markersize": 9,
+}
 STOPPED_LINE: Look = {"color": "#56B4E9", "linestyle": (0, (1, 1)), "marker": "^", "markersize": 9}
 REFERENCE_LINE: Look = {"color": REFERENCE, "linestyle": ":", "linewidth": 1.6}
-COLLAPSE_LINE: Look = {"color": "#000000", "linestyle": (0, (5, 1.5, 1, 1.5)), "marker": "D", "markersize": 7}
+COLLAPSE_LINE: Look = {
+    "color": "#000000",
+    "linestyle": (0, (5, 1.5, 1, 1.5)),
+    "marker": "D",
+    "markersize": 7,
+}
 CHOSEN_LINE: Look = {"color": CHOSEN, "linestyle": "-", "marker": "D", "markersize": 7}
 
 STYLE: dict[Any, Any] = {

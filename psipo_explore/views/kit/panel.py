@@ -19,20 +19,25 @@ if TYPE_CHECKING:
     from psipo_explore.views.kit.view import Artists, Values, View
 
 _WIDTH = "960px"
-_SENTENCE_STYLE = "font-size:15px;line-height:1.4;margin:0.4em 0;min-height:4.2em"  # three lines, so that nothing below jumps
+# three lines, so that nothing below jumps
+_SENTENCE_STYLE = "font-size:15px;line-height:1.4;margin:0.4em 0;min-height:4.2em"
 _COMPLAINT_STYLE = "font-size:14px;line-height:1.35;margin:0 0 0.4em min(17.5em, 41%);color:#8a2500"
 _POINTER_STYLE = "font-size:14px;line-height:1.2;margin:0"
 
 
 class _Names(anywidget.AnyWidget):
-    """Nothing to see: it gives the sliders beside it their names and values for those who hear them."""
+    """Nothing to see: it gives the sliders beside it their names and values for those who hear
+    them.
+    """
 
     _esm = (files("psipo_explore.views.kit") / "panel.js").read_text(encoding="utf-8")
     _css = (files("psipo_explore.views.kit") / "panel.css").read_text(encoding="utf-8")
 
 
 class _Drawing(NamedTuple):
-    """A figure whose still layer has been drawn once; it is kept, so that a choice made before is shown at once."""
+    """A figure whose still layer has been drawn once; it is kept, so that a choice made before is
+    shown at once.
+    """
 
     figure: StillFigure
     artists: Artists
@@ -40,14 +45,18 @@ class _Drawing(NamedTuple):
 
 
 class _Field(widgets.VBox):
-    """A line to type a formula in, with examples to choose from; what is wrong with it is said right under it."""
+    """A line to type a formula in, with examples to choose from; what is wrong with it is said
+    right under it.
+    """
 
     value = traitlets.Unicode()
 
     def __init__(self, control: Typed, start: str, **looks: Any) -> None:
         examples = tuple(filter(None, control.stops))
         self._control = control
-        self._text = widgets.Combobox(options=examples, placeholder=f"such as {examples[0]}", continuous_update=False, **looks)
+        self._text = widgets.Combobox(
+            options=examples, placeholder=f"such as {examples[0]}", continuous_update=False, **looks
+        )
         self._complaint = widgets.HTML()
         super().__init__([self._text])
         traitlets.link((self, "value"), (self._text, "value"))
@@ -65,7 +74,8 @@ class _Field(widgets.VBox):
         except FormulaError as error:
             pointer, sentence = as_html(error.pointer), as_html(error.sentence)
             self._complaint.value = (
-                f'<div role="alert" style="{_COMPLAINT_STYLE}"><pre style="{_POINTER_STYLE}">{pointer}</pre>{sentence}</div>'
+                f'<div role="alert" style="{_COMPLAINT_STYLE}"><pre '
+                f'style="{_POINTER_STYLE}">{pointer}</pre>{sentence}</div>'
             )
             self.children = [self._text, self._complaint]
             return False
@@ -76,8 +86,9 @@ class _Field(widgets.VBox):
 class Panel(widgets.VBox):
     """Controls, a reset button, the picture, and one sentence under it.
 
-    The picture is two layers in one grid cell; a step of a slider sends the upper one, with the sentence, in a single
-    message. Whatever a combination of values cannot show is said in the sentence.
+    The picture is two layers in one grid cell; a step of a slider sends the upper one, with the
+    sentence, in a single message. Whatever a combination of values cannot show is said in the
+    sentence.
     """
 
     def __init__(self, view: View, start: Values) -> None:
@@ -86,12 +97,15 @@ class Panel(widgets.VBox):
         self._drawings: dict[tuple[tuple[str, Any], ...], _Drawing] = {}
         self._drawing: _Drawing | None = None
         self._shown = False
-        self._controls = {control.name: _widget(control, start[control.name]) for control in view.controls}
+        self._controls = {
+            control.name: _widget(control, start[control.name]) for control in view.controls
+        }
         self._moves_together = False
         here = widgets.Layout(grid_area="1 / 1")
         self._still, self._moving = widgets.HTML(layout=here), widgets.HTML(layout=here)
         picture = widgets.GridBox(
-            [self._still, self._moving], layout=widgets.Layout(width="100%", max_width=_beside_the_controls(view))
+            [self._still, self._moving],
+            layout=widgets.Layout(width="100%", max_width=_beside_the_controls(view)),
         )
         controls = self._control_box()
         super().__init__([controls, picture], layout=widgets.Layout(max_width=_WIDTH))
@@ -103,10 +117,14 @@ class Panel(widgets.VBox):
 
     def _control_box(self) -> widgets.HBox:
         reset = widgets.Button(
-            description="Reset", tooltip="Put every control back where it began", layout=widgets.Layout(flex="0 0 6em")
+            description="Reset",
+            tooltip="Put every control back where it began",
+            layout=widgets.Layout(flex="0 0 6em"),
         )
         reset.on_click(lambda _: self.reset())
-        controls = widgets.VBox(list(self._controls.values()), layout=widgets.Layout(flex="1 1 auto"))
+        controls = widgets.VBox(
+            list(self._controls.values()), layout=widgets.Layout(flex="1 1 auto")
+        )
         names = _Names(layout=widgets.Layout(display="none"))
         return widgets.HBox([controls, reset, names], layout=widgets.Layout(align_items="flex-end"))
 
@@ -128,7 +146,9 @@ class Panel(widgets.VBox):
     @property
     def complaint(self) -> str:
         """What is said under a typed formula that is none."""
-        return "".join(field.complaint for field in self._controls.values() if isinstance(field, _Field))
+        return "".join(
+            field.complaint for field in self._controls.values() if isinstance(field, _Field)
+        )
 
     def reset(self) -> None:
         """Put every control back where it began."""
@@ -168,7 +188,9 @@ class Panel(widgets.VBox):
             self._view.move(drawing.figure, drawing.artists, values)
         else:
             figure, artists = self._view.drawn(values)
-            drawing = self._drawings[built_for] = _Drawing(figure, artists, svg.background(figure, artists.values()))
+            drawing = self._drawings[built_for] = _Drawing(
+                figure, artists, svg.background(figure, artists.values())
+            )
         if self._still.value != drawing.background:
             self._still.value = drawing.background
         self._drawing, self._shown = drawing, True
@@ -189,7 +211,9 @@ class Panel(widgets.VBox):
 
 
 def _beside_the_controls(view: View) -> str:
-    """As wide as the picture may be if controls, picture and sentence are to fit in a window together."""
+    """As wide as the picture may be if controls, picture and sentence are to fit in a window
+    together.
+    """
     width, height = view.size
     return f"max(480px, calc((100vh - {215 + 30 * len(view.controls)}px) * {width / height:.3f}))"
 
@@ -206,8 +230,12 @@ def _widget(control: Control, start: Any) -> widgets.Widget:
     if isinstance(control, Choice):
         return widgets.Dropdown(options=control.stops, value=start, **looks)
     stops = sorted({*control.stops, start})
-    return widgets.SelectionSlider(options=[(control.write(stop), stop) for stop in stops], value=start, **looks)
+    return widgets.SelectionSlider(
+        options=[(control.write(stop), stop) for stop in stops], value=start, **looks
+    )
 
 
 def _paragraph(sentence: str) -> str:
-    return f'<p class="psipo-sentence" role="status" style="{_SENTENCE_STYLE}">{as_html(sentence)}</p>'
+    return (
+        f'<p class="psipo-sentence" role="status" style="{_SENTENCE_STYLE}">{as_html(sentence)}</p>'
+    )

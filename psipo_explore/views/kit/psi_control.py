@@ -9,7 +9,14 @@ from psipo_explore.views.kit.words import number
 FORMULA = Typed(
     "formula",
     "or Ψ(q) typed, then Enter",
-    ("", "q**2", "-log(1-q)", "atan(logit(q))", "sqrt(q)/(sqrt(q)+sqrt(1-q))", "clip(logit(q), -3, 3)"),
+    (
+        "",
+        "q**2",
+        "-log(1-q)",
+        "atan(logit(q))",
+        "sqrt(q)/(sqrt(q)+sqrt(1-q))",
+        "clip(logit(q), -3, 3)",
+    ),
 )
 
 
@@ -22,4 +29,6 @@ def psi_words(psi: Psi, lam: float, formula: str) -> str:
     """What to call it in a sentence."""
     if formula.strip():
         return f"Ψ(q) = {psi.name}"
-    return {0.0: "logit (λ = 0)", 2.0: "identity (λ = 2)"}.get(lam, f"the folded power λ = {number(lam)}")
+    return {0.0: "logit (λ = 0)", 2.0: "identity (λ = 2)"}.get(
+        lam, f"the folded power λ = {number(lam)}"
+    )

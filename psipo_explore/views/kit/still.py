@@ -25,7 +25,8 @@ class StillFigure(Figure):
     sentence = ""
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str | bytes]:
-        return {"image/png": self._png(), "text/plain": self.sentence}  # a notebook not yet trusted shows no SVG
+        # a notebook not yet trusted shows no SVG
+        return {"image/png": self._png(), "text/plain": self.sentence}
 
     def _png(self) -> bytes:
         out = io.BytesIO()

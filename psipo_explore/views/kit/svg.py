@@ -1,7 +1,8 @@
-"""Pictures as SVG: a still one, or two layers of which only the upper one is drawn again when a slider moves.
+"""Pictures as SVG: a still one, or two layers of which only the upper one is drawn again when a
+slider moves.
 
-Drawing what moves and nothing else, with Matplotlib's own SVG renderer, costs the kernel a few milliseconds and the
-wire a few kilobytes, and stays sharp at every zoom.
+Drawing what moves and nothing else, with Matplotlib's own SVG renderer, costs the kernel a few
+milliseconds and the wire a few kilobytes, and stays sharp at every zoom.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from psipo_explore._tables import as_html
 from psipo_explore.views.kit.palette import STYLE
 
 DPI = 72  # SVG's unit is the point
-_METADATA = re.compile(r"<metadata>.*?</metadata>|<defs>\s*<style[^>]*>.*?</style>\s*</defs>", re.DOTALL)
+_METADATA = re.compile(
+    r"<metadata>.*?</metadata>|<defs>\s*<style[^>]*>.*?</style>\s*</defs>", re.DOTALL
+)
 _STYLE = "display:block;width:100%;height:auto;stroke-linejoin:round;stroke-linecap:butt"
 
 
@@ -50,7 +53,9 @@ def foreground(figure: Figure, moving: Iterable[Artist], sentence: str) -> str:
 
 
 def overlay(figure: Figure, inner: str, sentence: str) -> str:
-    """What is drawn already, as an SVG element that lies exactly over the background, with the sentence as its text."""
+    """What is drawn already, as an SVG element that lies exactly over the background, with the
+    sentence as its text.
+    """
     return _element(figure, inner, f'role="img" aria-label="{as_html(sentence)}"')
 
 
@@ -60,7 +65,9 @@ def in_drawing_order(moving: Iterable[Artist]) -> list[Artist]:
 
 
 def pieces(figure: Figure, artists: Iterable[Artist]) -> list[str]:
-    """The inside of an SVG element: one piece for each artist in turn, and last the clips that several of them share."""
+    """The inside of an SVG element: one piece for each artist in turn, and last the clips that
+    several of them share.
+    """
     out = io.StringIO()
     width, height = _points(figure)
     with mpl.rc_context(STYLE):
@@ -73,7 +80,9 @@ def pieces(figure: Figure, artists: Iterable[Artist]) -> list[str]:
         renderer.finalize()
     text = out.getvalue()
     start, end = _inside(text)
-    return [_METADATA.sub("", text[i:j]) for i, j in pairwise([*[max(i, start) for i in ends], end])]
+    return [
+        _METADATA.sub("", text[i:j]) for i, j in pairwise([*[max(i, start) for i in ends], end])
+    ]
 
 
 def _points(figure: Figure) -> tuple[float, float]:
@@ -90,7 +99,9 @@ def _element(figure: Figure, inner: str, attributes: str) -> str:
 
 
 def _inner(text: str) -> str:
-    """What is inside the outermost svg element, less the date and the style sheet, which would reach the whole page."""
+    """What is inside the outermost svg element, less the date and the style sheet, which would
+    reach the whole page.
+    """
     start, end = _inside(text)
     return _METADATA.sub("", text[start:end])
 

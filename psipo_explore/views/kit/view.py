@@ -1,7 +1,8 @@
 """A view: controls, and one drawing that is built once and then moved.
 
-`build(figure)` makes the artists, `update(artists, **values)` moves them and says in a sentence what is seen. The still
-figure, the live panel and whatever else shows the view all come from these two, so they are equal at equal values.
+`build(figure)` makes the artists, `update(artists, **values)` moves them and says in a sentence
+what is seen. The still figure, the live panel and whatever else shows the view all come from these
+two, so they are equal at equal values.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class View:
     update : callable
         `update(artists, **values)` moves them and returns the sentence that says what is seen.
     rebuild_on : tuple of str
-        Controls that change what stands still, or how many artists there are; build gets their values as keywords.
+        Controls that change what stands still, or how many artists there are; build gets their
+        values as keywords.
     size : (float, float)
         Width and height in inches.
     """
@@ -69,8 +71,13 @@ class View:
         names = [control.name for control in self.controls]
         for name in given:
             if name not in names:
-                raise TypeError(f"{name} is not a control of {self.name}, must be one of {', '.join(names)}")
-        return {control.name: control.check(given.get(control.name, control.start)) for control in self.controls}
+                raise TypeError(
+                    f"{name} is not a control of {self.name}, must be one of {', '.join(names)}"
+                )
+        return {
+            control.name: control.check(given.get(control.name, control.start))
+            for control in self.controls
+        }
 
     def built_for(self, values: Values) -> Values:
         """Those of the values on which the building depends."""
@@ -83,7 +90,9 @@ class View:
         return figure, artists
 
     def built(self, values: Values) -> tuple[StillFigure, Artists]:
-        """The figure with what stands still at the given values, and the artists that are yet to be moved."""
+        """The figure with what stands still at the given values, and the artists that are yet to be
+        moved.
+        """
         with mpl.rc_context(STYLE):
             figure = StillFigure(figsize=self.size, dpi=svg.DPI)
             return figure, self.build(figure, **self.built_for(values))

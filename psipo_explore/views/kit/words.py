@@ -40,7 +40,9 @@ def _shortest_complement(p: float) -> float:
 
 
 def probability_from_log(log_p: float) -> str:
-    """A probability given by its logarithm: "exactly 0" is said of 0 alone, not of what float64 rounds to it."""
+    """A probability given by its logarithm: "exactly 0" is said of 0 alone, not of what float64
+    rounds to it.
+    """
     if math.isfinite(log_p) and log_p < -700:
         return f"about {_power_of_ten(round(log_p / math.log(10)))}"
     return probability(math.exp(log_p)) if log_p == 0 or log_p < -1e-15 else "almost 1"
