@@ -1,6 +1,7 @@
-"""The command `psipo`: the lessons in JupyterLab (`lab`); the views on one page (`app`), as pages
-that need no Python (`pages`) and as still pictures (`figures`); and what a preference file holds
-(`diagnose`).
+"""The command `psipo` and its subcommands.
+
+`lab` opens the lessons in JupyterLab. `app` serves the views on one page, `pages` draws them as
+pages that need no Python, `figures` draws still pictures, and `diagnose` examines preference files.
 """
 
 from __future__ import annotations
@@ -33,13 +34,15 @@ if TYPE_CHECKING:
     _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 COURSE_FOLDER = Path("psipo_course")
-# of the disk, whatever was asked for
+# These errors come from a full or broken disk, and are not mistakes in the call.
 _FAILURES_HERE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 2 for a mistake in the call, 1 for a failure here,
-    130 for an interrupt.
+    """Run one command, and return its exit code.
+
+    The code is 0 for success, 2 for a mistake in the call, 1 for a failure of this machine, and 130
+    for an interrupt.
     """
     is_heard = sys.stdout is not None
     _replace_closed_streams()
@@ -50,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if code == 0 and not is_heard:
             raise RuntimeError("standard output is closed: nothing could be printed")
         return code
-    except BrokenPipeError:  # the reader has read enough, as head does
+    except BrokenPipeError:  # the reader of the output has stopped reading, as `head` does
         return 1
     except (ValueError, OSError, RuntimeError) as error:
         with suppress(OSError):
@@ -70,27 +73,34 @@ def _run_command(arguments: Sequence[str] | None) -> int:
         options = _parser().parse_args(arguments)
         return int(options.run(options))
     finally:
-        sys.stdout.flush()  # while what goes wrong can still be said
+        sys.stdout.flush()  # raises an error now, while it can still be reported
 
 
 def _replace_closed_streams() -> None:
-    """Open the null device for each of them, or the next file to be opened would get its number."""
+    """Open the null device in place of each standard stream that is closed.
+
+    Otherwise the next file to be opened would get the number of that stream.
+    """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            nothing = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115 - open as long as the process
+            # It stays open for as long as the process runs.
+            nothing = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115
             os.set_inheritable(nothing.fileno(), True)
             setattr(sys, name, nothing)
 
 
 def _show_what_the_terminal_can() -> None:
-    """A letter that the terminal lacks is no reason to lose what was computed."""
+    """Replace letters that the terminal cannot show, so that printing them is not an error."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
 def _drop_what_cannot_be_printed() -> None:
-    """Drop it now, or Python tries again when it ends, and complains."""
+    """Send output that cannot be written to the null device.
+
+    Otherwise Python would try to write it again when it exits, and print an error.
+    """
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -100,15 +110,16 @@ def _drop_what_cannot_be_printed() -> None:
 
 @contextmanager
 def _signals_as_exits() -> Iterator[None]:
-    """Turn a request to end into an exception, so that workers are ended and temporary files
-    removed.
+    """Turn signals that ask the process to end into exceptions.
+
+    The exceptions let the process end its workers and remove its temporary files.
     """
 
     def leave(number: int, _: object) -> None:
         raise SystemExit(128 + number)
 
     numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    here = threading.current_thread() is threading.main_thread()  # no other may
+    here = threading.current_thread() is threading.main_thread()  # others may not set handlers
     ours = [number for number in numbers if here and signal.getsignal(number) == signal.SIG_DFL]
     for number in ours:
         signal.signal(number, leave)
@@ -274,14 +285,16 @@ def _bring_course(folder: Path, *, restore: bool) -> None:
 def _agreed(question: str) -> bool:
     try:
         return input(question).strip().lower() in ("y", "yes")
-    except EOFError:  # nobody is there to ask
+    except EOFError:  # there is no input, so nobody can answer
         print()
         return False
 
 
 def lab_command(folder: Path, port: int, *, open_browser: bool) -> list[str]:
-    """JupyterLab on loopback, at the first lesson alone in its window, which leaves it room on a
-    projector; its token kept.
+    """Return the command that starts JupyterLab on loopback with the first lesson open.
+
+    The lesson is alone in its window, so that it has enough room on a projector. The server still
+    asks for its token.
     """
     command = [sys.executable, "-m", "jupyterlab"]
     command += [
@@ -297,8 +310,9 @@ def lab_command(folder: Path, port: int, *, open_browser: bool) -> list[str]:
 
 
 def lab_environment() -> dict[str, str]:
-    """The environment, with a folder of Jupyter settings that keeps the news pop-up from covering
-    the lesson.
+    """Return the environment with our folder of Jupyter settings added.
+
+    The settings turn off the news pop-up, which would cover the lesson.
     """
     ours = str(files("psipo_explore") / "jupyter_config")
     theirs = os.environ.get("JUPYTER_CONFIG_PATH")
@@ -367,7 +381,7 @@ def _pages(options: argparse.Namespace) -> int:
 
 @contextmanager
 def _workers() -> Iterator[Executor]:
-    """Start processes that end with this one. An error here ends them in the middle of their work."""
+    """Start processes that end with this one, and that an error here ends at once."""
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import active_children, get_context
 
@@ -386,7 +400,7 @@ def _workers() -> Iterator[Executor]:
 
 @contextmanager
 def _interrupt_held() -> Iterator[None]:
-    """Keep Ctrl+C from this thread, and from the processes that it starts until they begin to work."""
+    """Block Ctrl+C in this thread, and in new processes until they begin to work."""
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
@@ -401,7 +415,7 @@ def _let_interrupts_through() -> None:
 
 
 def _begin_work(caller: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # which dies without a word
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends the process without a traceback
     end_with(caller)
     _let_interrupts_through()
 

@@ -1,7 +1,7 @@
-"""The course, lessons and their pictures, as it travels with the package, and its way into a
-reader's folder.
+"""The course that comes with the package, and functions that copy it into a reader's folder.
 
-What is there already is the reader's: it is kept, unless they ask for the originals.
+The course is the lessons and their pictures. Files that are already in the folder belong to the
+reader: they are kept unless the reader asks for the originals.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ FIRST_LESSON = Path("notebooks") / "00_start_here.ipynb"
 
 
 def put(folder: Path) -> list[Path]:
-    """Copy what the folder lacks of the course, and return the copies."""
+    """Copy the files of the course that the folder lacks, and return the paths of the copies."""
     return [_copy(part, folder) for part in _parts() if not (folder / part).exists()]
 
 
 def changed(folder: Path) -> list[Path]:
-    """The lessons in the folder whose cells are not the original's; outputs do not count."""
+    """Return the lessons in the folder whose cells differ from the originals, outputs aside."""
     lessons = [part for part in _parts() if part.suffix == ".ipynb" and (folder / part).exists()]
     return [
         folder / lesson
@@ -31,8 +31,9 @@ def changed(folder: Path) -> list[Path]:
 
 
 def put_back(folder: Path) -> list[Path]:
-    """Copy the pictures and the lessons that were changed, over what is there; a lesson that was
-    only run keeps its outputs.
+    """Overwrite the pictures and all changed lessons with the originals.
+
+    A lesson that was only run, and not changed, keeps its outputs.
     """
     theirs = changed(folder)
     return [
@@ -43,7 +44,10 @@ def put_back(folder: Path) -> list[Path]:
 
 
 def _originals() -> Path:
-    """In the installed package, or beside it where the project itself is the installation."""
+    """Return the folder of the originals.
+
+    An installed package holds them; in a checkout of the project they are beside the package.
+    """
     package = Path(str(files("psipo_explore")))
     return package / "course" if (package / "course").is_dir() else package.parent
 
@@ -62,7 +66,7 @@ def _cells(notebook: Path) -> object:
         cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
         return [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
     except (ValueError, LookupError, TypeError):
-        return None  # which no original is
+        return None  # differs from every original, so that the lesson counts as changed
 
 
 def _copy(part: Path, folder: Path) -> Path:

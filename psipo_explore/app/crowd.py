@@ -1,4 +1,4 @@
-"""Places for visitors: how many there are, who has one, and pages in order of arrival."""
+"""The places for visitors: how many there are, who has one, and who gets the next page."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from traitlets import Float, Integer
 
 from psipo_explore.app import processes
 
-# bytes: a page takes 50 MB of its own at first, and 160 MB when every view has been shown
+# In bytes. A page takes 50 MB of its own at first, and 160 MB after every view has been shown.
 MEMORY_OF_A_VISITOR = 2**27
 _LIMIT_OF_A_CONTAINER = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 def places_in_memory() -> int:
-    """Return how many visitors half of this machine's memory, or of the container's, has room for."""
+    """Return how many visitors fit into half of the memory of this machine or its container."""
     return max(1, _memory() // 2 // MEMORY_OF_A_VISITOR)
 
 
@@ -31,14 +31,15 @@ def _memory() -> int:
     with suppress(AttributeError, ValueError, OSError):  # Windows has no sysconf
         limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     for path in _LIMIT_OF_A_CONTAINER:
-        with suppress(OSError, ValueError):  # there is none, or it is "max"
+        with suppress(OSError, ValueError):  # the file is missing, or says "max"
             limits.append(int(Path(path).read_text()))
     return min(limits, default=2**33)
 
 
 class Kernels(AsyncMappingKernelManager):
-    """The kernels of visitors, and the one that waits with its page built; Voilà makes a subclass
-    of it that builds pages.
+    """The kernels of the visitors, and a spare one that waits with its page already built.
+
+    Voilà makes a subclass of this class, which builds the pages.
     """
 
     visitors = Integer(20, config=True, help="How many visitors there is a place for.")
@@ -46,10 +47,10 @@ class Kernels(AsyncMappingKernelManager):
         15, config=True, help="Seconds until a page that never connects loses its place."
     )
     time_away = Float(
-        60, config=True, help="Seconds until who is gone must give his place to somebody who comes."
+        60, config=True, help="Seconds until a visitor who left may lose the place to a new one."
     )
     time_to_leave = Float(
-        1, config=True, help="Seconds that the goodbye of a page may come later than its reload."
+        1, config=True, help="Seconds by which a page's goodbye may arrive after its reload."
     )
 
     def __init__(self, **options: Any) -> None:
@@ -62,7 +63,7 @@ class Kernels(AsyncMappingKernelManager):
         self._is_over = False
 
     async def start_kernel(self, **options: Any) -> str:
-        """Start a kernel when all is loaded that it needs."""
+        """Start a kernel as soon as everything that it needs is loaded."""
         if self._is_over:
             raise RuntimeError("the server ends")
         if self._loaded is None:
@@ -71,17 +72,17 @@ class Kernels(AsyncMappingKernelManager):
         return str(await super().start_kernel(**options))
 
     async def shutdown_all(self, now: bool = True) -> None:
-        """End all kernels, and wait for none that is not yet there."""
+        """End all kernels, without waiting for any that has not started yet."""
         self._is_over = True
         while self._loaded and not self._loaded.done():
             processes.end_loading()
             await asyncio.sleep(0.1)
         ends = [self.shutdown_kernel(kernel_id, now=True) for kernel_id in self.list_kernel_ids()]
-        # what is just starting sees for itself that the server is gone
+        # A kernel that is still starting notices by itself that the server is gone.
         await asyncio.gather(*ends, return_exceptions=True)
 
     async def find_place(self) -> bool:
-        """Return whether there is a place, which may be that of somebody who went away."""
+        """Return whether there is a place, which may be taken from a visitor who went away."""
         if self._is_full():
             await asyncio.sleep(self.time_to_leave)
         if self._is_full():
@@ -111,8 +112,9 @@ class Kernels(AsyncMappingKernelManager):
         )
 
     async def wait_for_turn(self) -> None:
-        """Wait until all who came before have their page; who stops waiting, for he is cancelled,
-        gives his place up.
+        """Wait until all visitors who came earlier have their page.
+
+        A visitor whose waiting is cancelled gives up the place.
         """
         self._waiting += 1
         try:
@@ -122,16 +124,17 @@ class Kernels(AsyncMappingKernelManager):
             raise
 
     def give_turn_up(self) -> None:
-        """Want no page, though it is one's turn."""
+        """Give up the place of a visitor who left while waiting, without building a page."""
         self._waiting -= 1
 
     def end_turn(self) -> None:
-        """Let the next one have his turn."""
+        """Let the next visitor have a turn."""
         self._turn.release()
 
     async def next_page(self, notebook: str) -> tuple[str, str]:
-        """Return the kernel that waits and its page as HTML; another begins to wait. To be called
-        once in a turn.
+        """Return the spare kernel and its page as HTML, and start the next spare kernel.
+
+        Each visitor calls this once, during their turn.
         """
         kernel_id = ""
         try:
@@ -141,7 +144,7 @@ class Kernels(AsyncMappingKernelManager):
                 rendering, _, kernel_id = await self.get_rendered_notebook(notebook)
             self._visited.add(kernel_id)
         finally:
-            self._waiting -= 1  # but is counted as a visitor from now on
+            self._waiting -= 1  # from now on, `_visited` counts this visitor
         try:
             pieces, rest = await rendering
             return kernel_id, "".join([*pieces, *[piece async for piece, _ in rest]])
@@ -153,23 +156,23 @@ class Kernels(AsyncMappingKernelManager):
             await self.shutdown_kernel(kernel_id, now=True)
 
     def notify_connect(self, kernel_id: str) -> None:
-        """Notice that a browser is there."""
+        """Record that a browser has connected to the kernel."""
         super().notify_connect(kernel_id)
         self._connected_once.add(kernel_id)
 
     def notify_disconnect(self, kernel_id: str) -> None:
-        """Notice that a browser is gone: from now on the visitor is away."""
+        """Record that a browser has disconnected; from now on the visitor counts as away."""
         super().notify_disconnect(kernel_id)
         if kernel_id in self:
             self.get_kernel(kernel_id).last_activity = datetime.now(UTC)
 
     async def shutdown_kernel(self, kernel_id: str, *arguments: Any, **options: Any) -> None:
-        """End the kernel; its place is free at once."""
+        """End the kernel, and free its place at once."""
         self._forget(kernel_id)
         await super().shutdown_kernel(kernel_id, *arguments, **options)
 
     def remove_kernel(self, kernel_id: str) -> Any:
-        """Forget a kernel that is no more, which may have died."""
+        """Forget a kernel that no longer runs; it may have died by itself."""
         self._forget(kernel_id)
         return super().remove_kernel(kernel_id)
 

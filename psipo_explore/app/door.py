@@ -1,4 +1,4 @@
-"""Who is let in, and what a visitor is told who is not."""
+"""The handlers of requests: they let visitors in, or tell them why not."""
 
 from __future__ import annotations
 
@@ -30,19 +30,18 @@ _RELOAD = "Load it again in a moment."
 
 
 class Stranger(Matcher):
-    """Matches what comes from another web site, and what names a host that this machine does not
-    have.
+    """A matcher for requests from other web sites, and for requests to a wrong host name.
 
-    A server on loopback has only loopback's names: what a web site calls by a name of its own,
-    which it lets point here, is that site's request. A server for a lecture room is reached by
-    names that it cannot know, so there any name will do.
+    A server on loopback accepts only the names of loopback. A web site could let a name of its own
+    point to this machine, and then a request to that name is the web site's. A server for a lecture
+    room cannot know the names by which it is reached, so it accepts every name.
     """
 
     def __init__(self, ip: str) -> None:
         self._is_private = ip_address(ip).is_loopback
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
-        """Return the handler's arguments, which are none, if the request is to be refused."""
+        """Return an empty dictionary if the request must be refused, and None otherwise."""
         is_foreign = request.headers.get("Sec-Fetch-Site") == "cross-site"
         return {} if is_foreign or (self._is_private and not _is_loopback(request.host)) else None
 
@@ -55,7 +54,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _opens_a_page(request: HTTPServerRequest) -> bool:
-    """Whether a browser shall show the answer, which it says of no image, script or frame."""
+    """Whether a browser will show the answer as a page, and not as an image, script or frame."""
     return (
         "text/html" in request.headers.get("Accept", "")
         and request.headers.get("Sec-Fetch-Dest", "document") == "document"
@@ -63,10 +62,10 @@ def _opens_a_page(request: HTTPServerRequest) -> bool:
 
 
 class _Notice(JupyterHandler):
-    """A handler that says what is wrong in a sentence for visitors."""
+    """A handler that can tell visitors in one sentence what is wrong."""
 
     def say(self, status: int, title: str, sentence: str, **options: Any) -> None:
-        """Answer with one short page."""
+        """Answer with a short page that holds the title and the sentence."""
         self.set_status(status)
         self.set_header("Content-Type", "text/html; charset=UTF-8")
         self.set_header("Cache-Control", "no-store")
@@ -75,14 +74,14 @@ class _Notice(JupyterHandler):
 
 
 class Refused(_Notice):
-    """Answers a stranger, with a link that is the visitor's own request."""
+    """The refusal of a stranger's request, with a link by which the visitor can open the page."""
 
     def initialize(self, server: Any) -> None:
-        """Remember whose door this is."""
+        """Remember the server, whose address the link needs."""
         self._server = server
 
     async def prepare(self) -> None:
-        """Answer whatever is asked."""
+        """Refuse every request, whatever its method."""
         is_private = ip_address(self._server.ip).is_loopback
         self.say(
             403, NOT_FROM_THERE, _OPEN_IT_HERE, link=self._server.address if is_private else "/"
@@ -90,14 +89,14 @@ class Refused(_Notice):
 
 
 class PageHandler(_Notice, TornadoVoilaHandler):
-    """Gives each visitor a page, in order of arrival, or says that there is no place."""
+    """The handler that gives visitors their pages in order of arrival, as long as there is room."""
 
     _turn: asyncio.Task[None] | None = None
     _is_gone = False
 
     @tornado.web.authenticated
     async def get(self, path: str = "") -> None:
-        """Give a page with a kernel of its own."""
+        """Answer with a page that has its own kernel, or say that all places are taken."""
         if path:
             self.redirect_to_file(path)
         elif not _opens_a_page(self.request):
@@ -112,7 +111,7 @@ class PageHandler(_Notice, TornadoVoilaHandler):
         self._turn = asyncio.ensure_future(self.kernel_manager.wait_for_turn())
         try:
             await self._turn
-        except asyncio.CancelledError:  # nobody waits any more
+        except asyncio.CancelledError:  # the visitor has left
             return
         try:
             if self._is_gone:
@@ -134,11 +133,12 @@ class PageHandler(_Notice, TornadoVoilaHandler):
             return
         self.set_header("Content-Type", "text/html; charset=UTF-8")
         self.set_header("Cache-Control", "no-store")
-        with suppress(StreamClosedError):  # who is gone at this moment never connects
+        # If the visitor leaves at this moment, the kernel is ended because nobody connects to it.
+        with suppress(StreamClosedError):
             await self.finish(page)
 
     def on_connection_close(self) -> None:
-        """Give the place in the queue up."""
+        """Give up the visitor's place in the queue."""
         super().on_connection_close()
         self._is_gone = True
         if self._turn:
@@ -146,10 +146,10 @@ class PageHandler(_Notice, TornadoVoilaHandler):
 
 
 class QuietWebsocket(VoilaKernelWebsocketHandler):
-    """A visitor's connection to his kernel, which ends when what he sends is no message."""
+    """A visitor's connection to the kernel, which closes when a message cannot be understood."""
 
     def on_message(self, ws_message: str | bytes) -> None:
-        """Pass the message on."""
+        """Pass the message on, and close the connection if that fails."""
         try:
             super().on_message(ws_message)
         except Exception as error:

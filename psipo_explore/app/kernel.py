@@ -1,6 +1,4 @@
-"""The process behind one visitor's page: how much memory it may take, and that it tells nobody what
-went wrong.
-"""
+"""The process behind one visitor's page, with limited memory and without any output."""
 
 from __future__ import annotations
 
@@ -10,19 +8,20 @@ import sys
 import threading
 from typing import Any
 
-MEMORY_LIMIT = 2**30  # bytes that a process may write to; 0.42e9 when every view has been shown
+MEMORY_LIMIT = 2**30  # in bytes; a process writes to 0.42e9 after every view has been shown
 
 
 def run(connection_file: str) -> None:
-    """Be a visitor's kernel, until it is told to end or the server is gone."""
+    """Run a visitor's kernel until it is told to end or the server is gone."""
     if multiprocessing.parent_process():
-        # what ends the terminal's processes is for the server, which ends its kernels itself
+        # Signals from the terminal must reach only the server, which ends its kernels itself.
         os.setsid()
         threading.Thread(target=_end_with_the_server, daemon=True).start()
     _be_silent()
     _limit_memory()
 
-    sys.modules["debugpy"] = None  # type: ignore[assignment]  # it takes a third of the start, and visitors do not debug
+    # Importing debugpy would take a third of the start-up time, and visitors do not debug.
+    sys.modules["debugpy"] = None  # type: ignore[assignment]
 
     import comm
     from ipykernel.kernelapp import IPKernelApp
@@ -36,7 +35,7 @@ def run(connection_file: str) -> None:
     )
     app.initialize(["-f", connection_file])
     app.shell.showtraceback = _end_if_out_of_memory
-    # Not the target "jupyter.widget": a visitor moves the widgets that are there, and makes none.
+    # Without the target "jupyter.widget", a visitor can move existing widgets but make no new ones.
     comm.get_comm_manager().register_target(
         "jupyter.widget.control", Widget.handle_control_comm_opened
     )
@@ -51,8 +50,9 @@ def _end_with_the_server() -> None:
 
 
 def _be_silent() -> None:
-    """Let nothing that is printed here, such as a traceback, reach a visitor or the lecturer's
-    terminal.
+    """Discard everything that this process prints.
+
+    Otherwise a traceback, for example, could reach a visitor or the lecturer's terminal.
     """
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in range(3):
@@ -60,10 +60,10 @@ def _be_silent() -> None:
 
 
 def _limit_memory() -> None:
-    """Set the limit where the system has one: Windows has none, and macOS does not heed it.
+    """Limit the memory that this process may write to.
 
-    It is on what a process may write to. Address space would be the wrong measure: each thread
-    takes 64 MB of that for nothing.
+    Windows has no such limit, and macOS ignores it. A limit on address space would be wrong,
+    because each thread reserves 64 MB of it that it never uses.
     """
     try:
         import resource
@@ -73,8 +73,10 @@ def _limit_memory() -> None:
 
 
 def _end_if_out_of_memory(*_: Any, **__: Any) -> None:
-    """What IPython calls with an error: the visitor is not told, and a process that is full does
-    not live on half dead.
+    """End the process if it is out of memory, and ignore any other error.
+
+    IPython calls this in place of showing a traceback. A process whose memory is full would go on
+    in an unusable state.
     """
     if isinstance(sys.exc_info()[1], MemoryError):
         os._exit(1)

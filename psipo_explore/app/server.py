@@ -1,7 +1,6 @@
-"""Voilà on the one page: quiet, closed to code, and with nothing to read but the page.
+"""A Voilà server for a single page, which runs no visitor's code and serves no other file.
 
-A visitor's browser talks to a kernel of its own, through which Voilà lets widgets' messages pass
-and no code.
+Each visitor's browser talks to its own kernel. Voilà passes on only the messages of widgets.
 """
 
 from __future__ import annotations
@@ -35,21 +34,21 @@ SETTINGS = {
     "VoilaConfiguration": {
         "strip_sources": True,
         "show_tracebacks": False,
-        "file_allowlist": [],  # the page needs no file beside it
-        "allow_template_override": "NO",  # by ?template=…
+        "file_allowlist": [],  # the page needs no other files
+        "allow_template_override": "NO",  # ignores ?template=… in the address
         "allow_theme_override": "NO",
         "multi_kernel_manager_class": Kernels,
-        # one kernel waits with the page built, so that the next visitor sees it at once
+        # A spare kernel waits with its page built, so that the next visitor sees it at once.
         "preheat_kernel": True,
     },
-    # kernels warn where there is none
+    # "auto" makes kernels warn where encryption is missing.
     "KernelManager": {"transport_encryption": "auto" if zmq.has("curve") else "disabled"},
-    # a page cannot go on with another process; its place is free
+    # A page cannot continue with a new process, so a dead kernel just frees its place.
     "KernelRestarter": {"restart_limit": 0},
     "VoilaKernelManager": {"fill_delay": 0},
-    # A tab that is closed ends its kernel. These settings are for a tab that vanishes: Wi-Fi may be
-    # away for ten minutes, and the sliders are still where they were. A visitor who is connected and
-    # only listens to the lecture keeps the page however long that takes.
+    # Closing a tab ends its kernel. These settings are for a tab that loses its connection: if
+    # Wi-Fi returns within ten minutes, the sliders are still where they were. A visitor who stays
+    # connected but only listens to the lecture keeps the page for as long as the lecture takes.
     "MappingKernelManager": {
         "cull_idle_timeout": 600,
         "cull_interval": 60,
@@ -60,14 +59,14 @@ SETTINGS = {
 _OURS = {TornadoVoilaHandler: PageHandler, VoilaKernelWebsocketHandler: QuietWebsocket}
 
 
-# A tab says that it is closed without the token against forged requests, for Voilà gives it none.
-# There is nothing to forge: nobody is logged in, and whoever wants to end a kernel must know its
-# long random name.
+# A tab that closes sends a request without a token against forgery, because Voilà gives it none.
+# The token is not needed: nobody is logged in, and to end a kernel one must know its long random
+# name.
 _TORNADO = {"disable_check_xsrf": True}
 
 
 class _OneLine(logging.Formatter):
-    """Says what happened without a traceback, which is of no use to a lecturer."""
+    """A formatter that leaves out the traceback, which is of no use to a lecturer."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
         super().__init__()
@@ -78,8 +77,9 @@ class _OneLine(logging.Formatter):
 
 
 class Server(Voila):
-    """Voilà with our template, which prints the page's address once it answers there, and may open
-    it.
+    """Voilà with our template and our handlers.
+
+    It prints the page's address as soon as it listens there, and may open it in a browser.
     """
 
     opens = True
@@ -87,17 +87,17 @@ class Server(Voila):
 
     @property
     def address(self) -> str:
-        """Where visitors find the page."""
+        """The URL at which visitors find the page."""
         host = socket.gethostname() if ip_address(self.ip).is_unspecified else self.ip
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/"
 
     def setup_template_dirs(self) -> None:
-        """Put our template before Voilà's, on which it builds."""
+        """Put our template before Voilà's, which it extends."""
         super().setup_template_dirs()
         self.template_paths = [str(_FOLDER), *self.template_paths]
 
     def init_handlers(self) -> list[Any]:
-        """Put ours in the place of Voilà's, and before all of them what refuses strangers."""
+        """Replace some of Voilà's handlers by ours, and refuse strangers before all others."""
         handlers = [
             (path, _OURS.get(handler, handler), *options)
             for path, handler, *options in super().init_handlers()
@@ -105,7 +105,7 @@ class Server(Voila):
         return [Rule(Stranger(self.ip), Refused, {"server": self}), *handlers]
 
     def start(self) -> None:
-        """Serve until Ctrl+C, the system or the terminal that is closed says stop."""
+        """Serve until Ctrl+C, the system or the closing of the terminal stops the server."""
         self.ioloop = IOLoop.current()
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             if hasattr(signal, name):  # Windows has no SIGHUP
@@ -113,27 +113,32 @@ class Server(Voila):
         super().start()
 
     def launch_browser(self) -> None:
-        """Say where the page is; Voilà calls this when it listens, at another port if the one asked
-        for is taken.
+        """Print the address of the page, and open it if wanted.
+
+        Voilà calls this when it listens. Its port is another one if the one asked for was taken.
         """
         print(self.address, flush=True)
         if self.opens:
             threading.Thread(target=webbrowser.open, args=[self.address], daemon=True).start()
 
     def stop(self) -> None:
-        """End all kernels, and leave no file of theirs, also of one that was just starting."""
+        """End all kernels, and delete their files, even those of one that was just starting."""
         super().stop()
         shutil.rmtree(self.connection_dir, ignore_errors=True)
 
 
 def serve(ip: str, port: int, *, visitors: int | None = None, open_browser: bool) -> int:
-    """Serve the page until it is stopped, to as many visitors at once as are given, or as memory
-    has room for.
+    """Serve the page until the server is stopped.
+
+    By default it admits as many visitors at once as fit into half of the memory.
 
     Raises
     ------
-    ValueError, OSError
-        If ip is not an address of this machine, port is not a port, or visitors is not positive.
+    ValueError
+        If ip is not an address of this machine, port is not from 1 to 65535, or visitors is less
+        than 1.
+    OSError
+        If the server cannot listen at the address.
     """
     ip = _own_address(ip)
     if not 0 < port < 65536:
@@ -151,7 +156,7 @@ def serve(ip: str, port: int, *, visitors: int | None = None, open_browser: bool
 
 
 def server_at(ip: str, port: int, visitors: int) -> Server:
-    """The server, not started; the machine's own Jupyter settings do not reach it."""
+    """Return a server that is not started yet and ignores this machine's Jupyter settings."""
     server = Server(
         config=Config(
             {**SETTINGS, "Kernels": {"visitors": visitors, **SETTINGS.get("Kernels", {})}}
@@ -162,7 +167,7 @@ def server_at(ip: str, port: int, visitors: int) -> Server:
         ip=ip,
         port=port,
         open_browser=True,
-        # a lecturer can do nothing about what Jupyter calls an error, as that one process died
+        # Jupyter logs errors that a lecturer can do nothing about, such as the death of a process.
         log_level=logging.CRITICAL,
     )
     server.initialize([])
@@ -171,13 +176,13 @@ def server_at(ip: str, port: int, visitors: int) -> Server:
 
 
 def _say_in_one_line() -> None:
-    """What the libraries under the server have to say, as the server says it itself."""
+    """Print the log messages of all libraries in one line each, as the server prints its own."""
     handler = logging.StreamHandler()
     handler.setFormatter(_OneLine())
     logging.basicConfig(level=logging.ERROR, handlers=[handler])
-    # not a line for each wrong address that a visitor types
+    # Without this, there would be a line for each wrong address that a visitor types,
     logging.getLogger("tornado").setLevel(logging.ERROR)
-    # nor for each whom there was no place for
+    # and without this, one for each visitor who found no place.
     logging.getLogger("tornado.access").setLevel(logging.CRITICAL)
 
 

@@ -1,7 +1,7 @@
-"""Pictures of the theory, one module a topic: `collapse.figure(beta=0.1)` is still,
-`collapse.panel(beta=0.1)` has sliders.
+"""Pictures of the theory, one module per topic.
 
-`VIEWS` lists them by name, in the order of the course.
+`collapse.figure(beta=0.1)` draws a still picture, and `collapse.panel(beta=0.1)` adds sliders.
+`VIEWS` maps the name of each view to the view, in the order of the course.
 """
 
 from psipo_explore.views import (

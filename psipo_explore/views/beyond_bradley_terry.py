@@ -1,8 +1,7 @@
-"""Beyond Bradley–Terry: a cycle in the preferences makes ΨPO with logit part company with DPO and
-RLHF (§4, Prop. 4 of arXiv:2310.12036).
+"""How a cycle in the preferences separates ΨPO from DPO and RLHF (Prop. 4 of arXiv:2310.12036).
 
-Three actions with rewards 1, 0, −1, π_ref uniform, and a cycle that adds the same log-odds to a
-over b, to b over c, and to c over a. DPO and RLHF are those of the whole population.
+Three actions have rewards 1, 0 and −1, and a cycle adds the same log-odds to a over b, to b over
+c, and to c over a. π_ref is uniform, and DPO and RLHF see the comparisons of the whole population.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ _REWARDS = np.array([1.0, 0.0, -1.0])
 _CYCLE = np.array([[0.0, 1.0, -1.0], [-1.0, 0.0, 1.0], [1.0, -1.0, 0.0]])
 _STRENGTHS = tuple(np.linspace(0, 4, 41).round(1).tolist())
 _SHARES = (0.05, 0.2, 1 / 3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-_INTRANSITIVE = float(_REWARDS[0] - _REWARDS[2])  # from here on c beats a
+_INTRANSITIVE = float(_REWARDS[0] - _REWARDS[2])  # a stronger cycle makes c beat a
 _LOOKS: dict[str, palette.Look] = {
     "logit": palette.LOGIT_LINE,
     "DPO": palette.DPO_LINE,
@@ -55,21 +54,22 @@ _RINGS: palette.Look = {
 
 
 def preferences(strength: float | Array) -> Array:
-    """p* with rewards and a cycle: σ of what both add to the log-odds."""
+    """Return p* = σ(r − r' + cycle), whose log-odds add a reward difference and a cycle."""
     return np.asarray(
         expit(_REWARDS[:, None] - _REWARDS + np.asarray(strength)[..., None, None] * _CYCLE)
     )
 
 
 def _opponents(share: float) -> Array:
-    """μ, with that share on c."""
+    """Return μ with the given share on c, and the rest divided equally between a and b."""
     return np.array([(1 - share) / 2, (1 - share) / 2, share])
 
 
 @lru_cache(maxsize=64)
 def _fitted_rewards(share: float) -> Array:
-    """The Bradley–Terry reward of the population at each strength: one fit, in which each strength
-    is a context.
+    """Fit the population's Bradley–Terry reward at every strength of the cycle.
+
+    Each strength is one context of a single data set, so that one fit is enough.
     """
     mu = _opponents(share)
     weights = mu[:, None] * mu * preferences(np.array(_STRENGTHS))
@@ -85,9 +85,7 @@ def _fitted_rewards(share: float) -> Array:
 
 
 def build(figure: Figure) -> Artists:
-    """Draw one axis for each action, with the strengths from which on the preferences go round in a
-    circle.
-    """
+    """Draw one axis for each action, and shade the strengths at which c beats a as well."""
     axes = _axes(figure)
     artists: dict[str, Artist] = {}
     for action, ax in zip(_ACTIONS, axes, strict=True):
@@ -136,7 +134,7 @@ def _legend(figure: Figure) -> Artists:
 
 
 def update(artists: Artists, *, strength: float, share: float, beta: float) -> str:
-    """Move the curves and marks, and say who has parted from whom."""
+    """Move the curves and marks, and return the sentence that compares the methods."""
     mu, p, table = _opponents(share), preferences(np.array(_STRENGTHS)), preferences(strength)
     population = Comparisons.from_preferences(table, mu=mu)
     curves = {
@@ -199,7 +197,7 @@ def _sentence(p: Array, beta: float, share: float, now: dict[str, Array], cyclic
 
 
 def _in_words(x: float) -> str:
-    # all preferences are uncertain, so no action ever has all of it
+    # No preference is certain, so a probability of 1 can only be the result of rounding.
     return "almost 1" if x == 1 else probability(x)
 
 

@@ -1,8 +1,7 @@
-"""The collapse: π*(y_l) as p*(y_w ≻ y_l) → 1, under logit and under identity (§4.2 and §5.3.1 of
-arXiv:2310.12036).
+"""The collapse of π*(y_l) as p*(y_w ≻ y_l) → 1 (§4.2 and §5.3.1 of arXiv:2310.12036).
 
-Two actions, uniform μ. On the left the preference as it is; on the right one decade of 1 − p after
-another, down to certainty itself, which no number of decades reaches.
+There are two actions, μ is uniform, and logit is compared with identity. The left axis is linear
+in p; the right one is logarithmic in 1 − p and has a separate place for p = 1.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ _OUT_OF_REACH: palette.Look = {"facecolor": palette.IDENTITY_PALE, "linewidth": 
 
 
 def _linear(one_minus_p: Array | float) -> Array:
-    """Position of 1 − p on the axis of p."""
+    """Return the position of 1 − p on the linear axis of p."""
     return np.subtract(1.0, one_minus_p)
 
 
-# Each axis with its position of 1 − p and the 1 − p at which its curves are drawn.
+# Each axis has a function that places 1 − p on it, and a grid of 1 − p for its curves.
 _CURVES = {"linear": (_linear, np.linspace(0.5, 0.0, 201)), "decades": (decade, DECADES)}
 _GRIDS = [grid for _, grid in _CURVES.values()]
 _ENDS = np.cumsum([grid.size for grid in _GRIDS])
@@ -41,7 +40,7 @@ _BEYOND = r"beyond identity's reach in log-ratio,  $1/\beta$ ="
 
 
 def _loser_probability(one_minus_p: Array, psi: Psi, beta: float, pi_ref_loser: float) -> Array:
-    """π*(y_l) where y_l beats y_w with probability one_minus_p = 1 − p."""
+    """Return π*(y_l) where y_l beats y_w with probability one_minus_p = 1 − p."""
     loser_beats_winner = tournament([(1, 0)], 2, one_minus_p)
     return optimal_policy(loser_beats_winner, psi, beta, pi_ref=[1 - pi_ref_loser, pi_ref_loser])[
         ..., 1
@@ -67,7 +66,7 @@ def build(figure: Figure) -> Artists:
             [], [], clip_on=False, markerfacecolor="white", **look
         )[0]
     for side, ax in zip(_CURVES, (linear, decades), strict=True):
-        for name, look in reversed(LOOKS.items()):  # the smaller mark on top
+        for name, look in reversed(LOOKS.items()):  # draws the smaller mark last, on top
             artists[f"{side} {name} here"] = ax.plot([], [], clip_on=False, zorder=5, **look)[0]
     return {**artists, **_legend(figure)}
 
@@ -81,7 +80,7 @@ def _axes(figure: Figure) -> tuple[Axes, Axes]:
 
 
 def _legend(figure: Figure) -> Artists:
-    """What each mark is, with its number, which moves."""
+    """Draw the legend, and return the texts of the numbers in it."""
     left, right, upper, lower = 0.08, 0.45, 0.94, 0.87
     return {
         "logit number": line_entry(
@@ -98,15 +97,15 @@ def _legend(figure: Figure) -> Artists:
 
 
 def update(artists: Artists, *, p: float, beta: float, pi_ref_loser: float) -> str:
-    """Move every mark to the given values, and say what is seen."""
+    """Move every mark to the given values, and return the sentence under the picture."""
     one_minus_p = 1 - p
     reference = [1 - pi_ref_loser, pi_ref_loser]
-    # once the log-ratio has moved by that
+    # π(y_l) after the log-ratio has moved by spread/β, the most that identity can move it.
     farthest = float(gibbs_policy([IDENTITY.spread, 0.0], beta, pi_ref=reference)[1])
     scores = {
         name: expected_psi(tournament([(1, 0)], 2, one_minus_p), psi) for name, psi in PSIS.items()
     }
-    # the log-ratio of y_w to y_l
+    # How far the log-ratio of y_w to y_l has moved from that of π_ref.
     moved = {name: float((g.value[0] - g.value[1]) / beta) for name, g in scores.items()}
     left = {
         name: probability_from_log(float(log_gibbs_policy(g, beta, pi_ref=reference)[1]))

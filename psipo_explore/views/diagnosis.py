@@ -1,5 +1,6 @@
-"""The still picture of a diagnosis: how much of the data DPO cannot fit, and how far each loss lets
-go of π_ref.
+"""The still picture of a diagnosis.
+
+It shows how much of the data DPO cannot fit, and how far each loss takes the policy from π_ref.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _MOST_TICKS = 7
 
 
 def figure(diagnosis: Diagnosis) -> StillFigure:
-    """Shares of the data as bars, and the mean KL divergence of each loss's minimum against β.
+    """Draw shares of the data as bars, and the mean KL of each loss's minimum against β.
 
     Examples
     --------

@@ -1,7 +1,6 @@
-"""The closed form laid open: choose preferences, Ψ, β, μ and π_ref, and see π* (Eq. 7 and 9 of
-arXiv:2310.12036).
+"""The optimal policy for any preferences, Ψ, β, μ and π_ref (Eq. 7 and 9 of arXiv:2310.12036).
 
-`panel(data=…)` takes your own `Comparisons` beside the examples.
+`panel(data=…)` offers your own `Comparisons` beside the examples.
 """
 
 from __future__ import annotations
@@ -42,16 +41,16 @@ if TYPE_CHECKING:
     from psipo_explore.views.kit.panel import Panel
 
 MOST_ACTIONS = 30
-_MOST_IN_TABLE = 6  # actions, whose cells hold a number
-_BARS_WIDTH, _TABLE_WIDTH = 320, 174  # points, of the axes
-_TURNED = 74  # points, of a label that stands aslant below
-_APART = 4  # points, between two labels
+_MOST_IN_TABLE = 6  # with more actions, the table's cells are too small for numbers and labels
+_BARS_WIDTH, _TABLE_WIDTH = 320, 174  # widths of the two axes, in points
+_TURNED = 74  # the longest label that fits below the bars at a slant, in points
+_APART = 4  # the gap between two neighbouring labels, in points
 _YOURS = "your data"
 _BARS = {"pi_ref": {"facecolor": "#bbbbbb"}, "pi_star": {"facecolor": palette.CHOSEN}}
 
 
 class Preferences(NamedTuple):
-    """Actions and their table p*."""
+    """The labels of some actions, and their preference table p*."""
 
     actions: tuple[str, ...]
     p: Array
@@ -99,7 +98,7 @@ _POLICIES: dict[str, Callable[[int], Array]] = {
 def build(
     examples: Mapping[str, Callable[[], Preferences]], figure: Figure, *, preferences: str
 ) -> Artists:
-    """Draw the table of preferences, which stands still, and two bars for each action."""
+    """Draw the preference table, which does not move, and two bars for each action."""
     actions, p = examples[preferences]()
     labels = _labels(actions)
     bars, table = figure.subplots(1, 2, width_ratios=[1.9, 1])
@@ -126,7 +125,7 @@ def build(
 
 
 def _labels(actions: tuple[str, ...]) -> Labels:
-    """The labels under the bars, and those beside the table if it has room for any."""
+    """Fit the labels under the bars, and also beside the table if it is small enough."""
     n = len(actions)
     beside = (Room(_TABLE_WIDTH / n - _APART, 10, beginning=4),) if n <= _MOST_IN_TABLE else ()
     return labels_of(actions, Room(max(_under_a_bar(n), _TURNED), 10), *beside)
@@ -182,7 +181,7 @@ def update(
     pi_ref: str,
     formula: str,
 ) -> str:
-    """Move the bars to the policies, and say what the numbers are."""
+    """Move the bars to the policies, and return the sentence that states the numbers."""
     actions, p = examples[preferences]()
     labels = _labels(actions)
     psi = chosen_psi(lam, formula)
@@ -255,7 +254,7 @@ def _limit(score: ExpectedPsi, pi_ref: Array) -> str:
 
 
 def view_of(data: Comparisons | None = None, *, prior: float = 0.0) -> View:
-    """The explorer with its examples, and with your data first if there are any."""
+    """Return the explorer with its examples; your data, if given, come first."""
     examples = dict(_EXAMPLES)
     if data is not None:
         if not isinstance(data, Comparisons):
@@ -291,12 +290,13 @@ VIEW = view_of()
 
 
 def figure(data: Comparisons | None = None, *, prior: float = 0.0, **values: Any) -> StillFigure:
-    """The picture at the given values, of your data if there are any."""
+    """Draw the picture at the given values, of your data if they are given."""
     return (VIEW if data is None else view_of(data, prior=prior)).figure(**values)
 
 
 def panel(data: Comparisons | None = None, *, prior: float = 0.0, **start: Any) -> Panel:
-    """The picture with its controls, of your data if there are any; prior is that of
-    `Comparisons.preferences`.
+    """Show the picture with its controls, of your data if they are given.
+
+    `prior` is passed to `Comparisons.preferences`, which makes the preference table from the data.
     """
     return (VIEW if data is None else view_of(data, prior=prior)).panel(**start)

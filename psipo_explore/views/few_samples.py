@@ -1,7 +1,7 @@
-"""Few samples: n raters are asked, and Ψ sees only what they said (§4.2 of arXiv:2310.12036).
+"""The effect of few samples: Ψ sees only the answers of n raters (§4.2 of arXiv:2310.12036).
 
-Two actions, uniform π_ref and μ. On the left the exact law of p̂; on the right what the optimum at
-p̂ leaves y_l on average, and how often logit leaves it nothing at all.
+There are two actions, and π_ref and μ are uniform. The left axis shows the exact distribution of
+p̂; the right one shows the mean of π*(y_l) at p̂, and how often logit's optimum collapses.
 """
 
 from __future__ import annotations
@@ -33,13 +33,14 @@ _DIVIDED: palette.Look = {"colors": "#999999", "linewidths": 7}
 
 @lru_cache(maxsize=64)
 def _laws(p: float) -> list[PreferenceLaw]:
-    """Of p̂, for each number of samples."""
+    """Return the exact distribution of p̂ for each number of samples."""
     return [preference_law(tournament([(0, 1)], 2, p), n=n) for n in _SAMPLES]
 
 
 def _against_n(p: float, beta: float) -> dict[str, Array]:
-    """P(collapse) under logit and E[π*(y_l)] of both, for each number of samples; all p̂ are one
-    array, for speed.
+    """Return logit's P(collapse), and E[π*(y_l)] under each Ψ, for each number of samples.
+
+    For speed, the p̂ of all numbers of samples form one array.
     """
     laws = _laws(p)
     p_hat = np.concatenate([law.p_hat for law in laws])
@@ -110,7 +111,7 @@ def _legend(figure: Figure) -> Artists:
 
 
 def update(artists: Artists, *, p: float, n: float, beta: float) -> str:
-    """Move every mark to the given values, and say what is seen."""
+    """Move every mark to the given values, and return the sentence under the picture."""
     n = int(n)
     table = tournament([(0, 1)], 2, p)
     law, curves = _laws(p)[n - 1], _against_n(p, beta)

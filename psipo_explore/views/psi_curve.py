@@ -1,8 +1,7 @@
-"""Ψ(q) from logit to identity: Tukey's folded powers between them, their slopes, and the ends where
-logit runs off.
+"""The curve Ψ(q) and its slope, from logit over Tukey's folded powers to identity.
 
-The curve Ψ(q) = log(q/(1−q)) of §4.1 of arXiv:2310.12036, and identity (§5). Constants in Ψ change
-nothing, so all curves are drawn through (½, 0).
+Logit is the Ψ of §4.1 of arXiv:2310.12036, and identity that of §5. Adding a constant to Ψ changes
+no optimum, so all curves are drawn through (½, 0).
 """
 
 from __future__ import annotations
@@ -26,17 +25,17 @@ from psipo_explore.views.kit.words import number
 _Q = np.concatenate(
     [np.geomspace(1e-5, 0.01, 60), np.linspace(0.011, 0.989, 200), 1 - np.geomspace(0.01, 1e-5, 60)]
 )
-_TOP = 7.0  # of the axis of Ψ
-_STEEPEST = 2000.0  # of the axis of slopes
+_TOP = 7.0  # upper end of the Ψ axis
+_STEEPEST = 2000.0  # upper end of the slope axis
 _FIXED = {"logit": (LOGIT, palette.LOGIT_LINE), "identity": (IDENTITY, palette.IDENTITY_LINE)}
 _LINE_ONLY = ("color", "linestyle")
 _TANGENT: palette.Look = {"color": "#56B4E9", "linewidth": 2.4, "zorder": 3}
-_REACH = 0.25  # of the tangent, to either side
+_REACH = 0.25  # half the width of the tangent
 _LEGEND_INCHES = 3.7
 
 
 def build(figure: Figure) -> Artists:
-    """Draw logit and identity, which stand still, and what moves between them."""
+    """Draw logit and identity, which do not move, and the artists that do."""
     values, slopes = _axes(figure)
     for psi, look in _FIXED.values():
         only_line: palette.Look = {"linewidth": 4.5, **{key: look[key] for key in _LINE_ONLY}}
@@ -86,7 +85,7 @@ def _legend(figure: Figure) -> Artists:
 
 
 def update(artists: Artists, *, lam: float, q: float, formula: str) -> str:
-    """Move the chosen Ψ, its tangent and its ends, and say what is steep where."""
+    """Move the chosen Ψ, its tangent and its ends, and return the sentence about its slope."""
     psi = chosen_psi(lam, formula)
     value, slope = float(psi(q)) - psi.centre, float(psi.derivative(q))
     ends = [psi.at_zero - psi.centre, psi.at_one - psi.centre]

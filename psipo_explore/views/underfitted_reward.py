@@ -1,9 +1,8 @@
-"""The underfitted reward: why RLHF is sturdier than DPO on one-sided data (§4.2 of
-arXiv:2310.12036).
+"""Why RLHF with an underfitted reward does not collapse as DPO does (§4.2 of arXiv:2310.12036).
 
-Two actions, uniform π_ref, n comparisons all won by y_w. On the left the gap of rewards that RLHF's
-first stage finds, with a ridge or stopped early; on the right what each method's policy leaves y_l,
-against β.
+There are two actions, π_ref is uniform, and y_w wins all n comparisons. The left axis shows the
+gap between the rewards that RLHF's first stage finds, with a ridge or stopped early; the right one
+shows π(y_l) of each method against β.
 """
 
 from __future__ import annotations
@@ -49,7 +48,10 @@ def _ridge_gap(n: int, ridge: float) -> float:
 
 @lru_cache(maxsize=1024)
 def _stopped_gap(steps: int) -> float:
-    """The same for every n: the steps' size is one over the weight of what was compared."""
+    """Return the gap between the rewards after so many steps, which is the same for every n.
+
+    It does not depend on n because the step size is inversely proportional to the weights.
+    """
     return _gap(fit_reward(_one_sided(1), steps=steps))
 
 
@@ -58,7 +60,7 @@ def _gap(reward: Array) -> float:
 
 
 def _left_to_loser(gap: float, beta: float | Array) -> Array:
-    """π(y_l) of RLHF's second stage."""
+    """Return π(y_l) after RLHF's second stage, for rewards with the given gap."""
     return np.asarray(gibbs_policy(_rewards(gap), beta)[..., 1])
 
 
@@ -67,12 +69,12 @@ def _rewards(gap: float) -> list[float]:
 
 
 def _log_left_by(loss: MarginLoss, beta: float | Array) -> Array:
-    """Log of π(y_l) at the loss's minimiser, or in its limit; π_ref is uniform."""
+    """Return log π(y_l) at the loss's minimiser, or in its limit; π_ref is uniform."""
     return np.asarray(minimise(_one_sided(1), loss, beta).log_ratio[..., 1] - np.log(2))
 
 
 def build(figure: Figure) -> Artists:
-    """Draw DPO's and IPO's curves, which stand still, and what the rewards move."""
+    """Draw the curves of DPO and IPO, which do not move, and the artists that do."""
     rewards, left = _axes(figure)
     artists: dict[str, Any] = {"beta": left.axvline(1.0, color="#222222", linewidth=1)}
     for name, loss in (("DPO", DPO), ("IPO", IPO)):
@@ -87,7 +89,7 @@ def build(figure: Figure) -> Artists:
         ]
     for zorder, (name, look) in enumerate(_LOOKS.items(), 4):
         artists[f"{name} here"] = left.plot([], [], clip_on=False, zorder=zorder, **look)[0]
-    artists["DPO here"].set_markersize(11)  # seen behind the others where all are 0
+    artists["DPO here"].set_markersize(11)  # keeps it visible behind the others where all are 0
     rewards.annotate(
         "", (2, _HIGHEST_GAP), (2, 12.7), arrowprops={"arrowstyle": "->", "color": palette.LOGIT}
     )
@@ -138,10 +140,10 @@ def _legend(figure: Figure) -> Artists:
 
 
 def update(artists: Artists, *, n: float, ridge: float, steps: float, beta: float) -> str:
-    """Move the rewards, and the curves that they make, and say what is left."""
+    """Move the rewards and their curves, and return the sentence about what y_l keeps."""
     n, steps = int(n), int(steps)
     gaps = {"ridge": _ridge_gap(n, ridge), "stopped": _stopped_gap(steps)}
-    now = {  # as logarithms, which tell what is exactly 0 from what float64 rounds to it
+    now = {  # logarithms distinguish an exact 0 from a probability that float64 rounds to 0
         "DPO": float(_log_left_by(DPO, beta)),
         **{name: float(log_gibbs_policy(_rewards(gap), beta)[1]) for name, gap in gaps.items()},
         "IPO": float(_log_left_by(IPO, beta)),

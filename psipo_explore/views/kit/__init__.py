@@ -1,1 +1,1 @@
-"""What every view is made of: view, panel, page, and their words, looks and parts."""
+"""The parts that all views share: the view, its panel and page, their words and their looks."""

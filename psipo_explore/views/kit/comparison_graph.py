@@ -1,5 +1,7 @@
-"""The comparison graph: an arrow from winner to loser, strong components on one ground, what
-vanishes under DPO marked.
+"""A drawing of the comparison graph, with an arrow from each winner to its loser.
+
+The actions of a strongly connected component share one grey background, and actions that vanish
+under DPO are marked.
 """
 
 from __future__ import annotations
@@ -21,8 +23,10 @@ _ARROW = "#444444"
 
 
 class _Sizes(NamedTuple):
-    """Radius of the circle of nodes in data units; a node, the ground under it and its label in
-    points.
+    """The sizes that a drawing of a graph depends on.
+
+    `circle` is the radius of the circle of nodes, in data units. `node`, `ground` (the background
+    of a strongly connected component) and `label` are in points.
     """
 
     circle: float
@@ -35,7 +39,7 @@ _FEW, _MANY = _Sizes(1.0, 25, 42, 11), _Sizes(1.25, 21, 34, 9)
 
 
 def room_in_node(n_actions: int) -> Room:
-    """What a node holds of a label."""
+    """Return the room that a node has for its label."""
     sizes = _sizes(n_actions)
     return Room(sizes.node, sizes.label, beginning=3)
 
@@ -47,8 +51,9 @@ def draw_graph(
     looks: Sequence[Mapping[str, Any]],
     labels: Labels,
 ) -> None:
-    """Draw merged comparisons of a few actions, each node in its action's colour, with the first of
-    its labels.
+    """Draw the merged comparisons of a few actions, each node with its action's colour and label.
+
+    The labels are those fitted into the first room of `labels`.
     """
     sizes = _sizes(data.n_actions)
     at = sizes.circle * _on_a_circle(data.n_actions)
@@ -100,7 +105,7 @@ def _on_a_circle(n: int) -> Array:
 
 
 def _draw_arrow(ax: Axes, winner: Array, loser: Array, weight: float, node: float) -> None:
-    """Bent to one side, so that the arrow back runs beside it."""
+    """Draw an arrow that bends to one side, so that the arrow back does not cover it."""
     arrow = FancyArrowPatch(
         tuple(winner),
         tuple(loser),

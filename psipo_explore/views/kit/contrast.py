@@ -1,6 +1,4 @@
-"""The contrast that most pictures draw: Ψ = logit, which is unbounded, beside Ψ = identity, which
-is bounded.
-"""
+"""The two Ψ that most pictures compare: logit is unbounded, and identity is bounded."""
 
 from __future__ import annotations
 

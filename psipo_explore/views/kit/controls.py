@@ -1,5 +1,6 @@
-"""What a reader moves: a slider, a choice among names, a formula that is typed; each knows what it
-may stand on.
+"""The controls of a view: a slider, a choice among names, and a field for a typed formula.
+
+Each control checks that a value is one that it can be set to.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from psipo_explore.views.kit.words import number
 
 @dataclass(frozen=True)
 class Slider:
-    """A number the reader moves: its keyword, the words beside it, its stops (all whole, or none),
-    how a stop is written.
+    """A number that the reader moves.
+
+    `name` is the keyword of the number, `label` the words beside the slider, and `write` turns a
+    stop into words. Either all `stops` are integers or none is.
     """
 
     name: str
@@ -25,7 +28,7 @@ class Slider:
     write: Callable[[float], str] = number
 
     def check(self, value: Any) -> float:
-        """Return the value, if the slider could stand there."""
+        """Return the value as a number, if it lies between the slider's ends."""
         low, high = self.stops[0], self.stops[-1]
         try:
             given = float(value)
@@ -42,7 +45,10 @@ class Slider:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of several things with names: its keyword, the words beside it, the names."""
+    """A choice among several names.
+
+    `name` is the keyword of the choice, `label` the words beside it, and `stops` the names.
+    """
 
     name: str
     label: str
@@ -50,7 +56,7 @@ class Choice:
     start: str
 
     def check(self, value: Any) -> str:
-        """Return the value, if it is one of the names."""
+        """Return the value if it is one of the names."""
         if value not in self.stops:
             raise ValueError(
                 f"{self.name} = {value!r}, must be one of {', '.join(map(repr, self.stops))}"
@@ -60,8 +66,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Typed:
-    """A formula Ψ(q) that the reader types, or nothing: its keyword, the words beside it, nothing
-    and some examples.
+    """A formula Ψ(q) that the reader may type.
+
+    `name` is the keyword of the formula and `label` the words beside the field. `stops` are the
+    empty text, which stands for no formula, and some examples.
     """
 
     name: str
@@ -70,7 +78,7 @@ class Typed:
     start: str = ""
 
     def check(self, value: Any) -> str:
-        """Return the value, if it is blank or a formula."""
+        """Return the value if it is blank or a formula."""
         if not isinstance(value, str):
             raise TypeError(f"{self.name} = {value!r}, must be a text")
         if value.strip():

@@ -1,7 +1,7 @@
-"""Which of the fonts that are here can draw a text.
+"""A search for installed fonts that can draw a given text.
 
-The views are set in one font. Only a text that needs another gets one, so that all other pictures
-look the same everywhere.
+All views use one font. A text gets another font only if it needs one, so that all other pictures
+look the same on every machine.
 """
 
 from __future__ import annotations
@@ -25,16 +25,17 @@ from matplotlib.ft2font import FT2Font, LoadFlags
 from psipo_explore.views.kit.palette import STYLE
 
 USUAL: str = STYLE["font.family"]
-# joins Arabic letters, orders Hebrew ones, places Indic signs
+# Only with libraqm does Matplotlib join Arabic letters, order Hebrew ones and place Indic signs.
 SHAPES = hasattr(ft2font, "__libraqm_version__")
 _NOT_FOR_TEXT = ("cm", "STIXNonUnicode", "STIXSize", "Last Resort", "LastResort", ".LastResort")
-_NUKTA, _VIRAMA = 7, 9  # combining classes
+_NUKTA, _VIRAMA = 7, 9  # canonical combining classes of Unicode
 _SEPARATORS_AND_CONTROLS = ("Z", "C")
 
 
 def families(texts: Sequence[str]) -> list[tuple[str, ...] | None]:
-    """For each text the font families that draw all its characters, the usual one first; None if
-    there are none.
+    """Return the font families that together draw each text, or None where no fonts can.
+
+    The usual family comes first in each tuple.
     """
     missing = [_not_drawn_by(_font_named(USUAL), frozenset(text)) for text in texts]
     others = _others_that_draw(frozenset().union(*missing))
@@ -45,12 +46,12 @@ def families(texts: Sequence[str]) -> list[tuple[str, ...] | None]:
 
 
 def reads_leftwards(text: str) -> bool:
-    """Whether some of it is written from right to left."""
+    """Whether some of the text is written from right to left."""
     return any(unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in text)
 
 
 def needs_shaping(text: str) -> bool:
-    """Whether its letters join, change order or move when they meet."""
+    """Whether some letters of the text change their shape, order or place beside others."""
     return reads_leftwards(text) or any(map(_moves, text))
 
 
@@ -66,19 +67,19 @@ def _not_drawn_by(font: FT2Font, characters: frozenset[str]) -> frozenset[str]:
 
 
 def _draws(font: FT2Font, character: str) -> bool:
-    """Whether the font has an outline for it; the emoji of colour fonts have none."""
+    """Whether the font has an outline for the character; emoji in colour fonts have none."""
     glyph = font.get_char_index(ord(character))
     if not glyph or unicodedata.category(character).startswith(_SEPARATORS_AND_CONTROLS):
         return bool(glyph)
     try:
         font.load_glyph(glyph, flags=LoadFlags.NO_SCALE)
-    except RuntimeError:  # a glyph that is a bitmap
+    except RuntimeError:  # raised if the glyph is a bitmap
         return False
     return unicodedata.category(character).startswith("M") or len(font.get_path()[0]) > 0
 
 
 def _others_that_draw(characters: frozenset[str]) -> Mapping[str, frozenset[str]]:
-    """Which of the characters each other family draws."""
+    """Return which of the characters each family other than the usual one draws."""
     drawn = _scanned(characters, len(fontManager.ttflist))
     if characters <= frozenset().union(*drawn.values()):
         return drawn
@@ -88,8 +89,9 @@ def _others_that_draw(characters: frozenset[str]) -> Mapping[str, frozenset[str]
 
 @lru_cache(maxsize=64)
 def _scanned(characters: frozenset[str], _n_fonts: int) -> Mapping[str, frozenset[str]]:
-    """Which of the characters each other family draws, by the fonts of which so many are known: a
-    new one is looked at.
+    """Return which of the characters each other family draws, and remember the answer.
+
+    The number of known fonts is part of the cache's key, so that a new font is not overlooked.
     """
     if not characters:
         return {}
@@ -97,7 +99,7 @@ def _scanned(characters: frozenset[str], _n_fonts: int) -> Mapping[str, frozense
         family: characters - _not_drawn_by(font, characters) for family, font in _other_fonts()
     }
     return {
-        # its name may find another of its fonts
+        # Matplotlib may choose another font of the family by its name, so ask that one as well.
         family: found - _not_drawn_by(_font_named(family), found)
         for family, found in drawn.items()
         if found
@@ -105,7 +107,10 @@ def _scanned(characters: frozenset[str], _n_fonts: int) -> Mapping[str, frozense
 
 
 def _cover(missing: frozenset[str], drawn: Mapping[str, frozenset[str]]) -> tuple[str, ...] | None:
-    """The usual family and as few others as draw all that is missing, sans serif before serif."""
+    """Return the usual family and as few others as draw the missing characters.
+
+    Of two families that draw equally many, one with "Sans" in its name is preferred.
+    """
     chosen = [USUAL]
     while missing:
         best = min(
@@ -121,18 +126,19 @@ def _cover(missing: frozenset[str], drawn: Mapping[str, frozenset[str]]) -> tupl
 
 
 def _other_fonts() -> Iterator[tuple[str, FT2Font]]:
-    """The most regular font of each family, one after the other, so that few files are open at
-    once.
+    """Yield the most regular font of each family.
+
+    The fonts are opened one after the other, so that few files are open at once.
     """
     seen: set[str] = set()
     for entry in sorted(fontManager.ttflist, key=_from_regular):
         if entry.name in seen or entry.name.startswith(_NOT_FOR_TEXT):
             continue
-        # from Matplotlib 3.11 on
+        # Only Matplotlib 3.11 and later know several faces in one file.
         face: dict[str, Any] = {"face_index": entry.index} if getattr(entry, "index", 0) else {}
         try:
             font = FT2Font(entry.fname, **face)
-        except (OSError, RuntimeError):  # gone since Matplotlib listed it
+        except (OSError, RuntimeError):  # the file was removed since Matplotlib listed it
             continue
         seen.add(entry.name)
         yield entry.name, font
@@ -149,12 +155,13 @@ def _font_named(family: str) -> FT2Font:
 
 @cache
 def _look_for_new_fonts() -> None:
-    """Tell Matplotlib of the fonts installed since it wrote its list, which it never looks over
-    again.
+    """Tell Matplotlib about fonts that were installed after it wrote its list of fonts.
+
+    Matplotlib itself never updates that list.
     """
     known = {entry.fname for entry in fontManager.ttflist}
     for path in findSystemFonts():
         if path not in known:
             with suppress(Exception):
-                # fonts of kinds that Matplotlib cannot read raise whatever they like
+                # Fonts that Matplotlib cannot read raise errors of many different types.
                 fontManager.addfont(path)

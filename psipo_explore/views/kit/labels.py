@@ -1,8 +1,7 @@
-"""Labels from data, as a picture draws them and as its sentence says them: as they are, never as
-mathematics.
+"""Labels from data, for a picture and its sentence; they are never read as mathematics.
 
-Where no font can draw a label, or two would look alike in the room there is, the picture shows the
-action's number, and a note for the sentence says whose number it is.
+Where no font can draw a label, or two labels would look alike in the room there is, the picture
+shows the action's number instead. A note for the sentence then says whose number it is.
 """
 
 from __future__ import annotations
@@ -32,16 +31,18 @@ _ISOLATES = re.compile("[\u2066-\u2069]")
 _EMPTY, _BLANK, _NEXT_LINE = '""', "␣", "↵"
 _FIRST_STRONG_ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"
 _JOINER, _VIRAMA = "\N{ZERO WIDTH JOINER}", 9
-_READ = 1000  # characters of either end of a label, much more than is ever shown
-_MOST_SAID = 60  # letters of a label in a sentence
-_MOST_JOINED = 16  # characters of one letter, such as an emoji of several persons
-_MOST_MARKS = 3  # on one letter, where they pile up
-_HEAD = 0.6  # of what is kept of a label that is cut in the middle
+_READ = 1000  # characters read at either end of a label, many more than are ever shown
+_MOST_SAID = 60  # letters of a label that a sentence may hold
+_MOST_JOINED = 16  # characters that may form one letter, such as an emoji of several persons
+_MOST_MARKS = 3  # marks kept on one letter, because more of them would cover other lines
+_HEAD = 0.6  # share of the kept letters that come from the beginning of a shortened label
 
 
 class Room(NamedTuple):
-    """What a label may take up: points, at a font size; and so many characters, where only its
-    beginning is to stand.
+    """The room that a label may take up.
+
+    `width` is in points, for letters of font size `size`. If `beginning` is given, the room shows
+    at most that many letters from the beginning of the label.
     """
 
     width: float
@@ -55,14 +56,14 @@ class Labels(NamedTuple):
     Parameters
     ----------
     drawn : tuple of tuples of str
-        For each room, what stands there for each action.
+        For each room, the text that it shows for each action.
     said : tuple of str
         What a sentence calls each action.
     note : str
-        Whose number is shown, and why: sentences that follow the others, each with a blank before
-        it.
+        Sentences that say whose number is shown and why, each with a space before it. They are
+        appended to the picture's sentence.
     font : dict
-        Keywords of each Text that holds a label.
+        Keyword arguments for each Text that holds a label.
     """
 
     drawn: tuple[tuple[str, ...], ...]
@@ -72,18 +73,18 @@ class Labels(NamedTuple):
 
 
 def labels_of(actions: Sequence[str], *rooms: Room) -> Labels:
-    """Fit the actions' labels into the rooms that a picture has for them."""
+    """Fit the labels of the actions into the rooms that a picture has for them."""
     return _labels_of(tuple(actions), rooms, len(fontManager.ttflist))
 
 
 def width(text: str, size: float, family: Sequence[str] = (USUAL,)) -> float:
-    """How many points a text takes that is no mathematics."""
+    """Return the width in points of a text that is not read as mathematics."""
     font = FontProperties(family=list(family), size=size)
     return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0])
 
 
 def not_mathematics(text: str) -> str:
-    """The text in a string whose other parts Matplotlib may read as mathematics."""
+    """Escape the text for a string whose other parts Matplotlib reads as mathematics."""
     return text.replace("$", r"\$")
 
 
@@ -111,7 +112,7 @@ def _labels_of(actions: tuple[str, ...], rooms: tuple[Room, ...], _n_fonts: int)
 
 
 def _one_line(label: str) -> str:
-    """The label with a sign for each character that shows nothing or reaches beyond it."""
+    """Return the label on one line, with a visible sign for invisible or disruptive characters."""
     both_ends = label if len(label) <= 2 * _READ else label[:_READ] + label[-_READ:]
     line = _LINE_END.sub(_NEXT_LINE, both_ends)
     line = "".join(" " if character.isspace() else character for character in line)
@@ -120,16 +121,18 @@ def _one_line(label: str) -> str:
 
 
 def _visible(line: str) -> str:
-    """What the eye can tell it by: without characters of no width, and blanks at the ends or in a
-    row.
+    """Return what the eye sees of the line.
+
+    Characters without width are removed, and so are spaces at the ends or in a row.
     """
     seen = "".join(character for character in line if unicodedata.category(character) != "Cf")
     return " ".join(_IGNORABLE.sub("", seen).split())
 
 
 def _letters(line: str) -> list[str]:
-    """The line in pieces that are not to be cut: a letter with its first marks, and what is joined
-    to it.
+    """Divide the line into letters, which must not be cut.
+
+    A letter keeps its first few marks and everything that is joined to it.
     """
     letters: list[str] = []
     for character in line:
@@ -145,7 +148,7 @@ def _letters(line: str) -> list[str]:
 
 
 def _joins(character: str) -> bool:
-    """Whether what follows belongs to the same letter."""
+    """Whether the next character belongs to the same letter."""
     return character == _JOINER or unicodedata.combining(character) == _VIRAMA
 
 
@@ -155,8 +158,9 @@ def _is_mark(character: str) -> bool:
 
 
 def _fitted(room: Room, family: Sequence[str], letters: Sequence[str], number: str) -> str:
-    """As much of the label as the room holds, behind its number if it has one; nothing, if no
-    letter fits.
+    """Return as much of the label as fits into the room, after its number if it has one.
+
+    If not even one letter fits, the label is left out.
     """
     if number and room.beginning:
         return number
@@ -169,7 +173,8 @@ def _fitted(room: Room, family: Sequence[str], letters: Sequence[str], number: s
         return width(words(n), room.size, family) > room.width
 
     longest = min(room.beginning or _MOST_SAID, len(letters))
-    if not is_too_wide(longest):  # a cut label may be wider, for its ellipsis
+    # Ask for the whole label first: because of its ellipsis, a shortened one may be wider.
+    if not is_too_wide(longest):
         return words(longest)
     return words(bisect_left(range(1, longest + 1), True, key=is_too_wide))
 
@@ -182,14 +187,12 @@ def _cut_in_the_middle(letters: Sequence[str], most: int) -> str:
 
 
 def _isolated(words: str) -> str:
-    """The words so that they turn round nothing that stands beside them, if they are written from
-    right to left.
-    """
+    """Isolate words written from right to left, so that the text around them keeps its order."""
     return f"{_FIRST_STRONG_ISOLATE}{words}{_END_OF_ISOLATE}" if reads_leftwards(words) else words
 
 
 def _alike(words: Sequence[str]) -> set[int]:
-    """Those that the eye cannot tell from another one, or cannot see."""
+    """Return the indices of the words that look like others, or that cannot be seen."""
     seen = [_visible(unicodedata.normalize("NFC", each)) for each in words]
     times = Counter(seen)
     return {y for y, each in enumerate(seen) if times[each] > 1 or not each}

@@ -1,4 +1,4 @@
-"""Legends above the axes, where no curve runs, whose entries end in a number that moves."""
+"""Legends above the axes, whose entries can end in a number that changes with the sliders."""
 
 from __future__ import annotations
 
@@ -13,42 +13,45 @@ from matplotlib.textpath import TextPath
 
 _MARK_WIDTH = 0.044
 _GAP = 0.011
-_BELOW = 0.012  # from the mark to the line that its words stand on
+_BELOW = 0.012  # distance from the mark down to the baseline of its words
 
 
 def line_mark(figure: Figure, x: float, y: float, look: Mapping[str, Any]) -> tuple[float, float]:
-    """A line's mark at (x, y) in figure coordinates; returns where its words begin."""
+    """Draw a line's mark at (x, y) in figure coordinates, and return where its words begin."""
     xs = [x, x + _MARK_WIDTH / 2, x + _MARK_WIDTH]
     figure.add_artist(Line2D(xs, [y] * 3, markevery=[1], **look))
     return x + _MARK_WIDTH + _GAP, y - _BELOW
 
 
 def line_entry(figure: Figure, x: float, y: float, words: str, look: Mapping[str, Any]) -> Text:
-    """A line's mark and its words at (x, y) in figure coordinates; returns the text behind them,
-    still empty.
+    """Draw a line's mark and its words at (x, y) in figure coordinates.
+
+    The text that is returned stands after the words, and is still empty.
     """
     line_mark(figure, x, y, look)
     return _words(figure, x, y, words)
 
 
 def patch_entry(figure: Figure, x: float, y: float, words: str, look: Mapping[str, Any]) -> Text:
-    """A region's mark and its words at (x, y) in figure coordinates; returns the text behind them,
-    still empty.
+    """Draw a region's mark and its words at (x, y) in figure coordinates.
+
+    The text that is returned stands after the words, and is still empty.
     """
     figure.add_artist(Rectangle((x, y - 0.02), _MARK_WIDTH, 0.04, **look))
     return _words(figure, x, y, words)
 
 
 def fitting(candidates: Iterable[str], text: Text, width: float) -> str:
-    """The first of the candidates that Matplotlib can write within so many inches; the last one, if
-    none fits.
+    """Return the first candidate that Matplotlib can write within `width` inches.
+
+    If none fits, the last one is returned.
     """
     words = ""
     for words in candidates:
         try:
             if _inches(words, text) <= width:
                 break
-        except ValueError:  # a formula that mathtext cannot set
+        except ValueError:  # raised if mathtext cannot set the formula
             continue
     return words
 

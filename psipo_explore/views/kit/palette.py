@@ -1,9 +1,8 @@
-"""One look a meaning, across all views, black for what has no colour of its own; and the style that
-all pictures share.
+"""The looks of lines and marks, one per meaning in all views, and the style of all pictures.
 
-The colours are Okabe and Ito's and a purple for a sixth, told apart with each of the common
-colour-vision deficiencies. No meaning rests on colour alone, for print is grey: lines that meet in
-a picture differ in dashes, their points in shape.
+The colours are those of Okabe and Ito, and a purple for a sixth action, so that readers with any
+common colour-vision deficiency can tell them apart. Lines in one picture also differ in their
+dashes and marks, because print may be grey.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ CHOSEN = "#000000"  # the Ψ that a slider chooses, between logit and identity
 IDENTITY_PALE = "#c3dcec"
 LOGIT_PALE = "#f6cdb0"
 
-Look = dict[str, Any]  # Matplotlib's keywords
+Look = dict[str, Any]  # keyword arguments for Matplotlib
 LOGIT_LINE: Look = {"color": LOGIT, "linestyle": "-", "marker": "o", "markersize": 7}
 IDENTITY_LINE: Look = {
     "color": IDENTITY,
@@ -28,7 +27,8 @@ IDENTITY_LINE: Look = {
     "markersize": 9,
 }
 ACTION_LINES: tuple[dict[str, Any], ...] = (
-    # a, b, c, … where each has a curve: from winner to loser
+    # For actions a, b, c, … that have a curve each. The first three run from the winner's colour
+    # to the loser's.
     {"color": WINNER, "linestyle": "-", "marker": "o"},
     {"color": "#E69F00", "linestyle": (0, (5, 1.5)), "marker": "s"},
     {"color": LOSER, "linestyle": (0, (5, 1.5, 1, 1.5)), "marker": "D"},

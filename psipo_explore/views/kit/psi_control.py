@@ -1,4 +1,4 @@
-"""The Ψ that a reader chooses: a folded power by its slider, or a formula that is typed instead."""
+"""The choice of Ψ: the reader either moves a slider over folded powers or types a formula."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ FORMULA = Typed(
 
 
 def chosen_psi(lam: float, formula: str) -> Psi:
-    """The typed Ψ if there is one, else the folded power λ."""
+    """Return the typed Ψ if there is one, and the folded power λ otherwise."""
     return Psi.from_formula(formula) if formula.strip() else folded_power(lam)
 
 
 def psi_words(psi: Psi, lam: float, formula: str) -> str:
-    """What to call it in a sentence."""
+    """Return the name of the chosen Ψ for a sentence."""
     if formula.strip():
         return f"Ψ(q) = {psi.name}"
     return {0.0: "logit (λ = 0)", 2.0: "identity (λ = 2)"}.get(

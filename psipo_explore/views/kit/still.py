@@ -1,4 +1,4 @@
-"""A figure that stands still, and the sentence under a picture that some values do not have."""
+"""A still figure, and the sentence shown where a value has no picture."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ CANNOT_BE_SHOWN = "This cannot be shown: {}."
 
 
 def cannot_be_shown(error: Exception) -> str:
-    """The sentence under a picture that some values do not have."""
+    """Return the sentence that is shown in place of a picture that cannot be drawn."""
     return printable(CANNOT_BE_SHOWN.format(error))
 
 
 class StillFigure(Figure):
-    """A Matplotlib figure that knows what it shows, and shows itself in a notebook without pyplot."""
+    """A Matplotlib figure that has a sentence, and that a notebook shows without pyplot."""
 
     sentence = ""
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str | bytes]:
-        # a notebook not yet trusted shows no SVG
+        # This is not SVG, because a notebook that is not yet trusted would not show it.
         return {"image/png": self._png(), "text/plain": self.sentence}
 
     def _png(self) -> bytes:

@@ -1,4 +1,4 @@
-"""Where sliders stand: stops that several views share."""
+"""The stops of sliders that several views share."""
 
 from __future__ import annotations
 

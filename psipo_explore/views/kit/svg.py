@@ -1,8 +1,7 @@
-"""Pictures as SVG: a still one, or two layers of which only the upper one is drawn again when a
-slider moves.
+"""Pictures as SVG, either still or in two layers, a fixed background and a moving foreground.
 
-Drawing what moves and nothing else, with Matplotlib's own SVG renderer, costs the kernel a few
-milliseconds and the wire a few kilobytes, and stays sharp at every zoom.
+When a slider moves, only the foreground is drawn again, which takes a few milliseconds and sends a
+few kilobytes. Matplotlib's own SVG renderer draws it, so it stays sharp at every zoom.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from matplotlib.figure import Figure
 from psipo_explore._tables import as_html
 from psipo_explore.views.kit.palette import STYLE
 
-DPI = 72  # SVG's unit is the point
+DPI = 72  # makes a pixel a point, which is the unit of Matplotlib's SVG
 _METADATA = re.compile(
     r"<metadata>.*?</metadata>|<defs>\s*<style[^>]*>.*?</style>\s*</defs>", re.DOTALL
 )
@@ -28,7 +27,10 @@ _STYLE = "display:block;width:100%;height:auto;stroke-linejoin:round;stroke-line
 
 
 def document(figure: Figure) -> str:
-    """The whole picture as an SVG file, the same bytes each time under the same versions."""
+    """Return the whole picture as an SVG file.
+
+    With the same versions of all libraries, the bytes are always the same.
+    """
     out = io.StringIO()
     with mpl.rc_context(STYLE):
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": "psipo_explore"})
@@ -36,7 +38,7 @@ def document(figure: Figure) -> str:
 
 
 def background(figure: Figure, moving: Iterable[Artist]) -> str:
-    """All that stands still, as an SVG element."""
+    """Return the artists that do not move, as an SVG element."""
     moving = list(moving)
     for artist in moving:
         artist.set_visible(False)
@@ -48,25 +50,28 @@ def background(figure: Figure, moving: Iterable[Artist]) -> str:
 
 
 def foreground(figure: Figure, moving: Iterable[Artist], sentence: str) -> str:
-    """All that moves, as an SVG element that lies exactly over the background."""
+    """Return the artists that move, as an SVG element that lies exactly over the background."""
     return overlay(figure, "".join(pieces(figure, in_drawing_order(moving))), sentence)
 
 
 def overlay(figure: Figure, inner: str, sentence: str) -> str:
-    """What is drawn already, as an SVG element that lies exactly over the background, with the
-    sentence as its text.
+    """Wrap SVG text in an element that lies exactly over the background.
+
+    Screen readers read the sentence in place of the picture.
     """
     return _element(figure, inner, f'role="img" aria-label="{as_html(sentence)}"')
 
 
 def in_drawing_order(moving: Iterable[Artist]) -> list[Artist]:
-    """What is drawn later covers what is drawn before."""
+    """Sort the artists so that those in front are drawn last."""
     return sorted(moving, key=Artist.get_zorder)
 
 
 def pieces(figure: Figure, artists: Iterable[Artist]) -> list[str]:
-    """The inside of an SVG element: one piece for each artist in turn, and last the clips that
-    several of them share.
+    """Return the inside of an SVG element in pieces.
+
+    There is one piece for each artist in turn. The last piece holds the clip paths, which several
+    artists may share.
     """
     out = io.StringIO()
     width, height = _points(figure)
@@ -99,8 +104,9 @@ def _element(figure: Figure, inner: str, attributes: str) -> str:
 
 
 def _inner(text: str) -> str:
-    """What is inside the outermost svg element, less the date and the style sheet, which would
-    reach the whole page.
+    """Return the inside of the outermost svg element, without metadata and style sheet.
+
+    The style sheet is removed because it would apply to the whole page.
     """
     start, end = _inside(text)
     return _METADATA.sub("", text[start:end])

@@ -1,4 +1,4 @@
-"""Numbers as a reader would say them: in sentences, on sliders, in legends."""
+"""Numbers and lists in words, for sentences, sliders and legends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(x: float) -> str:
-    """Three digits; powers of ten where that reads better than zeros."""
+    """Write a number to about three digits, with a power of ten if it is very large or small."""
     if x == 0 or math.isinf(x):
         return {0.0: "0", math.inf: "∞", -math.inf: "−∞"}[x]
     if 1e-3 <= abs(x) < 1e6:
@@ -25,7 +25,7 @@ def _power_of_ten(exponent: int) -> str:
 
 
 def probability(p: float) -> str:
-    """A probability, with the distance from 1 where p is close to it."""
+    """Write a probability; one that is close to 1 is written as 1 minus its distance from 1."""
     if p == 1:
         return "exactly 1"
     if p == 0:
@@ -34,14 +34,15 @@ def probability(p: float) -> str:
 
 
 def _shortest_complement(p: float) -> float:
-    """1 − p with no more digits than tell p from its neighbours: 1e-15, not 9.99e-16."""
+    """Return 1 − p with as few digits as identify p in float64: 1e-15, not 9.99e-16."""
     candidates = (float(f"{1 - p:.{digits}e}") for digits in range(3))
     return next((short for short in candidates if 1 - short == p), 1 - p)
 
 
 def probability_from_log(log_p: float) -> str:
-    """A probability given by its logarithm: "exactly 0" is said of 0 alone, not of what float64
-    rounds to it.
+    """Write a probability given by its logarithm.
+
+    Only a true 0 is "exactly 0", not a probability that float64 would round to 0.
     """
     if math.isfinite(log_p) and log_p < -700:
         return f"about {_power_of_ten(round(log_p / math.log(10)))}"
@@ -49,6 +50,6 @@ def probability_from_log(log_p: float) -> str:
 
 
 def enumeration(names: Sequence[str]) -> str:
-    """One after the other: a, b and c."""
+    """Write the names as a list in a sentence: a, b and c."""
     *others, last = names
     return f"{', '.join(others)} and {last}" if others else last
