@@ -1,4 +1,4 @@
-"""Optimisers at fault, in a module of their own that a worker process can import."""
+"""Faulty optimisers, in a module of their own so that worker processes can import them."""
 
 import os
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from psipo_explore import GradientDescent
 
 
 class Dies:
-    """Ends the process that trains, as the system does where memory is short."""
+    """An optimiser that ends its process, as the system does when memory is short."""
 
     def steps(self, shape: tuple[int, ...]) -> Any:
         os._exit(1)
@@ -21,7 +21,7 @@ class Dies:
 
 @dataclass
 class Raises:
-    """Leaves a file for each part begun, then raises."""
+    """An optimiser that leaves a file for each part that begins, and then raises an error."""
 
     folder: Path
     error: BaseException
@@ -33,7 +33,7 @@ class Raises:
 
 @dataclass
 class LeavesAFile:
-    """Descends, and leaves a file for each part begun."""
+    """A working optimiser that leaves a file for each part that begins."""
 
     folder: Path
 

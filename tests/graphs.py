@@ -1,4 +1,4 @@
-"""Comparisons whose graphs are of one kind: connected, strongly connected, hanging on a thread."""
+"""Comparisons whose graphs are of a certain kind, such as connected or strongly connected."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from psipo_explore import Comparisons
 
 
 def connected(n_actions: int, n_pairs: int, seed: int) -> Comparisons:
-    """A ring both ways round, and random pairs."""
+    """Return a ring of actions compared both ways, with random further pairs."""
     rng = np.random.default_rng(seed)
     ring = [(i, (i + 1) % n_actions) for i in range(n_actions)]
     extra = [tuple(rng.choice(n_actions, 2, replace=False).tolist()) for _ in range(n_pairs)]
@@ -21,8 +21,9 @@ def connected(n_actions: int, n_pairs: int, seed: int) -> Comparisons:
 
 @st.composite
 def strongly_connected(draw: Any, decades: float, most: int = 6) -> Comparisons:
-    """A ring one way round, and any other pairs; weights from 10^−decades to 10^decades on a log
-    scale.
+    """Draw a ring of actions compared one way, with any further pairs.
+
+    The weights lie between 10^−decades and 10^decades.
     """
     k = draw(st.integers(2, most))
     ring = [(i, (i + 1) % k) for i in range(k)]
@@ -36,7 +37,7 @@ def strongly_connected(draw: Any, decades: float, most: int = 6) -> Comparisons:
 
 
 def random_digraph(seed: int, decades: float) -> Comparisons:
-    """Of 20 to 60 actions, strongly connected, its weights alike on a log scale."""
+    """Return a strongly connected graph of 20 to 60 actions with log-uniform weights."""
     rng = np.random.default_rng(seed)
     k = int(rng.integers(20, 61))
     ring = rng.permutation(k)
@@ -48,7 +49,7 @@ def random_digraph(seed: int, decades: float) -> Comparisons:
 
 
 def clumps_on_a_thread(n: int, thread: float) -> Comparisons:
-    """Two random graphs of n actions each, joined by one pair, compared both ways."""
+    """Return two random graphs of n actions that only one pair joins, compared both ways."""
     rng = np.random.default_rng(0)
     here, there = rng.integers(n, size=(2, 8 * n))
     inside = here != there
@@ -59,8 +60,9 @@ def clumps_on_a_thread(n: int, thread: float) -> Comparisons:
 
 
 def chain(k: int, decades: float, seed: int) -> tuple[Comparisons, np.ndarray]:
-    """Neighbours compared both ways, so that each margin is the logarithm of their odds; and these
-    margins.
+    """Return a chain of neighbours compared both ways, and the exact margins between them.
+
+    Each margin is the logarithm of the odds of the two neighbours.
     """
     rng = np.random.default_rng(seed)
     margins = 3 * rng.normal(size=k - 1)

@@ -1,4 +1,4 @@
-"""Views with few stops, whose pages are drawn in a second."""
+"""Views whose controls have few stops, so that their pages are drawn in a second."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -7,8 +7,9 @@ from psipo_explore.views import View
 
 
 def at_start_and_end(view: View, *, kept: Collection[str] = ()) -> View:
-    """The same view with two stops for each control at most, where it starts and the last one; one,
-    where it is kept.
+    """Return the view with only the start and the last stop of each control.
+
+    Controls named in `kept` have only their start.
     """
     ends = [
         (c.start,) if c.name in kept else tuple(dict.fromkeys((c.start, c.stops[-1])))

@@ -1,5 +1,6 @@
-"""One real JupyterLab, started as `psipo lab` starts it, and one headless Chromium; `serving` runs
-any server.
+"""A real JupyterLab, started as `psipo lab` starts it, and a headless Chromium.
+
+`serving` runs any other server.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ NO_BROWSER = (
 
 
 def register(config: pytest.Config) -> None:
-    """For a `pytest_configure`: what is here is there for the tests."""
+    """Make the fixtures of this module available; call this in `pytest_configure`."""
     this = sys.modules[__name__]
     if not config.pluginmanager.is_registered(this):
         config.pluginmanager.register(this)
@@ -90,7 +91,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the lessons and figures, which the browser may write to."""
+    """Copy the lessons and figures into a folder that the browser may write to."""
     folder = tmp_path_factory.mktemp("course")
     put(folder)
     return folder
@@ -100,7 +101,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def lab_url(
     course: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[str], str]]:
-    """URL of a notebook in a JupyterLab on the course."""
+    """Start JupyterLab on the course, and return a function from notebooks to URLs."""
     command = lab_command(course, free_port(), open_browser=False)
     with jupyterlab(command, lab_environment(), tmp_path_factory.mktemp("jupyter")) as url:
         yield url
@@ -110,8 +111,9 @@ def lab_url(
 def jupyterlab(
     command: list[str], environment: Mapping[str, str], home: Path, *, cwd: Path | None = None
 ) -> Iterator[Callable[[str], str]]:
-    """URL of a notebook in the JupyterLab that the command starts, with `window.jupyterapp` for a
-    look inside.
+    """Start JupyterLab by the command, and yield a function from notebooks to URLs.
+
+    In its pages, `window.jupyterapp` lets tests look inside the application.
     """
     (home / "config").mkdir()
     (home / "config" / "jupyter_lab_config.json").write_text(
@@ -128,7 +130,7 @@ def jupyterlab(
 
 def _running(runtime: Path) -> dict[str, str] | None:
     for info in runtime.glob("jpserver-*.json"):
-        with suppress(ValueError):  # it is being written
+        with suppress(ValueError):  # the file is still being written
             running: dict[str, str] = json.loads(info.read_text())
             return running
     return None
@@ -142,13 +144,13 @@ def free_port() -> int:
 
 @dataclass(frozen=True)
 class Server:
-    """A running command, and what it has said."""
+    """A running command, and the file that holds its output."""
 
     process: subprocess.Popen[bytes]
     log: Path
 
     def wait_for(self, sign: Callable[[], T | None]) -> T:
-        """What the sign gives, as soon as it gives something."""
+        """Call `sign` until it returns something other than None, and return that."""
         deadline = time.monotonic() + 90
         while time.monotonic() < deadline:
             if (seen := sign()) is not None:
@@ -162,7 +164,7 @@ class Server:
 def serving(
     command: list[str], environment: Mapping[str, str], home: Path, *, cwd: Path | None = None
 ) -> Iterator[Server]:
-    """Run a server with Jupyter folders of its own, then end it as a user's system would."""
+    """Run a server with its own Jupyter folders, and end it as a user's system would."""
     dirs = {
         f"JUPYTER_{kind.upper()}_DIR": str(home / kind) for kind in ("config", "data", "runtime")
     }
@@ -178,7 +180,7 @@ def serving(
         try:
             yield Server(process, home / "log")
         finally:
-            with suppress(ProcessLookupError):  # it has ended
+            with suppress(ProcessLookupError):  # the server has already ended
                 os.killpg(process.pid, signal.SIGTERM)
             try:
                 process.wait(20)
@@ -189,7 +191,8 @@ def serving(
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 720})  # a projector's
+    # This is the resolution of a typical projector.
+    context = browser.new_context(viewport={"width": 1280, "height": 720})
     page = context.new_page()
     yield page
     context.close()

@@ -1,4 +1,4 @@
-"""Labels that a picture, a page or a message may choke on."""
+"""Labels that a picture, a page or a message might not be able to show."""
 
 NASTY = (
     "",

@@ -1,4 +1,4 @@
-"""How far apart two answers are, and what a benchmark measures besides time."""
+"""Measures of the distance between two answers, and of a benchmark's memory."""
 
 import tracemalloc
 from collections.abc import Callable
@@ -13,9 +13,7 @@ EPS = float(np.finfo(float).eps)
 
 
 def assert_meets(got: Table, exact: list[mpf], conditioning: float) -> None:
-    """Equal up to the rounding that the problem's conditioning allows, relative to each
-    probability.
-    """
+    """Assert that each probability is exact, up to the rounding that its conditioning allows."""
     bound = 1e-14 + 64 * EPS * conditioning
     for ours, theirs in zip(got.tolist(), exact, strict=True):
         assert abs(ours - theirs) <= bound * theirs + mpf(10) ** -300, (ours, theirs)

@@ -1,4 +1,4 @@
-"""The formulas of theory, written again as plainly as they can be, in 50-digit arithmetic."""
+"""The formulas of the theory, written again as plainly as possible in 50-digit arithmetic."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -13,7 +13,7 @@ mp.dps = 50
 Table = npt.NDArray[np.float64]
 Number = mpmath.mpf
 
-# Ψ of q, given with 1 − q, which 50 digits cannot hold beside a q of 1e-300.
+# Each Ψ takes q and 1 − q, because with 50 digits 1 − q cannot be computed from q = 1e-300.
 PSI: Mapping[str, Callable[[Number, Number], Number]] = {
     "logit": lambda q, opposite: mp.log(q / opposite),
     "identity": lambda q, _: q,
@@ -23,7 +23,7 @@ PSI: Mapping[str, Callable[[Number, Number], Number]] = {
 
 
 def psi_of(name: str) -> Callable[[Number, Number], Number]:
-    """Ψ by its name in the package."""
+    """Return the Ψ that has this name in the package."""
     if name.startswith("folded power"):
         lam = mpf(float(name.removeprefix("folded power ")))
         return lambda q, opposite: (q**lam - opposite**lam) / lam
@@ -31,14 +31,14 @@ def psi_of(name: str) -> Callable[[Number, Number], Number]:
 
 
 def exact_pair(p: Table, i: int, j: int) -> tuple[Number, Number]:
-    """p[i, j] and p[j, i], the smaller as float64 holds it and the larger its complement."""
+    """Return p[i, j] and p[j, i], taking the larger as the complement of the smaller."""
     if p[i, j] <= p[j, i]:
         return mpf(float(p[i, j])), 1 - mpf(float(p[i, j]))
     return 1 - mpf(float(p[j, i])), mpf(float(p[j, i]))
 
 
 def tilt(g: Sequence[Number], beta: float, pi_ref: Sequence[int]) -> list[Number]:
-    """π_ref exp(g/β), normalised."""
+    """Return π_ref exp(g/β), normalised."""
     best = max(g_y for g_y, n in zip(g, pi_ref, strict=True) if n)
     weights = [
         n * mp.exp((g_y - best) / mpf(beta)) if n else mpf(0)
@@ -53,8 +53,9 @@ def expected_psi(
     mu: Sequence[int],
     log_one_over_eps: Callable[[int, int], Number] | None = None,
 ) -> list[Number]:
-    """Σ_y' μ(y') Ψ(p(y ≻ y')); Ψ of a certain preference is ± the given huge number where it would
-    be infinite.
+    """Return Σ_y' μ(y') Ψ(p(y ≻ y')) for each action y.
+
+    Where Ψ of a certain preference would be infinite, it is ± the given huge number.
     """
     psi, total = psi_of(name), sum(mu)
     infinite_at_one = name in ("logit", "probit")
@@ -76,8 +77,9 @@ def expected_psi(
 
 
 def _probit(q: Number, opposite: Number) -> Number:
-    """Φ⁻¹ by Newton on log Φ from SciPy's answer: erfinv cannot be asked for q = 1e-300 in 50
-    digits.
+    """Return Φ⁻¹(q), by Newton's method on log Φ from SciPy's answer.
+
+    mpmath's erfinv would need 1 − 2q, which 50 digits cannot hold for q = 1e-300.
     """
     from scipy.special import ndtri
 
@@ -101,13 +103,14 @@ def policy(
     mu: Sequence[int],
     log_one_over_eps: Callable[[int, int], Number] | None = None,
 ) -> list[Number]:
-    """Eq. 7 and 9, certain preferences replaced by finite ones of the given log-odds."""
+    """Return the policy of Eq. 7 and 9, where certain preferences have finite log-odds."""
     return tilt(expected_psi(p, name, mu, log_one_over_eps), beta, pi_ref)
 
 
 def huge(_: int, __: int) -> Number:
-    """The same log-odds for every certain pair, large enough for any β and any difference of rates
-    in the tests.
+    """Return the same huge log-odds for every certain pair.
+
+    They are large enough for every β and every difference of rates in the tests.
     """
     return mpf(10) ** 30
 
@@ -120,7 +123,7 @@ def _logistic_curvature(x: Number) -> Number:
     return _sigma(x) * _sigma(-x)
 
 
-# Slope and curvature of φ, by the name of its loss.
+# The slope and the curvature of φ, by the name of the loss.
 PHI: Mapping[str, tuple[Callable[[Number], Number], Callable[[Number], Number]]] = {
     "DPO": (lambda x: -_sigma(-x), _logistic_curvature),
     "cDPO 0.1": (lambda x: _sigma(x) - (1 - mpf(0.1)), _logistic_curvature),
@@ -139,11 +142,10 @@ PHI: Mapping[str, tuple[Callable[[Number], Number], Callable[[Number], Number]]]
 
 
 def minimiser_near(data: Comparisons, name: str, x: Sequence[float]) -> list[Number]:
-    """Where Σ w φ(x[winner] − x[loser]) is least, the last x held, by Newton's method in 250 digits
-    from x.
+    """Return the x that minimises Σ w φ(x[winner] − x[loser]) while the last x stays fixed.
 
-    The sum is convex, so what balances the pulls to 60 digits is the minimum, wherever the steps
-    began.
+    Newton's method starts from the given x and computes with 250 digits. Because the sum is convex,
+    an x at which the pulls balance to 60 digits is the minimiser, wherever the steps began.
     """
     slope, curvature = PHI[name]
     pairs = list(

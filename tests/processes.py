@@ -1,4 +1,4 @@
-"""Processes that a test starts as a group of their own, and whether any of them is left."""
+"""Functions that find the living processes of a group, and that wait for a condition."""
 
 import os
 import time

@@ -1,5 +1,6 @@
-"""Random problems for Hypothesis, ends included: p in {0, 1}, β from 1e-12 to 1e12, K = 1, zeros in
-μ and π_ref.
+"""Random problems for Hypothesis, with extreme cases.
+
+These include p in {0, 1}, β from 1e-12 to 1e12, K = 1, and zeros in μ and π_ref.
 """
 
 from typing import Any
@@ -31,8 +32,9 @@ def n_actions(at_least: int = 1, at_most: int = 6) -> st.SearchStrategy[int]:
 
 @st.composite
 def counts(draw: Any, k: int, *, zeros: bool = True) -> list[int]:
-    """Whole numbers, not all 0; a policy is their share of the total, which the oracles know
-    exactly.
+    """Draw whole numbers that are not all 0.
+
+    Their shares of the total are a policy, which the oracles can compute exactly.
     """
     drawn: list[int] = draw(st.lists(st.integers(0 if zeros else 1, 9), min_size=k, max_size=k))
     return drawn if any(drawn) else [1] * k
@@ -44,8 +46,10 @@ def share(whole: list[int]) -> Table:
 
 @st.composite
 def tables(draw: Any, k: int, *, certain: bool = False, easy: bool = False) -> Table:
-    """Preferences of k actions; certain ones, and ones within 1e-300 of certainty, on either side
-    of the diagonal.
+    """Draw a preference table of k actions.
+
+    Certain preferences, and preferences within 1e-300 of certainty, occur on either side of the
+    diagonal.
     """
     entries = _EASY if easy else _UNCERTAIN
     if certain:

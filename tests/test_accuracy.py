@@ -1,8 +1,7 @@
-"""Every closed form against 50-digit arithmetic, on random problems up to the ends of float64.
+"""Every closed form against 50-digit arithmetic, on random problems up to the limits of float64.
 
-Each test prints its largest error, relative to what the problem's conditioning lets rounding do,
-and asserts 1e-12. `make test` takes a few cases of each, `make accuracy` thousands, and shows what
-is printed.
+Each test prints its largest error, relative to the problem's conditioning, and asserts that it is
+below 1e-12. `make test` tries a few cases of each, `make accuracy` thousands.
 """
 
 import os
@@ -21,14 +20,15 @@ from psipo_explore.psi import LOG, PROBIT
 
 CASES = int(os.environ.get("PSIPO_ACCURACY_CASES", "40"))
 PSIS = [LOGIT, IDENTITY, PROBIT, LOG, folded_power(0.1), folded_power(2.0)]
-FLOOR = mpf(10) ** -300  # below which float64 loses digits
+FLOOR = mpf(10) ** -300  # float64 loses digits below this
 every_psi = pytest.mark.parametrize("psi", PSIS, ids=lambda psi: psi.name)
 
 
 @dataclass
 class Problem:
-    """Preferences from rewards that put p as close to its ends as float64 goes; whole numbers
-    behind μ and π_ref.
+    """A random problem with preferences as close to 0 and 1 as float64 allows.
+
+    The preferences come from rewards, and μ and π_ref from whole numbers.
     """
 
     rewards: Table
@@ -55,7 +55,7 @@ def problems(name: str, most_actions: int = 50) -> Iterator[Problem]:
 
 
 def assert_accurate(name: str, errors: Iterator[mpf]) -> None:
-    """Print and bound the largest of errors that are relative to their conditioning."""
+    """Print the largest error, and assert that it is below 1e-12."""
     largest = max(map(float, errors), default=0.0)
     print(f"\n{name}: {largest:.1e} in {CASES} problems")
     assert largest < 1e-12
@@ -97,7 +97,7 @@ def test_expected_psi(psi: Psi) -> None:
 
 @every_psi
 def test_expected_psi_bradley_terry(psi: Psi) -> None:
-    """Of the rewards themselves, of which a table of p may keep less."""
+    """Compute the exact scores from the rewards, because a table of p may have lost digits."""
 
     def errors() -> Iterator[mpf]:
         of = psi_of(psi.name)
@@ -148,7 +148,7 @@ def kl_terms(of: list[int], reference: list[int]) -> list[mpf]:
 
 
 def policies_beside(name: str) -> Iterator[tuple[Problem, list[int]]]:
-    """Each problem with another policy inside the support of its π_ref."""
+    """Yield each problem with a random policy that has the support of its π_ref."""
     rng = np.random.default_rng(1)
     for problem in problems(name, 20):
         yield problem, [n * int(rng.integers(1, 9)) for n in problem.pi_ref]
@@ -186,7 +186,7 @@ def test_cyclic_share(psi: Psi) -> None:
         for problem in problems(psi.name, 12):
             p, k = problem.p.copy(), len(problem.p)
             if k > 2:
-                p[[0, 1, 2], [1, 2, 0]], p[[1, 2, 0], [0, 1, 2]] = 0.9, 0.1  # a cycle
+                p[[0, 1, 2], [1, 2, 0]], p[[1, 2, 0], [0, 1, 2]] = 0.9, 0.1  # adds a cycle
             mu = [mpf(n) / sum(problem.mu) for n in problem.mu]
             centre = of(mpf(1) / 2, mpf(1) / 2)
             flow = [[of(*exact_pair(p, y, z)) - centre for z in range(k)] for y in range(k)]
@@ -233,7 +233,7 @@ def test_few_samples(psi: Psi) -> None:
 
 
 def _winner_at(psi: Psi, q: mpf, opposite: mpf, beta: float) -> mpf:
-    """π*(y_w) for two actions, uniform μ and π_ref."""
+    """Return π*(y_w) for two actions and uniform μ and π_ref."""
     if psi is LOGIT and q * opposite == 0:
         return q
     of: Callable[[mpf, mpf], mpf] = psi_of(psi.name)

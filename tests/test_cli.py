@@ -77,7 +77,7 @@ def test_app_without_voila_says_in_a_sentence_what_to_install() -> None:
 
 
 class Served(NamedTuple):
-    """A server that would have been started, and whether it would open a browser."""
+    """A record of a server that would have been started, and whether it would open a browser."""
 
     ip: str
     port: int
@@ -86,7 +86,7 @@ class Served(NamedTuple):
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> list[Served]:
-    """What `psipo app` would have served."""
+    """Record the servers that `psipo app` would start, without starting them."""
     started: list[Served] = []
 
     class Stand:

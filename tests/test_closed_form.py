@@ -1,5 +1,6 @@
-"""The closed form beyond what the paper states: invariances, limits, bounds and rounding, on random
-problems with their ends.
+"""Properties of the closed form that the paper does not state, on random problems.
+
+These are invariances, limits, bounds and rounding, and the problems include extreme cases.
 """
 
 from fractions import Fraction
@@ -130,7 +131,7 @@ def test_the_optimum_is_worth_at_least_as_much_as_pi_ref_at_every_beta(
     gain = psipo.objective(best, p, psi, beta, pi_ref=pi_ref, mu=mu) - psipo.objective(
         pi_ref, p, psi, beta, pi_ref=pi_ref, mu=mu
     )
-    an_ulp_from_pi_ref = k * EPS**2  # in KL, of a policy that should be pi_ref
+    an_ulp_from_pi_ref = k * EPS**2  # the KL that rounding gives a policy equal to pi_ref
     assert gain >= -1e-14 * k * largest_psi(p, psi) - beta * an_ulp_from_pi_ref
 
 
@@ -153,7 +154,7 @@ def test_kl_divergence_in_50_digits_however_close_the_policies(
     assert_allclose(psipo.kl_divergence(policy, pi_ref), float(exact), rtol=1e-13, atol=noise)
 
 
-# Certain preferences are limits
+# Certain preferences as limits
 
 
 @given(st.data(), PSIS, BETAS)
@@ -217,7 +218,7 @@ def test_equal_rates_are_equal_in_tenths_and_sevenths_too() -> None:
         rounded += len(set(rates[exact == exact.max()].tolist())) > 1
         policy = psipo.optimal_policy((result + 1) / 2, LOGIT, 1.0, mu=share(whole.tolist()))
         assert ((policy > 0) == (exact == exact.max())).all()
-    assert rounded > 10  # sums that rounding made different, or this test tests nothing
+    assert rounded > 10  # otherwise rounding made too few equal sums differ to test anything
 
 
 def test_even_and_certain_opponents_weigh_the_same_where_rates_tie() -> None:
@@ -240,14 +241,14 @@ def test_worked_examples_of_the_equal_rate_limit() -> None:
     assert_allclose(psipo.optimal_policy(cycle, LOGIT, 0.1), 1 / 3)
     both_beat_c = np.array([[0.5, 0.6, 1.0], [0.4, 0.5, 1.0], [0.0, 0.0, 0.5]])
     assert_allclose(psipo.optimal_policy(both_beat_c, LOGIT, 1.0), [0.567, 0.433, 0], atol=5e-4)
-    # another road to the same table, with another limit
+    # These rewards approach the same table in another way, and have another limit.
     rewards = np.array([np.log(0.6), np.log(0.4), -700.0])
     assert_allclose(
         psipo.optimal_policy(psipo.bradley_terry(rewards), LOGIT, 1.0), [0.6, 0.4, 0], atol=1e-14
     )
 
 
-# Bounded Ψ cannot collapse
+# Why a bounded Ψ cannot collapse
 
 
 @given(st.data(), BOUNDED_PSIS, st.floats(0.1, 1e12))
@@ -273,7 +274,7 @@ def test_the_bound_of_identity_is_sharp(data: st.DataObject, beta: float) -> Non
     assert_allclose(moved[0] - moved[1], (1 - (mu[0] + mu[1]) / 2) / beta, rtol=1e-12)
 
 
-# What ΨPO cannot see
+# The part of the preferences that ΨPO cannot see
 
 
 @given(st.data(), ODD_PSIS)
@@ -333,7 +334,7 @@ def test_a_cycle_added_to_the_flow_changes_no_policy(data: st.DataObject, beta: 
     )
 
 
-# Without the table
+# Scores without the preference table
 
 
 @given(st.data(), PSIS)

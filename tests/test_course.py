@@ -1,4 +1,4 @@
-"""A reader's copy of the lessons: complete, theirs, and never written over without a yes."""
+"""A reader's copy of the lessons is complete, and only overwritten if the reader agrees."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def write_own(notebook: Path, text: str) -> None:
 
 @pytest.fixture
 def asked_for(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The folders that JupyterLab would have been opened on."""
+    """Record the folders in which JupyterLab would be opened, without opening it."""
     opened: list[str] = []
     monkeypatch.setattr(
         cli,

@@ -1,5 +1,6 @@
-"""What is cut off leaves nothing half done and nobody at work: by a full disk, a signal, or a
-reader that is gone.
+"""An interrupted command leaves no incomplete file and no running process.
+
+A full disk, a signal, or a reader that is gone may interrupt it.
 """
 
 import json
@@ -40,12 +41,12 @@ def pairs(tmp_path: Path) -> Path:
     return path
 
 
-# a file is whole
+# A file is written completely or not at all
 
 
 @pytest.fixture
 def full_disk(pairs: Path) -> Iterator[None]:
-    """No file may grow beyond 1000 bytes."""
+    """Simulate a full disk: no file may grow beyond 1000 bytes."""
     import resource
 
     usual = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -67,7 +68,7 @@ def test_a_full_disk_leaves_the_picture_that_was_there(
     assert cli.main(call.split()) == 1
     printed, errors = capsys.readouterr()
     assert errors == "psipo: [Errno 27] File too large: 'collapse.svg'\n"
-    # what was computed is said
+    # `diagnose` prints its answer even if the picture cannot be written.
     assert printed.startswith("1 comparison of 2 answers") == call.startswith("diagnose")
     assert Path("collapse.svg").read_text() == "as it was"
     assert {path.name for path in Path().iterdir()} == {"collapse.svg", "pairs.jsonl"}
@@ -113,7 +114,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     link, target = tmp_path / "link", tmp_path / "elsewhere" / "target"
     link.symlink_to(target)
-    for content in (b"first", b"second"):  # there is no target at first
+    for content in (b"first", b"second"):  # the first time, the target does not exist yet
         write_whole(link, content)
         assert target.read_bytes() == content
         assert link.is_symlink()
@@ -133,7 +134,7 @@ def test_a_pipe_is_written_to(tmp_path: Path) -> None:
 
 @contextmanager
 def as_nobody() -> Iterator[None]:
-    """Root may write everywhere."""
+    """Give up the rights of root for a while, because root may write everywhere."""
     root = os.geteuid() == 0
     if root:
         os.seteuid(65534)
@@ -177,12 +178,12 @@ def test_a_folder_that_is_missing_or_in_the_way_is_named(
     assert list(in_the_way.parent.iterdir()) == [in_the_way]
 
 
-# nobody stays at work
+# No process keeps working
 
 
 @pytest.fixture
 def drawing(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """`psipo pages`, two of whose processes are drawing."""
+    """Start `psipo pages`, and wait until two of its processes are drawing."""
     command = [*PSIPO, "pages", "explorer", "regularisation", "--out", tmp_path / "pages"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     caller = subprocess.Popen(command, start_new_session=True, **pipes)
@@ -206,7 +207,7 @@ def busy_workers(caller: subprocess.Popen[str]) -> list[psutil.Process]:
     [
         (signal.SIGTERM, os.kill, 143),
         (signal.SIGINT, os.kill, 130),
-        (signal.SIGINT, os.killpg, 130),  # as a terminal does
+        (signal.SIGINT, os.killpg, 130),  # a terminal sends Ctrl+C to the whole group
         (signal.SIGKILL, os.kill, -9),
     ],
 )
@@ -216,7 +217,8 @@ def test_no_page_is_drawn_on_after_a_signal(
     whom(drawing.pid, number)
     _, errors = drawing.communicate(timeout=300)
     assert drawing.returncode == code
-    assert errors == "" or number == signal.SIGKILL  # of which the semaphores' keeper tells
+    # After SIGKILL, Python's tracker of semaphores prints that some were left.
+    assert errors == "" or number == signal.SIGKILL
     assert wait_until(lambda: not alive_in_group(drawing.pid), 20)
     assert not (tmp_path / "pages").exists()
 
@@ -265,7 +267,7 @@ def test_a_process_ends_with_its_parent_if_that_is_the_caller(
     _workers._watch.cache_clear()
 
 
-# what cannot be heard or asked
+# Output that nobody can read, and questions that nobody can answer
 
 
 CLOSED = "psipo: standard output is closed: nothing could be printed\n"
@@ -323,7 +325,7 @@ def shell(call: str, folder: Path, *, first: str = "") -> subprocess.CompletedPr
     )
 
 
-# a line without end
+# A line that never ends
 
 
 @POSIX

@@ -1,5 +1,6 @@
-"""What pandas' users give: a table whose rows and columns have names. `Frame` is the little of a
-DataFrame that is used.
+"""Input of pandas users: data frames whose rows and columns have names.
+
+`Frame` imitates the few parts of a DataFrame that the package uses.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -16,7 +17,7 @@ NAMES = ["Elm", "Oak", "Ash"]
 
 
 class Frame:
-    """Like a DataFrame: an iterable of its columns' names, with an index."""
+    """An imitation of a DataFrame: an iterable of its columns' names, with an index."""
 
     def __init__(self, values: Any, index: Sequence[Hashable], columns: Sequence[Hashable]) -> None:
         self.values, self.index, self.columns = np.asarray(values), index, columns

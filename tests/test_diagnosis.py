@@ -139,7 +139,7 @@ def test_a_share_comes_with_its_exact_interval() -> None:
     found = Diagnosis(20, 40, 20, 0, 0, 0, 20, 20, 0, np.ones(1), {})
     share, low, high = found.share_collapsing(0.95)
     assert (share, high) == (1.0, 1.0)
-    assert_allclose(low, 0.025 ** (1 / 20), rtol=1e-9)  # all 20 of 20
+    assert_allclose(low, 0.025 ** (1 / 20), rtol=1e-9)  # Clopper–Pearson's bound for 20 of 20
     with pytest.raises(ValueError, match=r"^level = 1, must be between 0 and 1"):
         found.share_collapsing(1.0)
 
@@ -405,8 +405,9 @@ def test_json_says_what_the_words_say(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_what_is_as_one_hopes_is_said_in_words_too() -> None:
-    """Two answers that meet both ways, two others that do as well, and no comparison between them;
-    one β.
+    """Diagnose two pairs of answers, each preferred both ways, without comparisons between them.
+
+    There is only one β, so the words compare no two of them.
     """
     data = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("c", "d"), ("d", "c")])
     words = str(diagnose(data, beta=1.0))

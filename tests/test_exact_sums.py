@@ -1,5 +1,6 @@
-"""What rounding may not decide: equal sums come out equal, unequal ones do not, and what is too
-near to tell is refused.
+"""Rounding decides no answer: equal sums come out equal, and unequal sums come out unequal.
+
+Where the difference is too small to tell, the answer is refused.
 """
 
 from collections.abc import Callable
@@ -72,8 +73,9 @@ def test_sums_of_signed_terms_are_exact_however_much_cancels(
 
 
 def test_what_is_left_when_all_else_cancels_is_exact() -> None:
-    """Ten tenths less one less what rounds a tenth are nothing; their second digits alone are four
-    times the base.
+    """Sum values that cancel except for 3e-40: ten times the float 0.1, minus 1, minus 2⁻⁵⁴.
+
+    Their second digits alone add up to four times the base.
     """
     values = np.array([0.1] * 10 + [1.0, 2.0**-54, 3e-40])
     signs = np.array([1.0] * 10 + [-1.0, -1.0, 1.0])
@@ -108,8 +110,9 @@ def test_the_order_of_terms_changes_nothing(terms: list[float], random: Any) -> 
 
 @st.composite
 def rates(draw: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Signs in two kinds of rows: of three, one may be tied with both others while these are not
-    tied with each other.
+    """Draw a μ, and signs whose rows are of at most two kinds.
+
+    With three kinds, one rate might be tied with two others that are not tied with each other.
     """
     k = draw(st.integers(2, 6))
     row = st.lists(st.sampled_from([-1, 0, 1]), min_size=k, max_size=k)
@@ -148,7 +151,7 @@ def test_a_batch_is_put_in_order_one_by_one() -> None:
 
 
 def test_a_tiny_mass_decides_and_so_do_equal_ones() -> None:
-    """0 beats 2; 1 beats 2 and 3, whom hardly anybody draws."""
+    """Let action 0 beat 2, and action 1 beat 2 and also 3, which μ hardly ever draws."""
     for least in (5e-13, 1e-17, 1e-100):
         mu = np.full(1000, (1 - least) / 999)
         mu[3] = least
@@ -159,7 +162,7 @@ def test_a_tiny_mass_decides_and_so_do_equal_ones() -> None:
 
 
 def test_masses_that_add_up_to_the_same_are_equal_rates() -> None:
-    """0.1 + 0.2 against 0.3."""
+    """Compare the masses 0.1 + 0.2 with 0.3, which floats round differently."""
     table = tournament([(0, 2), (0, 3), (1, 4)], 6)
     policy = optimal_policy(table, LOGIT, 1.0, mu=[0.2, 0.2, 0.1, 0.2, 0.3, 0.0])
     assert_allclose(policy[:2], 0.5, rtol=1e-15)
@@ -181,7 +184,7 @@ def test_equal_opponents_in_another_order_give_equal_scores(psi: psipo.Psi) -> N
 
 @given(st.data(), st.sampled_from([1e-16, 1e-12, 1e-3]))
 def test_names_do_not_matter(data: st.DataObject, beta: float) -> None:
-    """Under another numbering of the actions the answer is the same, or refused as it was."""
+    """Check that renumbering the actions changes neither the answer nor whether it is refused."""
     p, order = data.draw(tables(4, certain=True)), data.draw(st.permutations(range(4)))
     one, other = (
         policy_or_refusal(partial(optimal_policy, table, LOGIT, beta))
@@ -261,7 +264,7 @@ def test_a_block_is_judged_by_its_own_best() -> None:
 
 
 def test_contexts_are_not_compared_with_each_other() -> None:
-    """The scores of two contexts lie next to each other by chance; no probability rests on that."""
+    """Check that nearly equal scores in two different contexts do not matter to each other."""
     pairs = [("a", "b"), ("b", "a"), ("c", "d"), ("d", "c")]
     one = Comparisons.from_pairs(pairs, weights=[3, 1, 3, 1 + 1e-13])
     data = Comparisons(one.winners, one.losers, one.actions, one.weights, [0, 0, 1, 1])
@@ -277,7 +280,7 @@ def test_rounding_is_bounded_by_what_is_summed() -> None:
 
 
 @pytest.mark.parametrize("psi", [LOGIT, IDENTITY, PROBIT], ids=lambda psi: psi.name)
-# one block of rows or several; a table or Chebyshev's polynomials
+# 3 actions take one block of rows and the table, 700 take several blocks and Chebyshev polynomials.
 @pytest.mark.parametrize("n_actions", [3, 700])
 def test_without_a_table_rounding_is_bounded_and_nothing_is_certain(
     psi: psipo.Psi, n_actions: int

@@ -1,4 +1,4 @@
-"""No falsehood is proved, whatever makes it look true; and what is true of the same symbols is."""
+"""False claims are never proved, however true they look, but true claims like them are."""
 
 import pytest
 import sympy as sp
@@ -31,7 +31,7 @@ def define(left: object, right: object) -> tuple[sp.Eq]:
 def chain(
     steps: Line, kinds: dict[sp.Basic, str], sizes: tuple[int, ...] = (1, 2, 3)
 ) -> Derivation:
-    """Equations are claimed, and those in a tuple are definitions."""
+    """Return a derivation that claims the equations; those in a tuple are its definitions."""
     made = (
         Step("It is so.", *step, defines=True)
         if isinstance(step, tuple)
@@ -70,7 +70,7 @@ FALSE: dict[str, tuple[Line, dict[sp.Basic, str]]] = {
     ),
     "log-odds beyond certainty": ((eq(sp.log(x / (1 - x)), sp.log(x) - sp.log(1 - x)),), POSITIVE),
     "log-odds turned round": ((eq(sp.log(x / (1 - x)), sp.log((1 - x) / x)),), SHARE),
-    # Where there is no value
+    # Expressions without a value
     "a quotient by zero": ((eq(sp.Mul(x, 1 / x, evaluate=False), 1),), REAL),
     "a fraction cancelled at its pole": (
         (eq((x**2 - 7) / (x - sp.sqrt(7)), x + sp.sqrt(7)),),
@@ -80,7 +80,7 @@ FALSE: dict[str, tuple[Line, dict[sp.Basic, str]]] = {
     "infinite sides": ((eq(x + sp.zoo, sp.zoo),), REAL),
     "sides that are no numbers": ((eq(sp.nan, sp.nan),), REAL),
     "infinity by itself": ((eq(sp.oo, sp.oo),), REAL),
-    # Functions that jump, turn round or leave the reals
+    # Functions that jump, turn round or leave the real numbers
     "a floor": ((eq(sp.floor(x), 0),), SHARE),
     "a step far out": ((eq(sp.Heaviside(x - 10**6), 0),), REAL),
     "a sign": ((eq(sp.sign(x), 1),), REAL),
@@ -93,7 +93,7 @@ FALSE: dict[str, tuple[Line, dict[sp.Basic, str]]] = {
     "a relation inside": ((eq(sp.Piecewise((x, sp.Gt(x, z)), (z, True)), x),), REAL),
     "matrices": ((eq(sp.Matrix([[x]]), sp.Matrix([[x]])),), REAL),
     "truth values": ((eq(sp.true, sp.true),), REAL),
-    # Nearly
+    # Claims that are almost true
     "a difference of 1e-60": ((eq(x + sp.Rational(1, 10**60), x),), REAL),
     "a number that rounds": ((eq(x + 1e-30 + 1.0, x + 1.0),), REAL),
     "rational numbers alone": (
@@ -128,7 +128,7 @@ FALSE: dict[str, tuple[Line, dict[sp.Basic, str]]] = {
     "a limit that is less": ((sp.Lt(limit(x, x, 0, "+"), 1),), POSITIVE),
     "a limit of what does not move": ((eq(limit(K * z, K, sp.oo, "-"), sp.oo),), POSITIVE),
     "a limit at a symbol": ((eq(limit(x, x, z, "+"), z),), POSITIVE),
-    # What is not known of Ψ
+    # Properties of Ψ that are not given
     "Ψ is odd": ((eq(Psi(x) + Psi(1 - x), 2 * Psi(half)),), SHARE),
     "Ψ is the identity": ((eq(Psi(x), x),), SHARE),
     "Ψ rises": ((sp.Gt(Psi((1 + x) / 2), Psi(x / 2)),), SHARE),
@@ -256,7 +256,7 @@ def test_no_falsehood_is_proved(name: str) -> None:
     "name", [name for name in FALSE if name.startswith(("a logarithm", "a root", "a power"))]
 )
 def test_no_seed_proves_a_falsehood(name: str) -> None:
-    """A seed may draw numbers of one sign alone."""
+    """Try many seeds, because a seed may draw numbers of only one sign."""
     steps, kinds = FALSE[name]
     for seed in range(30):
         with pytest.raises(ValueError, match=r"^step 1 "):

@@ -20,7 +20,7 @@ PAIRS = [(0, 1), (0, 2), (1, 2)]
 
 
 def every_history(p: Table, n: int) -> list[tuple[float, Table]]:
-    """Each sequence of n results for each of three pairs, one by one: its probability and its p̂."""
+    """List every sequence of n results of three pairs, with its probability and its p̂."""
     histories = []
     for results in product([True, False], repeat=3 * n):
         probability, p_hat = 1.0, np.full((3, 3), 0.5)
@@ -73,7 +73,7 @@ def test_unanimity_of_any_number_of_samples(opposite: float, n: int) -> None:
 
 @pytest.mark.parametrize("psi", [LOGIT, LOG], ids=lambda psi: psi.name)
 def test_only_unanimous_pairs_decide(psi: Psi) -> None:
-    """Three actions, 20 comparisons: the sum over all 9261 p̂."""
+    """Compare with the sum over all 9261 p̂ of three actions and 20 comparisons per pair."""
     p = psipo.bradley_terry([0.0, 2.7, -1.2])
     law = preference_law(p, n=20)
     collapsed = (optimal_policy(law.p_hat, psi, 1.0) == 0).any(-1)
@@ -118,8 +118,9 @@ def test_p_hat_is_unbiased_and_the_law_sums_to_one(data: st.DataObject, n: int) 
 def test_identitys_expected_policy_is_off_by_no_more_than_one_over_n(
     data: st.DataObject, beta: float, n: int
 ) -> None:
-    """Two actions: π*(y) = σ(p̂/β + …), so by Taylor |E π* − π*| ≤ ½ max|σ''| Var(p̂)/β², and
-    max|σ''| = 1/(6√3).
+    """Check the bound |E π* − π*| ≤ ½ max|σ''| Var(p̂)/β² for two actions.
+
+    It follows by Taylor from π*(y) = σ(p̂/β + …), and max|σ''| is 1/(6√3).
     """
     q = data.draw(st.floats(0.0, 1.0))
     pi_ref, mu = (share(data.draw(counts(2))) for _ in range(2))
@@ -145,10 +146,10 @@ def test_batches_of_preferences_and_betas() -> None:
 
 
 def test_a_cycle_of_unanimous_samples_collapses_nothing() -> None:
-    """Every rate is the same: certain pairs alone are no collapse."""
+    """Check that certain pairs do not collapse by themselves, because all rates are equal here."""
     sure_cycle = tournament([(0, 1), (1, 2), (2, 0)], 3)
     assert collapse_probability(sure_cycle, LOGIT, n=4) == 0
-    # 1 in 4 is a cycle
+    # One of the four outcomes is a cycle, which does not collapse.
     assert collapse_probability(tournament([(0, 1)], 3), LOGIT, n=1) == pytest.approx(0.75)
 
 
@@ -197,7 +198,8 @@ def test_so_many_actions_that_unanimity_has_too_many_outcomes_are_refused() -> N
     assert collapse_probability(np.full((10, 10), 0.5), IDENTITY, n=5) == 0
 
 
-THREE = [[0.5, 0.5], [0.9, 0.1], [0.2, 0.8]]  # as many as two comparisons have outcomes
+# Two comparisons have three outcomes, so these could be mistaken for one policy per outcome.
+THREE = [[0.5, 0.5], [0.9, 0.1], [0.2, 0.8]]
 
 
 @pytest.mark.parametrize(

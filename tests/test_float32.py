@@ -1,4 +1,4 @@
-"""Tables and policies in float32, as SciPy, pandas and PyTorch users have them."""
+"""Preference tables and policies in float32, as users of SciPy, pandas and PyTorch have them."""
 
 from collections.abc import Callable
 
@@ -28,7 +28,7 @@ from psipo_explore.few_samples import collapse_probability, expected_policy, pre
 
 REWARDS = np.array([0.3, -1.0, 2.0])
 MU = np.array([0.2, 0.3, 0.5])
-ROUNDING = 2.0**-24  # of a probability in float32
+ROUNDING = 2.0**-24  # relative rounding error of a probability in float32
 
 
 @given(st.data(), PSIS)
@@ -36,7 +36,8 @@ def test_a_float32_table_gives_the_float64_score_within_its_rounding(
     data: st.DataObject, psi: Psi
 ) -> None:
     exact = data.draw(tables(data.draw(n_actions())))
-    p = np.where(np.minimum(exact, exact.T) < 1e-30, 0.5, exact)  # what float32 holds in full
+    # Keep only the entries that float32 holds with full precision.
+    p = np.where(np.minimum(exact, exact.T) < 1e-30, 0.5, exact)
     assert_allclose(
         expected_psi(p.astype("f4"), psi).value,
         expected_psi(p, psi).value,

@@ -1,5 +1,6 @@
-"""Typed formulas: what SymPy finds is right, what is no formula is refused with its column, and no
-text is ever executed.
+"""Typed formulas: SymPy's results are right, and no text is ever executed.
+
+Text that is not a formula is refused with the column of the mistake.
 """
 
 import pickle
@@ -92,7 +93,7 @@ def test_limits_oddness_and_latex_are_found_symbolically(
     psi = Psi.from_formula(text)
     for found, exact in ((psi.at_zero, at_zero), (psi.at_one, at_one)):
         assert_allclose(found, float(eval(exact, vars(mpmath))), rtol=EPS)
-    assert r"\mathrm" not in psi.latex  # which is what is written where SymPy gave up
+    assert r"\mathrm" not in psi.latex  # this appears only where SymPy could not do it
     assert psi.odd == odd
     assert psi.bounded == bool(np.isfinite([psi.at_zero, psi.at_one]).all())
     assert latex is None or psi.latex == latex
@@ -307,7 +308,7 @@ def _listen(event: str, _: object) -> None:
         _HEARD.append(event)
 
 
-sys.addaudithook(_listen)  # for good: a hook cannot be taken away
+sys.addaudithook(_listen)  # stays for the whole process, because hooks cannot be removed
 
 
 @contextmanager

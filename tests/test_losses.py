@@ -40,7 +40,10 @@ every_loss = pytest.mark.parametrize("name", [*FIXED, *MADE])
 
 
 def loss_named(name: str) -> MarginLoss:
-    """One of the twelve, made anew for each test: a mutant of its maker is then met by all of them."""
+    """Return one of the twelve losses.
+
+    It is made anew for each test, so that every test meets a mutant of the function that makes it.
+    """
     return FIXED.get(name) or MADE[name]()
 
 
@@ -85,7 +88,7 @@ def test_slopes_and_curvatures_are_derivatives_in_50_digits(
 ) -> None:
     loss = loss_named(name)
     if loss in (HINGE, TRUNCATED_SQUARED) and abs(beta * h - 1) < 1e-3:
-        return  # at the kink there is no derivative
+        return  # φ or its slope has a kink here, and no derivative
 
     def exact(margin: mpf) -> mpf:
         return (

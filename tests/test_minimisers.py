@@ -56,7 +56,7 @@ def test_the_gradient_vanishes_at_the_minimiser(
     except ValueError as refusal:
         if not loss.flipped or "is not bounded below" not in str(refusal):
             raise
-        reject()  # test_robust_dpo asks of every cut whether it is so
+        reject()  # test_robust_dpo checks this refusal, by looking at every cut
     pull = data.weights * loss.slope(u[data.winners] - u[data.losers], 0.7)
     gradient = np.bincount(data.winners, pull, n_actions) - np.bincount(
         data.losers, pull, n_actions
@@ -147,7 +147,7 @@ def test_the_population_s_minimiser_sees_win_rates_only_and_orders_by_them(
 ) -> None:
     p, mu = data.draw(tables(4, easy=True)), share(data.draw(counts(4, zeros=False)))
     cycle = np.zeros((4, 4))
-    # sums to 0 against μ
+    # Each row sums to 0 when weighted by μ, so the cycle changes no score.
     cycle[:3, :3] = [[0, mu[2], -mu[1]], [-mu[2], 0, mu[0]], [mu[1], -mu[0], 0]]
     fit, turned = (
         minimise(Comparisons.from_preferences(table, mu=mu), loss, 0.7)
@@ -225,9 +225,7 @@ def test_weights_at_the_ends_of_float64() -> None:
 
 @given(st.integers(0, 999), st.sampled_from([IPO, DPO]))
 def test_bounds_are_what_minimisers_range_over(seed: int, loss: MarginLoss) -> None:
-    """Blocks may be weighed against each other at will: the loss stays, and every action stays
-    within its bounds.
-    """
+    """Check that any weights of the blocks keep the loss, and every action within its bounds."""
     rng = np.random.default_rng(seed)
     pairs = [("a", "b"), ("b", "a"), ("b", "a"), ("c", "d"), ("d", "c"), ("c", "e")]
     data = Comparisons.from_pairs(pairs, actions="abcdef")

@@ -82,8 +82,10 @@ def test_everything_broadcasts() -> None:
 
 @pytest.mark.parametrize("psi", [LOGIT, IDENTITY], ids=lambda psi: psi.name)
 def test_a_batch_is_its_problems_one_by_one(psi: Psi) -> None:
-    """Two leading axes, so that no axis is another's by chance; certain pairs in some problems,
-    scales far apart.
+    """Compare a batch with its problems, solved one by one.
+
+    There are two leading axes of different lengths, so that a mix-up of axes is noticed. Some
+    problems have certain pairs, and their scales are far apart.
     """
     rng = np.random.default_rng(7)
     q = np.array([[0.6, 1.0, 0.9], [1.0, 0.5, 1e-3]])
@@ -131,7 +133,7 @@ def test_values_and_cyclic_shares_of_a_batch_are_those_of_its_problems() -> None
 
 @pytest.mark.parametrize("distance", [1e-2, 1e-5, 1e-9, 1e-13])
 def test_kl_of_near_policies_in_50_digits(distance: float) -> None:
-    """Σ π log(π/π_ref) − π + π_ref, which is KL whatever the sums round to."""
+    """Compare with Σ π log(π/π_ref) − π + π_ref, which does not suffer if the sums are rounded."""
     pi_ref = np.array([0.5, 0.25, 0.125, 0.125])
     policy = pi_ref + distance * np.array([0.25, -0.5, 0.125, 0.125])
     pairs = [(mpf(x), mpf(y)) for x, y in zip(policy.tolist(), pi_ref.tolist(), strict=True)]
@@ -147,9 +149,7 @@ def test_kl_from_the_smallest_probability_is_finite() -> None:
 
 
 def test_many_equal_rates_are_equal_however_long_their_sums() -> None:
-    """Two actions that surely beat opponents of the same total μ, one the first half of them, the
-    other every second.
-    """
+    """Let two actions surely beat different opponents that have the same total μ."""
     rng = np.random.default_rng(1)
     for _ in range(20):
         half = rng.integers(1, 1000, 100)
@@ -160,8 +160,9 @@ def test_many_equal_rates_are_equal_however_long_their_sums() -> None:
 
 
 def test_a_rate_that_cancels_is_zero_however_its_sums_round() -> None:
-    """Action 0 surely beats a hundred, and surely loses to as many of the same μ; action 1 is even
-    with all.
+    """Let action 0 surely beat 100 opponents, and surely lose to 100 of the same total μ.
+
+    Action 1 is even with all others.
     """
     rng = np.random.default_rng(2)
     for _ in range(20):

@@ -1,4 +1,4 @@
-"""The solver behind minimisers and rewards: right however unlike the weights are, or refused."""
+"""The solver behind minimisers and rewards is exact for very unequal weights, or refuses."""
 
 import warnings
 from collections.abc import Callable
@@ -22,7 +22,7 @@ every_accepted_loss = pytest.mark.parametrize("loss", ACCEPTED, ids=lambda loss:
 
 
 def imbalance(data: Comparisons, loss: MarginLoss, u: Table) -> float:
-    """Of an action's pulls, as a share of their sum, where it is largest."""
+    """Return the largest net pull on an action, as a share of the sizes of its pulls."""
     pull = data.weights * loss.phi_slope(u[data.winners] - u[data.losers])
     gradient = np.bincount(data.winners, pull, data.n_actions) - np.bincount(
         data.losers, pull, data.n_actions
@@ -52,7 +52,7 @@ def test_integer_counts_over_eight_decades() -> None:
 
 
 def test_light_comparisons_that_saturate_share_the_margin() -> None:
-    """The pulls of both are 1 − 1e-20; what is left of them once they cancel decides."""
+    """Check a minimum that depends only on what is left when two pulls of 1 − 1e-20 cancel."""
     ring = [(0, 1), (1, 2), (2, 3), (3, 4), (4, 0)]
     for light in (1e-6, 3.0, 2.0**-20):
         data = Comparisons.from_pairs(
@@ -69,7 +69,10 @@ def test_light_comparisons_that_saturate_share_the_margin() -> None:
 def test_pulls_that_saturate_cancel_in_full_though_their_sum_has_more_bits_than_a_float(
     of: Callable[[], MarginLoss],
 ) -> None:
-    """Two of 1 and one of 1e-11 cross one cut; two of 1 and 2 cross another against one of 3."""
+    """Check two data sets whose pulls almost cancel across a cut.
+
+    In the first, weights 1 and 1e-11 balance a weight 1. In the second, 1 and 2 balance 3.
+    """
     loss = of()
     ring = [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 0), (0, 2), (3, 5)]
     data = Comparisons.from_pairs(ring, weights=[1, 1, 1e5, 1, 10, 1, 1, 1e-11])
@@ -83,7 +86,7 @@ def test_pulls_that_saturate_cancel_in_full_though_their_sum_has_more_bits_than_
 
 
 def test_robust_dpo_near_the_end_of_what_has_a_minimum_is_exact() -> None:
-    """Round a ring nine times against once is too much for a tenth of flipped labels."""
+    """Check a ring with weights 1 and almost 9; with 9, there would be no minimum."""
     for short_by in (1e-1, 1e-3, 1e-4):
         loss = robust_dpo(0.1)
         data = Comparisons.from_pairs(
@@ -125,7 +128,7 @@ def test_large_digraphs_are_balanced_in_every_action(seed: int, decades: float) 
     ids=["DPO 2", "DPO 100", "exponential 30", "exponential 200"],
 )
 def test_margins_far_in_the_tail_are_exact(loss: MarginLoss, gain: float, exponent: int) -> None:
-    """A gradient of 1e-12 is no sign of rest where the whole pull is smaller still."""
+    """Check margins at which even the whole pulls are smaller than a gradient of 1e-12."""
     rare = 10.0**-exponent
     one_in_many = Comparisons.from_pairs(
         [("a", "b"), ("b", "a"), ("b", "c"), ("c", "b")], weights=[1, rare, 1, 1]
@@ -150,7 +153,7 @@ def test_what_hangs_on_a_thread_is_exact() -> None:
 @pytest.mark.parametrize("decades", [1, 3, 6, 15])
 @pytest.mark.parametrize("n_actions", [1800, 5000])
 def test_a_long_chain_is_exact(n_actions: int, decades: float) -> None:
-    """Its paths to the root would fill the memory; those between neighbours are a step."""
+    """Check that the paths to the root are not written down, which would fill the memory."""
     data, margins = chain(n_actions, decades, 0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -177,7 +180,7 @@ def test_a_tree_of_thousands_leaks_no_warning() -> None:
 
 @pytest.mark.parametrize("ridge", [1e-298, 1e-100, 1e-9, 1e9])
 def test_a_ridge_far_from_the_weights_is_exact(ridge: float) -> None:
-    """Two components: the ridge holds the mean of each at 0, however weak it is."""
+    """Check that the ridge keeps the mean of each of two components at 0, however weak it is."""
     pairs = [("a", "b"), ("b", "a"), ("c", "d"), ("d", "c")]
     data = Comparisons.from_pairs(pairs, weights=[3e8, 1e8, 1e-8, 2e-8])
     r = psipo.fit_reward(data, ridge=ridge)
@@ -303,7 +306,7 @@ def test_each_step_lowers_the_sum_and_the_longest_are_shortened() -> None:
     assert objective.damping(at, np.zeros(data.n_actions)) == 1
 
 
-# entries that the paths alone have, and what crosses the cuts
+# The paths have thousands of entries, so both limits are too small: one at once, one later.
 @pytest.mark.parametrize("most", [10, 3000])
 def test_where_paths_are_too_long_to_write_down_a_thread_is_refused(
     most: int, monkeypatch: pytest.MonkeyPatch
@@ -315,9 +318,7 @@ def test_where_paths_are_too_long_to_write_down_a_thread_is_refused(
 
 
 def test_a_pull_that_float64_does_not_hold_is_refused() -> None:
-    """Between a and c lies a margin of 100; m's pulls, of 1e-290 at first, are e^-50 of that in the
-    end.
-    """
+    """Give m pulls that shrink from 1e-290 by e^-50, because a and c have a margin of 100."""
     pairs = [("a", "c"), ("c", "a"), ("a", "m"), ("m", "c")]
     data = Comparisons.from_pairs(pairs, weights=[1, np.exp(-100), 1e-290, 1e-290])
     with pytest.raises(RuntimeError, match=r"^DPO was not minimised: "):

@@ -1,4 +1,4 @@
-"""What README and CONTRIBUTING say is there, is there; what the citation says is so."""
+"""README, CONTRIBUTING and CITATION.cff name only things that exist."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is refused is refused in a short sentence that begins with the argument's name."""
+"""Refusals are short sentences that begin with the name of the argument."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +27,7 @@ from psipo_explore.few_samples import collapse_probability, expected_policy, pre
 
 LONG = "x" * 20_000_000
 MANY = [f"action {k}" for k in range(100_000)]
-DIGITS = 10**5000  # more than Python writes
+DIGITS = 10**5000  # has more digits than Python is willing to print
 ONE_PAIR = Comparisons.from_pairs([(LONG, "b")], actions=[LONG, "b", "c"])
 
 WITH_LONG_VALUES: list[tuple[str, Callable[[], object]]] = [
@@ -92,7 +92,7 @@ MILLION = Comparisons([0], [1], range(10**6), [1.0], np.zeros(10**6, dtype=int))
 
 
 def repeated(value: object, *shape: int) -> Any:
-    """An array of any size that takes no memory."""
+    """Return an array of any size that takes almost no memory."""
     return np.broadcast_to(np.asarray(value), (*shape, *np.shape(value)))  # type: ignore[arg-type]
 
 

@@ -41,12 +41,13 @@ def test_a_ridge_is_a_gaussian_prior_beside_the_summed_loss(ridge: float) -> Non
 def test_early_stopping_grows_slowly_towards_the_collapse() -> None:
     spreads = [float(np.ptp(fit_reward(D1, steps=steps))) for steps in (1, 10, 100, 1000, 10_000)]
     assert (np.diff(spreads) > 0).all()
-    # like the logarithm of the steps
+    # The spread grows like the logarithm of the number of steps.
     assert_allclose(np.diff(spreads)[1:], np.diff(spreads)[-1], rtol=0.5)
 
 
 def test_one_step_of_descent_by_hand() -> None:
-    # each of a, b, c meets weight 2, so L = 2 · 2 / 4 = 1; at r = 0 every comparison pulls by ½
+    # The comparisons of a, of b and of c have weight 2 each, so L = 2 · 2 / 4 = 1. At r = 0, every
+    # comparison pulls by ½.
     assert_allclose(fit_reward(D1, steps=1), [1, 0, -1], atol=1e-15)
 
 
@@ -69,7 +70,7 @@ def test_what_loses_to_an_unbeaten_group_has_no_finite_reward() -> None:
 TWO_SOURCES = Comparisons.from_pairs(
     [("a", "c"), ("b", "d"), ("d", "c")], actions=["a", "b", "c", "d"]
 )
-# the smallest r whose winners are all 1 above their losers
+# The r of least norm at which every winner is at least 1 above its loser.
 LARGEST_MARGIN = np.array([0.0, 1.0, -1.0, 0.0])
 
 
@@ -83,7 +84,8 @@ def test_with_several_sources_the_reward_runs_off_along_the_largest_margin(
     way = to_there - from_here
     assert_allclose(way / way[1], LARGEST_MARGIN, atol=0.1)
     before, after = (gibbs_policy(r, 1.0) for r in (from_here, to_there))
-    assert after[0] / after[1] < before[0] / before[1] < 0.01  # though nothing beats a
+    # Action a loses its share although nothing beats it.
+    assert after[0] / after[1] < before[0] / before[1] < 0.01
 
 
 NEVER_MET = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("c", "d"), ("c", "d"), ("d", "c")])
@@ -136,8 +138,9 @@ def test_what_is_refused(options: dict[str, float], message: str) -> None:
 
 @pytest.mark.parametrize("ridge", [1e-15, 1e-100, 1e-300])
 def test_however_weak_a_ridge_it_holds_the_reward(ridge: float) -> None:
-    """On D1 the reward is (t, 0, −t), where the ridge pulls a as hard as its two wins: σ(−t) +
-    σ(−2t) = ridge · t.
+    """Check that the reward on D1 is (t, 0, −t) with σ(−t) + σ(−2t) = ridge · t.
+
+    At this t, the ridge pulls a as hard as its two wins do.
     """
     r = fit_reward(D1, ridge=ridge)
     t = float(r[0])

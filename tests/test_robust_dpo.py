@@ -1,5 +1,6 @@
-"""Robust DPO is DPO on corrected counts: where it has a minimum, which one, and where it falls for
-ever.
+"""Robust DPO is DPO on corrected counts, which may be negative.
+
+The tests check where it has a minimum, what the minimum is, and where it is unbounded below.
 """
 
 from itertools import product
@@ -23,7 +24,10 @@ def corrected(wins: Table, s: float) -> Table:
 
 
 def slope_at_infinity(counts: Table, v: Table) -> float:
-    """Of Σ C[i, j] φ(t (v[i] − v[j])) in t: a margin that grows costs what its mirror image counts."""
+    """Return the slope of Σ C[i, j] φ(t (v[i] − v[j])) with respect to t, as t → ∞.
+
+    Only pairs whose margin goes to −∞ contribute, because φ goes to 0 at the other end.
+    """
     margins = v[:, np.newaxis] - v
     return float((counts * np.maximum(-margins, 0)).sum())
 
@@ -52,7 +56,7 @@ def test_it_is_attained_or_refused_as_its_slopes_at_infinity_say(seed: int) -> N
     data, counts = Comparisons.from_table(wins), corrected(wins, s)
     loss = robust_dpo(s)
     directions = [np.array(v, dtype=float) for v in product((0, 1), repeat=k) if len(set(v)) > 1]
-    # a cut is enough: the slope is a sum over cuts
+    # It is enough to try cuts, because the slope in any direction is a sum over cuts.
     least = min(slope_at_infinity(counts, v) for v in directions)
     if least < -1e-9:
         with pytest.raises(
@@ -88,8 +92,9 @@ def test_where_no_corrected_count_is_negative_it_is_dpo_on_them(seed: int) -> No
     ("s", "lost"), [(0.1, 1.0), (0.1, 2.1), (0.05, 1.9), (0.3, 0.5), (0.3, 7e-6), (0.3, 7e6)]
 )
 def test_a_count_that_the_correction_takes_to_zero_is_a_sure_loss(s: float, lost: float) -> None:
-    """9 : 1 with a tenth of the labels flipped is 10 : 0, though 0.9 · 2.1 − 0.1 · 18.9 is 2e-16 in
-    float64.
+    """Correct counts such as 9 : 1, which become 10 : 0 if a tenth of the labels is flipped.
+
+    In float64, 0.9 · 2.1 − 0.1 · 18.9 is 2e-16, but it counts as 0.
     """
     data = Comparisons.from_table([[0, lost * (1 - s) / s], [lost, 0]])
     fit = minimise(data, robust_dpo(s), 1.0)
@@ -98,8 +103,10 @@ def test_a_count_that_the_correction_takes_to_zero_is_a_sure_loss(s: float, lost
 
 
 def test_contexts_are_judged_each_by_itself() -> None:
-    """a and b are compared evenly; c wins over d and i over h for sure once corrected; e, f, g go
-    round with negative counts.
+    """Check four contexts at once, each with a different kind of counts.
+
+    a and b are even. Once corrected, c surely beats d, and i surely beats h. e, f and g form a cycle
+    with negative counts.
     """
     even, sure, circle = (
         [("a", "b"), ("b", "a")],
@@ -117,8 +124,9 @@ def test_contexts_are_judged_each_by_itself() -> None:
 
 
 def test_a_sure_loser_vanishes_beside_negative_counts() -> None:
-    """a wins 10 : 0 against b and c once corrected, while b, c and d turn in a circle of negative
-    counts.
+    """Let a win 10 : 0 against b and c once corrected, while b, c and d form a cycle.
+
+    The corrected counts of the cycle are negative in one direction.
     """
     wins = np.array([[0, 9, 9, 0], [1, 0, 1, 0], [1, 0, 0, 1], [0, 1, 0, 0]], dtype=float)
     fit = minimise(Comparisons.from_table(wins), robust_dpo(0.1), 1.0)
@@ -142,7 +150,7 @@ def test_a_sure_loser_vanishes_beside_negative_counts() -> None:
 
 
 def test_a_loss_whose_slope_at_infinity_is_zero_is_refused() -> None:
-    """What c beats a by is all that b and a can send round."""
+    """Check counts whose slope is 0 as c rises: those of a over c and of b over c cancel."""
     ring = Comparisons.from_pairs([("a", "b"), ("b", "c"), ("c", "a")], weights=[1, 1, 9])
     with pytest.raises(
         ValueError, match=r"^loss 'robust DPO 0.1' has no minimum, or only just, on these data: "
@@ -172,9 +180,7 @@ def test_a_linear_programme_that_fails_is_said(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_correction_is_unbiased() -> None:
-    """A table of true wins, a share s of which is recorded the wrong way round, is corrected to
-    itself.
-    """
+    """Record a share s of the true wins the wrong way round, and check that this is corrected."""
     true, s = np.array([[0, 7.0, 3], [2, 0, 5], [4, 1, 0]]), 0.2
     recorded = (1 - s) * true + s * true.T
     counts = _corrected_counts.CorrectedCounts.of(Comparisons.from_table(recorded), s)

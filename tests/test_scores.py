@@ -22,7 +22,7 @@ from psipo_explore.psi import LOG, PROBIT
 
 
 def win_rate(r: Table, mu: Table, i: int) -> float:
-    """One E_μ[σ(r_i − r)] in long double."""
+    """Return E_μ[σ(r_i − r)] of one action i, computed in long double."""
     gaps = np.maximum(np.longdouble(r[i]) - r.astype(np.longdouble), -11000)
     return float(np.sum(mu / (1 + np.exp(-gaps))))
 
@@ -181,7 +181,7 @@ def test_the_parts_must_fit_together() -> None:
         ExpectedPsi(np.array(0.5), np.array(0.5), np.array(0.5))
     with pytest.raises(ValueError, match=r"^won\[0\] = 1.5, must be a share"):
         ExpectedPsi(np.array([1.5, 0]), np.zeros(2), np.zeros(2))
-    # as float32 sums it
+    # A sum in float32 may exceed 1 by its rounding, so this is accepted.
     assert ExpectedPsi(np.array([1 + 1e-7]), np.zeros(1), np.zeros(1)).rate > 1
     with pytest.raises(ValueError, match=r"^won\[0\] = -1, must be a share"):
         ExpectedPsi(np.array([-1.0, 0]), np.zeros(2), np.zeros(2))

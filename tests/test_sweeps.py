@@ -1,4 +1,4 @@
-"""A sweep is `train` in parts: the same bits on any executor, and no part lost in silence."""
+"""A sweep gives the same bits as `train` on any executor, and reports every part that fails."""
 
 import inspect
 import os
@@ -58,7 +58,7 @@ EVERY_LOSS += [losses.cdpo(0.1), losses.robust_dpo(0.1), losses.exo(0.1), losses
 
 
 def contexts(sizes: list[int]) -> Comparisons:
-    """Contexts of so many actions, each action compared with the next both ways."""
+    """Return contexts of the given sizes, with each action compared with the next both ways."""
     context = np.repeat(np.arange(len(sizes)), sizes)
     first = np.flatnonzero(np.diff(context) == 0)
     winners, losers = np.concatenate([first, first + 1]), np.concatenate([first + 1, first])
@@ -72,7 +72,7 @@ def contexts(sizes: list[int]) -> Comparisons:
 
 
 class AtOnce(Executor):
-    """Runs what it is given before it goes on, and counts."""
+    """An executor that runs each task when it is submitted, and counts the tasks."""
 
     def __init__(self) -> None:
         self.submitted = 0
@@ -98,7 +98,8 @@ def assert_same(run: TrainingRun, expected: TrainingRun) -> None:
     loss=st.sampled_from([IPO, [DPO], [IPO, DPO, losses.HINGE]]),
     beta=st.sampled_from([0.3, np.array(0.3), [0.1, 1.0, 7.0], [[0.1, 0.2], [1.0, 30.0]]]),
     seeds=st.sampled_from([1, 3, [7, 2], np.array([4, 9, 0])]),
-    batch_size=st.sampled_from([None, 2, 4, 9]),  # the data sets hold 3 to 6 different comparisons
+    # Some of these are smaller and some larger than the data sets, which hold 3 to 6 comparisons.
+    batch_size=st.sampled_from([None, 2, 4, 9]),
     parts=st.sampled_from([None, 1, 2, 3, 5, 17, 1000]),
 )
 @settings(max_examples=20)
@@ -116,7 +117,10 @@ def test_parts_side_by_side_are_the_training(
 @pytest.mark.parametrize("optimiser", [Adam(0.05), GradientDescent(0.02)])
 @pytest.mark.parametrize("sizes", [[3, 11, 2], [40]])
 def test_every_loss_in_as_many_parts_as_runs(sizes: list[int], optimiser: Any) -> None:
-    """Sums, exponentials and vector instructions see arrays of another length in a part."""
+    """Check that the results do not depend on the length of the arrays, which a part changes.
+
+    Sums, exponentials and vector instructions might round differently for other lengths.
+    """
     options = {**SHORT, "seeds": 2, "optimiser": optimiser}
     arguments = (contexts(sizes), EVERY_LOSS, np.geomspace(0.05, 5, 5))
     assert_same(
@@ -281,7 +285,7 @@ def test_a_part_that_fails_names_itself(data: Any, seeds: Any, parts: int, where
 
 
 def test_the_part_that_is_named_is_the_one_that_failed() -> None:
-    """Of four β's, only the third is too large for the rate."""
+    """Train with four β's, of which only the third is too large for the rate."""
     options = {"optimiser": GradientDescent(1.0), "batch_size": None, "seeds": 1, **SHORT}
     where = r"^part 3 of 4 \(seed 0, β = 50, exponential\) failed: the logits overflowed"
     with pytest.raises(RuntimeError, match=where):
@@ -300,7 +304,7 @@ def test_the_part_that_is_named_is_the_one_that_failed() -> None:
 )
 def test_what_has_not_begun_is_cancelled_after(error: BaseException, tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(time.sleep, 0.2)  # until all parts are there
+        pool.submit(time.sleep, 0.2)  # keeps the thread busy until all parts are submitted
         with pytest.raises(
             KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else RuntimeError
         ):
@@ -313,7 +317,7 @@ def test_what_has_not_begun_is_cancelled_after(error: BaseException, tmp_path: P
 def test_an_interrupt_between_two_parts_cancels_the_rest_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may come while a finished part is put in its place, when no future is waited for."""
+    """Interrupt while a finished part is being stored, when no future is waited for."""
 
     class Interrupts(np.ndarray):
         def __setitem__(self, key: Any, value: Any) -> None:
@@ -389,7 +393,10 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def sweeping(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
-    """A caller whose pool has begun some of its parts, and the folder with a file for each of them."""
+    """Start a caller whose pool has begun some of its parts.
+
+    Yield it with the folder that holds a file for each part that has begun.
+    """
     script, begun = tmp_path / "interrupted.py", tmp_path / "begun"
     script.write_text(INTERRUPTED)
     begun.mkdir()
@@ -459,7 +466,7 @@ def test_a_worker_that_is_killed_leaves_no_process(
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
-    """Of a cluster of two worker processes, on loopback."""
+    """Yield the client of a Dask cluster with two worker processes on loopback."""
     import distributed
 
     alone = {
@@ -493,8 +500,9 @@ def test_on_a_dask_cluster(client: Any) -> None:
 
 
 def test_on_a_dask_cluster_that_loses_a_worker(client: Any, tmp_path: Path) -> None:
-    """Six parts on two workers; the worker that is killed is at work on one, which begins again
-    elsewhere.
+    """Run six parts on two workers, and kill a worker that is working on a part.
+
+    That part begins again on the other worker.
     """
     options = {"steps": 15_000, "seeds": 6, "optimiser": LeavesAFile(tmp_path)}
     pid_of = client.run(os.getpid)

@@ -1,4 +1,4 @@
-"""Every derivation of the package holds, and a falsified step does not."""
+"""Every derivation of the package is proved, and a falsified step is not."""
 
 import pytest
 import sympy as sp
@@ -354,8 +354,9 @@ def test_it_says_what_it_proves_and_what_it_does_not(derivation: Derivation) -> 
 
 
 def test_what_no_other_policy_reaches_is_claimed_and_checked() -> None:
-    """The bracket t − 1 − log t is 0 at 1 alone: its slope has one sign before 1 and the other
-    after.
+    """Check the claim that the bracket t − 1 − log t is 0 only at t = 1.
+
+    It follows because the slope of the bracket has one sign below 1 and the other above.
     """
     steps = symbolic.closed_form().steps
     assert [type(step.equation) for step in steps[10:13]] == [sp.Eq, sp.Gt, sp.Lt]

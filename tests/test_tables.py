@@ -1,4 +1,4 @@
-"""Results as HTML tables, whatever characters the labels have."""
+"""Results are shown as valid HTML, whatever characters the labels have."""
 
 from itertools import pairwise
 from typing import Any

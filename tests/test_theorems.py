@@ -1,6 +1,4 @@
-"""The statements of the paper, each by its number in arXiv:2310.12036, on random instances of its
-hypotheses.
-"""
+"""The statements of arXiv:2310.12036, each by its number, on random instances of its hypotheses."""
 
 import numpy as np
 import pytest
@@ -70,7 +68,7 @@ def test_appendix_a_1_no_policy_that_an_optimiser_finds_is_better(psi: Psi, beta
         assert_allclose(softmax(found.x), best, atol=1e-4)
 
 
-# Ψ = logit is RLHF, is DPO: Prop. 1 and 4
+# With Ψ = logit, ΨPO is RLHF and DPO: Prop. 1 and 4
 
 
 @given(st.data(), MILD_BETAS)
@@ -100,7 +98,7 @@ def test_proposition_1_dpos_minimiser_is_that_policy_where_every_action_is_compa
 
 
 def two_way_ring(k: int, seed: int) -> Comparisons:
-    """Strongly connected data, by no means Bradley–Terry's."""
+    """Return strongly connected comparisons that no Bradley–Terry model fits exactly."""
     ring = [(i, (i + 1) % k) for i in range(k)]
     weights = np.random.default_rng(seed).uniform(0.2, 3, 2 * k)
     return Comparisons.from_pairs(ring + [(j, i) for i, j in ring], weights=weights)
@@ -113,10 +111,10 @@ def test_proposition_4_dpo_is_rlhf_with_the_fitted_reward_where_that_exists(
 ) -> None:
     data, pi_ref = two_way_ring(k, seed), np.random.default_rng(seed).dirichlet(np.full(k, 3.0))
 
-    def likelihood_loss(r: Table) -> float:  # of the reward, Eq. 1 and 2
+    def likelihood_loss(r: Table) -> float:  # the loss of the reward, Eq. 1 and 2
         return -float(data.weights @ log_expit(r[data.winners] - r[data.losers]))
 
-    def dpo_loss(logits: Table) -> float:  # of the policy, Eq. 4
+    def dpo_loss(logits: Table) -> float:  # the loss of the policy, Eq. 4
         u = logits - np.log(pi_ref)
         return -float(data.weights @ log_expit(beta * (u[data.winners] - u[data.losers])))
 
@@ -167,11 +165,11 @@ def test_section_4_2_a_few_unanimous_samples_collapse_dpo_whatever_the_true_pref
     assert not fit.attained
 
 
-# Identity: Eq. 8, and root finding from Eq. 9 to 13
+# Identity: Eq. 8, and the root-finding problem of Eq. 9 to 13
 
 
 def problem_on_one_support(data: st.DataObject) -> tuple[Table, Table, Table]:
-    """Theorem 2's hypothesis: μ and π_ref have the same support."""
+    """Draw p, π_ref and μ such that μ and π_ref have one support, as Theorem 2 assumes."""
     k = data.draw(n_actions(at_least=2))
     support = np.array(data.draw(counts(k))) > 0
     pi_ref, mu = (
@@ -185,7 +183,7 @@ def some_policy_on(pi_ref: Table, data: st.DataObject) -> Table:
 
 
 def margins(policy: Table, pi_ref: Table) -> Table:
-    """h_π(y, y') on the support."""
+    """Return h_π(y, y') for all pairs of actions in the support."""
     u = np.log(policy / pi_ref)
     return np.asarray(u[:, np.newaxis] - u)
 
@@ -197,7 +195,7 @@ def eq_13(policy: Table, p: Table, beta: float, pi_ref: Table, mu: Table) -> flo
 
 
 def eq_16(policy: Table, p: Table, beta: float, pi_ref: Table, mu: Table) -> float:
-    """I(y, y') is 1 with probability p*(y ≻ y')."""
+    """Return the loss of Eq. 16, where I(y, y') is 1 with probability p*(y ≻ y')."""
     on = mu > 0
     h, p = margins(policy[on], pi_ref[on]), p[on][:, on]
     return float(mu[on] @ (p * (h - 1 / beta) ** 2 + (1 - p) * h**2) @ mu[on])
@@ -257,7 +255,7 @@ def test_eq_13_is_zero_at_the_optimum(data: st.DataObject, beta: float) -> None:
 def test_theorem_2_on_one_support_eq_13_has_no_other_minimum(
     data: st.DataObject, beta: float
 ) -> None:
-    """L(π) = 2 Var_μ(log π/π*): convex in the logits, and zero for no other policy."""
+    """Check L(π) = 2 Var_μ(log π/π*), which is convex in the logits and 0 only at π*."""
     p, pi_ref, mu = problem_on_one_support(data)
     other = some_policy_on(pi_ref, data)
     on = mu > 0
@@ -265,7 +263,7 @@ def test_theorem_2_on_one_support_eq_13_has_no_other_minimum(
     away = np.log(other[on] / best[on])
     variance = mu[on] @ (away - mu[on] @ away) ** 2
     assert_allclose(eq_13(other, p, beta, pi_ref, mu), 2 * variance, rtol=1e-9, atol=1e-20)
-    if np.count_nonzero(on) > 1:  # or there is no comparison
+    if np.count_nonzero(on) > 1:  # a single action has no comparisons
         fit = minimise(Comparisons.from_preferences(p, mu=mu), IPO, beta, pi_ref=pi_ref)
         assert fit.unique
         assert_allclose(fit.policy, best, rtol=1e-9, atol=1e-300)
@@ -336,23 +334,23 @@ def test_proposition_3_eq_16_is_eq_13_and_a_constant(data: st.DataObject, beta: 
 def test_eq_17_pairs_each_comparison_with_its_mirror_image(
     data: st.DataObject, beta: float
 ) -> None:
-    """The same expectation as Eq. 16 but for a constant."""
+    """Check that Eq. 17 and Eq. 16 have the same expectation, up to a constant."""
     p, pi_ref, mu = problem_on_one_support(data)
     policy = some_policy_on(pi_ref, data)
     on = np.flatnonzero(mu > 0)
     if on.size < 2:
-        return  # no comparison of two different actions
+        return  # there is no comparison of two different actions
     population = Comparisons.from_preferences(p, mu=mu)
     u = np.log(np.where(mu > 0, policy, 1.0) / np.where(mu > 0, pi_ref, 1.0))
     h = u[population.winners] - u[population.losers]
     eq_17 = IPO.value(h, beta)
-    # (y_w, y_l) with I = 1, (y_l, y_w) with I = 0
+    # Each comparison is drawn as (y_w, y_l) with I = 1, or as (y_l, y_w) with I = 0.
     as_drawn = np.stack([(h - 1 / beta) ** 2, (-h) ** 2])
     assert_allclose(as_drawn.mean(0), eq_17 + 1 / (4 * beta**2), rtol=1e-12)
 
     share_of = population.weights / population.weights.sum()
     mean = share_of @ eq_17
-    itself = mu @ mu  # y' = y, where h = 0 and I is a fair coin
+    itself = mu @ mu  # how often y' = y, where h = 0 and I is a fair coin
     assert_allclose(
         eq_16(policy, p, beta, pi_ref, mu),
         (1 - itself) * (mean + 1 / (4 * beta**2)) + itself / (2 * beta**2),
@@ -360,7 +358,7 @@ def test_eq_17_pairs_each_comparison_with_its_mirror_image(
     )
 
 
-# What regularisation does: §5.3.1 and §5.4
+# The effect of regularisation: §5.3.1 and §5.4
 
 
 @given(st.floats(-3, 12).map(lambda exponent: 10.0**exponent), st.floats(0.01, 0.99))
@@ -377,7 +375,7 @@ def test_section_5_3_1_two_actions_at_certainty(beta: float, mu: float) -> None:
 
 @given(st.permutations("abc"), BETAS)
 def test_section_5_4_where_the_paper_s_experiments_head(order: list[str], beta: float) -> None:
-    """The exact limits, for any names of the actions: D1, D2 and an action that never wins."""
+    """Check the exact limits on D1, on D2 and for an action that never wins, under any names."""
     first, second, third = order
     names = sorted(order)
 
@@ -401,8 +399,9 @@ def test_section_5_4_where_the_paper_s_experiments_head(order: list[str], beta: 
 
 
 def test_section_5_4_training_ends_there_with_the_paper_s_settings() -> None:
-    """18 000 steps of Adam at rate 0.01 on batches of 9, 10 seeds; β ≤ 1, where DPO has arrived by
-    then.
+    """Train for 18 000 steps of Adam at rate 0.01, on batches of 9 and with 10 seeds.
+
+    β is at most 1, because then DPO arrives before the last step.
     """
     never_wins = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("a", "c")])
     tables, both, betas = [D1, D2, never_wins], [DPO, IPO], [0.1, 0.3, 1.0]

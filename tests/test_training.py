@@ -63,7 +63,7 @@ def test_descent_keeps_the_sum_of_each_component_and_so_may_end_elsewhere_than_t
 
 
 def test_of_two_unbeaten_actions_descent_may_keep_one() -> None:
-    """Where DPO leaves their weights open, π(a)/π(b) falls about like log t / t."""
+    """Check that π(a)/π(b) falls about like log t / t where DPO leaves it undetermined."""
     two_unbeaten = Comparisons.from_pairs([("a", "c"), ("b", "d"), ("d", "c")], actions="abcd")
     assert not minimise(two_unbeaten, DPO, 1.0).unique
     run = train(two_unbeaten, DPO, 1.0, steps=40_000, record_every=10_000, **DESCENT)  # type: ignore[arg-type]
@@ -125,7 +125,7 @@ def test_runs_are_the_same_whatever_runs_beside_them() -> None:
 def plain_training(
     data: Comparisons, loss: MarginLoss, beta: float, seed: int, steps: int, batch_size: int
 ) -> Table:
-    """Adam as one would write it first: a loop over steps and over the comparisons of a batch."""
+    """Train with Adam in plain loops over the steps and over the comparisons of a batch."""
     rng = np.random.default_rng(seed)
     data = data.merged()
     share = np.cumsum(data.weights) / data.weights.sum()
@@ -142,7 +142,7 @@ def plain_training(
     return np.asarray(softmax(u))
 
 
-# fewer, as many and more than there are comparisons
+# There are three comparisons, so one batch is smaller, one as large, and one larger than the data.
 @pytest.mark.parametrize("batch_size", [2, 3, 9])
 @pytest.mark.parametrize("loss", [DPO, IPO], ids=lambda loss: loss.name)
 def test_training_is_the_plain_loop(loss: MarginLoss, batch_size: int) -> None:

@@ -1,5 +1,6 @@
-"""Whatever is given for an argument, it is taken or refused by name: no bare message of NumPy,
-SciPy or Python, no warning.
+"""Any value of any argument is either accepted or refused with the argument's name.
+
+No warning and no bare message of NumPy, SciPy or Python appears.
 """
 
 import re

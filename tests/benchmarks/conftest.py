@@ -1,6 +1,4 @@
-"""The JupyterLab and the browser of `lab`; and what a benchmark measured besides time, below the
-tables.
-"""
+"""The fixtures of `lab` for benchmarks, and a report of what they measure besides time."""
 
 import lab
 import pytest

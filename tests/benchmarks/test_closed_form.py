@@ -1,4 +1,4 @@
-"""The closed form beside the code one would write without the package, at the sizes that are felt."""
+"""The closed form, compared at large sizes with code that one would write without the package."""
 
 import subprocess
 import sys
@@ -67,7 +67,7 @@ def test_win_rates_by_the_table_in_blocks(benchmark: BenchmarkFixture) -> None:
 
 
 def largest_error(r: np.ndarray, g: np.ndarray) -> float:
-    """Against long double, at 50 actions, the extreme ones among them."""
+    """Return the largest error against long double at 50 actions, including the extreme ones."""
     some = np.linspace(0, r.size - 1, 50).astype(int)
     some = np.argsort(r)[some]
     long_r = r.astype(np.longdouble)

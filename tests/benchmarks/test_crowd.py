@@ -1,9 +1,8 @@
-"""Twenty visitors of `psipo app` at once: when each sees a picture, here and at the commit before
-there was a queue.
+"""How long twenty visitors of `psipo app` wait for a picture, now and before there was a queue.
 
-A visitor is the page by HTTP, its websocket, and the widgets' states as Voilà's page asks for them,
-until a picture is among them. Twenty real browsers would load the machine more than the server
-does, and be what is measured.
+A visitor loads the page by HTTP, opens its websocket, and asks for the states of the widgets until
+a picture is among them. Real browsers are not used, because twenty of them would load the machine
+more than the server does.
 """
 
 import asyncio
@@ -29,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(params=["before", "now"])
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    """Folder of the package as it was, or as it is."""
+    """Yield the folder of the package, either as it is now or as it was before the queue."""
     if request.param == "now":
         yield ROOT
         return
@@ -53,7 +52,7 @@ def test_twenty_at_once(source: Path, tmp_path: Path, benchmark: BenchmarkFixtur
         command, {**os.environ, "PYTHONPATH": str(source)}, tmp_path, cwd=source
     ) as server:
         server.wait_for(lambda: "http://" in server.log.read_text() or None)
-        asyncio.run(_come(port, 1))  # from now on a page waits
+        asyncio.run(_come(port, 1))  # makes the server build a spare page
         time.sleep(20)
         seconds = benchmark.pedantic(lambda: asyncio.run(_come(port, VISITORS)), rounds=1)
     benchmark.extra_info |= {"first_s": seconds[0], "tenth_s": seconds[9], "last_s": seconds[-1]}

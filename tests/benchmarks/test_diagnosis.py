@@ -1,4 +1,4 @@
-"""`psipo diagnose` on a million records, beside the parsing of its JSON alone."""
+"""`psipo diagnose` on a million records, compared with only parsing their JSON."""
 
 import json
 import random
@@ -20,8 +20,9 @@ raise SystemExit(code)
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """1 GB: four in five prompts with one pair of answers, the others with six comparisons of four
-    answers.
+    """Write a file of 1 GB with a million comparisons.
+
+    Four in five prompts have one pair of answers. The others have six comparisons of four answers.
     """
     path = tmp_path_factory.mktemp("records") / "pairs.jsonl"
     rng, count = random.Random(0), 0

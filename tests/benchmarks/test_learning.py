@@ -1,6 +1,4 @@
-"""Training and exact minimisers beside what one would reach for: jitted JAX with Optax, choix,
-SciPy's LSMR.
-"""
+"""Training and exact minimisers, compared with jitted JAX and Optax, choix, and SciPy's LSMR."""
 
 from collections.abc import Callable
 from functools import partial
@@ -56,8 +54,9 @@ def jax_losses(h: jax.Array, beta: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 @partial(jax.jit, static_argnames="which")
 def jax_runs(which: int, pairs: jax.Array, betas: jax.Array, seeds: jax.Array) -> jax.Array:
-    """Final policies of all β's and seeds, recorded as often as ours; the whole training is one
-    compiled loop.
+    """Return the final policies of all β's and seeds, recorded as often as in our training.
+
+    The whole training is one compiled loop.
     """
     adam = optax.adam(0.01)
 
@@ -156,8 +155,9 @@ def test_many_contexts_in_jax_with_optax(benchmark: BenchmarkFixture) -> None:
 
 
 def random_comparisons(n_actions: int, n_comparisons: int) -> Comparisons:
-    """A ring both ways round, so that a minimum exists, and random comparisons decided by random
-    Bradley–Terry rewards.
+    """Return comparisons decided at random by Bradley–Terry rewards.
+
+    They include a ring of actions compared both ways, so that a minimum exists.
     """
     rng = np.random.default_rng(0)
     rewards, ring = rng.normal(size=n_actions), np.arange(n_actions)

@@ -1,5 +1,6 @@
-"""A slider's step, from the key press to its picture on screen: our panel beside `interact` with
-the inline backend.
+"""The time from a key press on a slider to the picture on screen.
+
+Our panel is compared with `interact` and the inline backend.
 """
 
 from collections.abc import Callable, Iterator
@@ -67,7 +68,10 @@ KERNEL_CPU_SECONDS = """async () => {
 
 
 class PageClock:
-    """Adds up what the page measured: the wall clock would count Playwright's own messages as well."""
+    """A clock that adds up the times that the page measured.
+
+    Wall-clock time would also count Playwright's own messages.
+    """
 
     seconds = 0.0
 
@@ -82,7 +86,7 @@ CLOCK = PageClock()
 def open_display(
     course: Path, page: Page, run_lesson: Callable[[str], Page]
 ) -> Iterator[Callable[[str, str], Page]]:
-    """Open a notebook with one display of one view, and end its kernel after the test."""
+    """Yield a function that opens a notebook with one view, and end its kernel after the test."""
 
     def open_display(view: str, display: str) -> Page:
         source = (
@@ -102,7 +106,7 @@ def open_display(
 
 
 def arrow_keys(view: View) -> Iterator[str]:
-    """Keys that carry the first slider from its start to its end, then back and forth."""
+    """Yield keys that move the first slider from its start to its end, then back and forth."""
     slider = view.sliders[0]
     stops = sorted({*slider.stops, slider.start})
     steps = len(stops) - 1

@@ -1,4 +1,4 @@
-"""A sweep over two processes beside the same training in one."""
+"""A sweep over two processes, compared with the same training in one process."""
 
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -30,7 +30,7 @@ def test_train(benchmark: BenchmarkFixture, data: Comparisons) -> None:
 @pytest.mark.benchmark(group=GROUP)
 def test_sweep(benchmark: BenchmarkFixture, data: Comparisons) -> None:
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        # the processes import
+        # This first sweep lets the processes import the package before time is measured.
         sweep(data, IPO, BETAS, executor=pool, parts=2, **{**OPTIONS, "steps": 1})
         run = benchmark.pedantic(
             lambda: sweep(data, IPO, BETAS, executor=pool, parts=4, **OPTIONS), rounds=3

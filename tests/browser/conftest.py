@@ -1,4 +1,4 @@
-"""A lesson as it comes from somebody else."""
+"""The fixtures of the tests in a browser."""
 
 from pathlib import Path
 
@@ -13,9 +13,7 @@ pytest_configure = lab.register
 
 @pytest.fixture(scope="session")
 def executed_lesson(course: Path) -> str:
-    """A notebook as somebody else's kernel saved it, with its outputs, which this JupyterLab has no
-    reason to trust.
-    """
+    """Save a notebook with outputs from another kernel, which this JupyterLab does not trust."""
     notebook = new_notebook(
         cells=[new_code_cell("from psipo_explore.views import collapse\n\ncollapse.panel()")]
     )

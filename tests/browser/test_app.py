@@ -1,5 +1,6 @@
-"""`psipo app` in a real browser: the pictures move, each visitor is alone, and no visitor runs code
-or reads a file.
+"""`psipo app` in a real browser.
+
+The pictures move, visitors do not affect each other, and no visitor runs code or reads a file.
 """
 
 import http.client
@@ -41,7 +42,7 @@ class App(NamedTuple):
 
 
 def said_address(server: Server) -> int:
-    """The port of the page, when the command says where it is."""
+    """Wait until the command prints the address of the page, and return its port."""
     said = server.wait_for(
         lambda: re.search(r"^http://127\.0\.0\.1:(\d+)/$", server.log.read_text(), re.MULTILINE)
     )
@@ -63,7 +64,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 @pytest.fixture(scope="module")
 def visit(app: App, browser: Browser) -> Iterator[Callable[[], Page]]:
-    """Come to the page as one visitor more."""
+    """Yield a function that opens the page as a new visitor."""
     contexts = []
 
     def visit() -> Page:
@@ -84,7 +85,7 @@ def visitor(visit: Callable[[], Page]) -> Page:
 
 @pytest.fixture
 def page(visitor: Page) -> Iterator[Page]:
-    """The page of one visitor, who puts everything back after use."""
+    """Yield the page of a visitor, and reset it after the test."""
     yield visitor
     visitor.get_by_label(VIEWS["explorer"].title).check()
     visitor.get_by_role("button", name="Reset").click()
@@ -101,16 +102,14 @@ def beta(page: Page) -> Locator:
 
 
 def expect_view(page: Page, name: str, **values: object) -> None:
-    """The sentence under the picture, which is the picture's alt text too, is that of the view's
-    figure.
-    """
+    """Expect the sentence of the view's figure, both under the picture and as its alt text."""
     sentence = VIEWS[name].figure(**values).sentence
     expect(page.locator(SENTENCE)).to_have_text(sentence, timeout=20_000)
     expect(page.locator("svg[role=img]")).to_have_attribute("aria-label", sentence)
 
 
 def kernel_of(page: Page, app: App) -> psutil.Process:
-    """The process behind the page."""
+    """Return the process behind the page."""
     (file,) = Path(tempfile.gettempdir()).glob(f"voila_*/kernel-{kernel_name(page)}.json")
     port = json.loads(file.read_text())["shell_port"]
     (ours,) = [kernel for kernel in app.kernels() if port in listening_at(kernel)]
@@ -231,7 +230,10 @@ NOTHING_THERE = [
 
 
 def get(port: int, path: str) -> tuple[int, str]:
-    """Status and text of what is at the path, sent as it is written, redirections followed."""
+    """Return the status and the text at the path, which is sent unchanged.
+
+    Redirections are followed.
+    """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     connection.request("GET", path, headers={"Accept": "text/html"})
     answer = connection.getresponse()
@@ -289,7 +291,7 @@ def test_who_vanished_is_culled_and_who_listens_is_not_and_all_that_is_said_is_t
     )
     with serving([sys.executable, "-c", code], os.environ, tmp_path) as server:
         app = App(server, said_address(server))
-        # the kernel that waits for a visitor has been idle for longer than a visitor may be
+        # The spare kernel is now idle for longer than a visitor's kernel may be.
         time.sleep(4)
         context = browser.new_context()
         page = context.new_page()
@@ -297,7 +299,7 @@ def test_who_vanished_is_culled_and_who_listens_is_not_and_all_that_is_said_is_t
         kernel = kernel_of(page, app)
         time.sleep(5.5)
         assert kernel.is_running()
-        context.close()  # without a word to the server
+        context.close()  # the page vanishes without telling the server
         kernel.wait(10)
         assert server.log.read_text() == f"{app.url}\n"
 
@@ -307,7 +309,7 @@ def test_a_taken_port_is_said_by_the_address_of_another(app: App, tmp_path: Path
         [*PSIPO, "app", "--no-browser", "--port", str(app.port)], os.environ, tmp_path
     ) as server:
         assert said_address(server) != app.port
-        server.process.send_signal(signal.SIGHUP)  # as a terminal does that is closed
+        server.process.send_signal(signal.SIGHUP)  # a terminal sends this when it is closed
         assert server.process.wait(30) == 0
 
 

@@ -1,5 +1,6 @@
-"""`psipo app` under a crowd: places, the order of arrival, strangers, and what a visitor may not do
-to others.
+"""`psipo app` with many visitors at once.
+
+The tests cover places, the order of arrival, strangers, and visitors who try to harm others.
 """
 
 import asyncio
@@ -40,7 +41,7 @@ server.serve("127.0.0.1", {port}, visitors={places}, open_browser=False)
 
 
 class Crowd:
-    """Visitors without a browser, and the server they come to."""
+    """A server, and visitors who come to it without a browser."""
 
     def __init__(self, server: Server, port: int) -> None:
         self.server, self.port = server, port
@@ -63,7 +64,7 @@ class Crowd:
         return answer.status, text, answer.headers
 
     def come(self) -> str:
-        """The kernel behind a page that is given."""
+        """Ask for a page, assert that it is given, and return the kernel behind it."""
         status, html, _ = self.ask()
         assert status == 200, html
         return kernel_of(html)
@@ -75,11 +76,11 @@ class Crowd:
         return psutil.Process(self.server.process.pid).children(recursive=True)
 
     def kernels(self) -> set[int]:
-        """Those that visitors have, and the one that waits."""
+        """Return the process ids of the visitors' kernels and of the spare one."""
         return {process.pid for process in self.processes() if process.num_threads() > 5}
 
     def is_quiet(self) -> bool | None:
-        """Whether only the kernel that waits is there, its page built."""
+        """Return True if only the spare kernel is left, with its page built, and None otherwise."""
         return True if len(self.kernels()) == 1 else None
 
     @asynccontextmanager
@@ -129,7 +130,7 @@ def message(kind: str, **content: Any) -> str:
 
 
 def run(talk: Coroutine[Any, Any, T]) -> T:
-    """What the talk gives; in a thread, for Playwright has the main one's event loop."""
+    """Run the coroutine in a thread, because Playwright uses the main thread's event loop."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, talk).result()
 
@@ -143,7 +144,7 @@ ALL_WIDGETS = (
 async def heard_until(
     word: str, connection: tornado.websocket.WebSocketClientConnection
 ) -> list[str]:
-    """What the server says, up to a message with the word."""
+    """Return the server's messages, up to the first one that contains the word."""
     heard = [""]
     while word not in heard[-1]:
         answer = await asyncio.wait_for(connection.read_message(), 60)
@@ -164,7 +165,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
         server.wait_for(crowd.is_quiet)
         yield crowd
         processes = crowd.processes()
-        # no traceback, and not a line for a visitor's mistake
+        # The log holds no traceback, and no line about a visitor's mistake.
         assert server.log.read_text() == f"http://127.0.0.1:{port}/\n"
         server.process.send_signal(signal.SIGKILL)
         assert psutil.wait_procs(processes, timeout=20)[1] == []
@@ -172,7 +173,10 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
 
 @pytest.fixture(autouse=True)
 def _nobody_is_here(request: pytest.FixtureRequest) -> None:
-    """Each test begins when all have left; who never connects has lost his place by then."""
+    """Wait before each test until all visitors have left.
+
+    By then, a visitor who never connected has lost the place.
+    """
     if "crowd" in request.fixturenames:
         crowd = request.getfixturevalue("crowd")
         crowd.server.wait_for(crowd.is_quiet)
@@ -185,7 +189,7 @@ def _nobody_is_here(request: pytest.FixtureRequest) -> None:
         {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Dest": "image", "Accept": "image/*"},
         {"Sec_Fetch_Dest": "image", "Sec_Fetch_Site": "same-site"},
         {"Sec_Fetch_Dest": "iframe", "Sec_Fetch_Site": "same-site"},
-        # of a browser that sends no Sec-Fetch over plain HTTP
+        # Some browsers send no Sec-Fetch headers over plain HTTP.
         {"Accept": "image/avif,image/webp,*/*;q=0.8"},
         {"Host": "evil.example"},
         {"Host": "127.0.0.1.evil.example:80"},
@@ -213,14 +217,14 @@ def test_a_crowd_is_served_in_order_of_arrival_and_the_next_is_told_to_come_late
         connections.append(http.client.HTTPConnection("127.0.0.1", crowd.port, timeout=60))
         connections[-1].request("GET", "/", headers=BROWSER)
         for _ in range(2):
-            crowd.ask("HEAD")  # once these are answered, the server has seen who came before
+            crowd.ask("HEAD")  # after the answer, the server has seen all earlier requests
     kernels = []
     for connection in connections:
         kernels.append(kernel_of(connection.getresponse().read().decode()))
         connection.close()
     assert len(set(kernels)) == PLACES
     began = [connection_file(kernel).stat().st_mtime_ns for kernel in kernels]
-    assert began == sorted(began)  # the first to come has what began first
+    assert began == sorted(began)  # the first visitor got the kernel that started first
     status, html, headers = crowd.ask()
     assert (status, headers["Retry-After"]) == (503, "60")
     assert "Try again in a minute" in html
@@ -261,7 +265,8 @@ def test_a_process_that_dies_frees_its_place(crowd: Crowd) -> None:
             for each in crowd.processes()
             if port in {at.laddr.port for at in each.net_connections()}
         ]
-        async with crowd.connected(kernel) as connection:  # so that it is not ended for its silence
+        # A kernel to which nobody connects would be ended.
+        async with crowd.connected(kernel) as connection:
             process.kill()
             await heard_until('"dead"', connection)
         assert crowd.ask(path=f"/api/kernels/{kernel}")[0] == 404
@@ -350,7 +355,7 @@ def test_a_server_that_is_stopped_while_it_loads_says_nothing_and_leaves_nothing
     ) as server:
         server.wait_for(lambda: "http://" in server.log.read_text() or None)
         processes = psutil.Process(server.process.pid).children(recursive=True)
-        os.killpg(server.process.pid, signal.SIGINT)  # as Ctrl+C does
+        os.killpg(server.process.pid, signal.SIGINT)  # Ctrl+C signals the whole group
         assert server.process.wait(30) == 0
         assert psutil.wait_procs(processes, timeout=20)[1] == []
         assert len(server.log.read_text().splitlines()) == 1

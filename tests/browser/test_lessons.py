@@ -1,5 +1,6 @@
-"""Each lesson in a real JupyterLab: it runs, every slider moves picture and sentence, and nothing
-shows an error.
+"""Each lesson works in a real JupyterLab.
+
+It runs without errors, and every slider moves the picture and the sentence.
 """
 
 import re
@@ -21,8 +22,8 @@ SHOWN = {
     for name, lesson in LESSONS.items()
 }
 SENTENCE = ".psipo-sentence"
-NEWS = ".Toastify__toast"  # which would cover the lesson
-IN_MAKE_TEST = "01_psi_curve.ipynb"  # it has every kind of control
+NEWS = ".Toastify__toast"  # a pop-up that would cover the lesson
+IN_MAKE_TEST = "01_psi_curve.ipynb"  # a fast lesson with sliders and a typed formula
 WALKED = [
     pytest.param(name, marks=[] if name == IN_MAKE_TEST else pytest.mark.slow) for name in LESSONS
 ]
@@ -36,13 +37,13 @@ def panels(page: Page) -> list[Locator]:
 
 
 def seen(panel: Locator) -> tuple[str, str]:
-    """The sentence and both layers of the picture as they are now, scrolled into view or not."""
+    """Return the current sentence and both layers of the picture, even if not in view."""
     layers = panel.locator("svg").evaluate_all("layers => layers.map(layer => layer.innerHTML)")
     return panel.locator(SENTENCE).text_content() or "", "".join(layers)
 
 
 def press(panel: Locator, handle: Locator, key: str) -> tuple[str, str]:
-    """Press a key that must move the slider, and wait until both sentence and picture have changed."""
+    """Press a key, and wait until the slider has changed both sentence and picture."""
     sentence, picture = seen(panel)
     handle.press(key)
     expect(panel.locator(SENTENCE)).not_to_have_text(sentence, timeout=10_000)
@@ -52,8 +53,9 @@ def press(panel: Locator, handle: Locator, key: str) -> tuple[str, str]:
 
 
 def choose_each(panel: Locator, dropdown: Locator) -> None:
-    """Choose every option but the one that is chosen, from the last to the first, then that again;
-    each must show.
+    """Choose all other options from the last to the first, and then the original one again.
+
+    Each choice must change the sentence and the picture.
     """
     chosen, at_first = dropdown.evaluate("select => select.selectedIndex"), seen(panel)[0]
     for option in reversed(range(dropdown.locator("option").count())):
@@ -68,8 +70,10 @@ def choose_each(panel: Locator, dropdown: Locator) -> None:
 
 
 def type_formulas(panel: Locator, field: Locator) -> None:
-    """A formula moves the picture; what is none is told right under the field, in place of the
-    picture; nothing is as before.
+    """Type formulas, text that is not a formula, and nothing.
+
+    A formula must change the picture. Text that is not a formula must give a message under the field,
+    in place of the picture. An empty field must restore the view.
     """
     at_first = seen(panel)
     complaint = panel.get_by_role("alert")
@@ -95,8 +99,9 @@ def type_formulas(panel: Locator, field: Locator) -> None:
 
 
 def assert_controls_are_named_and_reached_by_tab(page: Page, panel: Locator) -> None:
-    """In the accessibility tree each has a name; Tab goes from each to the next; a slider says the
-    number that it stands on.
+    """Assert that each control has an accessible name, and that Tab goes from one to the next.
+
+    A slider's accessible value must be the number that it shows.
     """
     controls = panel.locator("[role=slider], select, input, button").all()
     controls[0].focus()
@@ -117,7 +122,7 @@ def assert_controls_are_named_and_reached_by_tab(page: Page, panel: Locator) -> 
 
 
 def assert_slider_picture_and_sentence_are_seen_together(page: Page, panel: Locator) -> None:
-    """In a window of 1280 × 720, below the menus."""
+    """Assert that the panel fits into a window of 1280 × 720, below the menus."""
     whole, notebook = (
         part.bounding_box() for part in (panel, page.locator(".jp-WindowedPanel-outer"))
     )
@@ -127,13 +132,13 @@ def assert_slider_picture_and_sentence_are_seen_together(page: Page, panel: Loca
 
 
 def reset(panel: Locator, at_first: str) -> None:
-    """Put every control back, and wait until the sentence is the one the panel opened with."""
+    """Press Reset, and wait until the sentence is the one that the panel opened with."""
     panel.get_by_role("button", name="Reset").click()
     expect(panel.locator(SENTENCE)).to_have_text(at_first, timeout=10_000)
 
 
 def assert_says_why(*sentences: str) -> None:
-    """What cannot be shown is said with what must be; nothing else is an excuse."""
+    """Assert that a sentence about what cannot be shown also says what must hold instead."""
     for sentence in sentences:
         assert "cannot be shown" not in sentence or "must be" in sentence
 
@@ -148,10 +153,11 @@ def assert_layers_lie_exactly_over_each_other(panel: Locator) -> None:
 
 
 def walked_in(lesson: str) -> list[bool]:
-    """Of each panel of the lesson, whether its controls are walked here: where the course shows its
-    view for the first time.
+    """Return for each panel of the lesson whether its controls are tested here.
+
+    They are tested only in the lesson that shows the view for the first time.
     """
-    # training's
+    # `never_wins` has the controls of `training`, which another lesson tests.
     earlier = [view for before, views in SHOWN.items() if before < lesson for view in views] + [
         "never_wins"
     ]

@@ -1,5 +1,6 @@
-"""The pages that need no Python, opened from disk: every control shows what `figure` draws at the
-same values.
+"""The pages that need no Python, opened from disk.
+
+At all values of the controls, they must show what `figure` draws.
 """
 
 import io
@@ -24,7 +25,7 @@ PARTS_ARE = """(parts, pictures) => parts.every((part, k) => {
     probe.innerHTML = pictures[k];
     return probe.innerHTML === part.innerHTML;
 })"""
-# for seconds; that a page can be built again, explorer shows
+# These controls would start seconds of training. The explorer tests controls that rebuild a page.
 TRAINED_ANEW = ("comparisons", "batch_size")
 DRAWINGS = {
     name: at_start_and_end(view, kept=TRAINED_ANEW)
@@ -40,8 +41,9 @@ WALKED = [
 
 @pytest.fixture
 def open_page(browser: Browser, tmp_path: Path) -> Iterator[Callable[[View], Page]]:
-    """Open a view's page from disk, in a browser without network; whatever else it asks for fails
-    the test.
+    """Yield a function that opens a view's page from disk, in a browser without network.
+
+    If the page requests anything else, the test fails.
     """
     context = browser.new_context(viewport={"width": 1280, "height": 720}, offline=True)
     complaints: list[str] = []
@@ -71,9 +73,7 @@ def pixels(page: Page) -> np.ndarray:
 
 
 def assert_shows(page: Page, view: View, values: Mapping[str, Any]) -> None:
-    """The page's sentence, its text for who cannot see, and every part of the picture are the
-    figure's.
-    """
+    """Assert that the page shows the figure: its sentence, alt text and every part of its picture."""
     sentence = page.locator("#sentence")
     try:
         figure, artists = view.drawn(view.values(values))
@@ -90,7 +90,10 @@ def assert_shows(page: Page, view: View, values: Mapping[str, Any]) -> None:
 
 
 def assert_looks_like(page: Page, view: View, values: Mapping[str, Any]) -> None:
-    """Pixel by pixel the picture is the figure's, which then takes its place on the page."""
+    """Assert that the pixels of the page's picture are those of the figure.
+
+    To compare them, this puts the figure in the place of the picture.
+    """
     figure, artists = view.drawn(view.values(values))
     layers = svg.background(figure, artists.values()) + svg.foreground(
         figure, artists.values(), figure.sentence
@@ -101,7 +104,7 @@ def assert_looks_like(page: Page, view: View, values: Mapping[str, Any]) -> None
     assert shown.shape == drawn.shape
     assert np.ptp(drawn) > 0.5
     differs = np.abs(shown - drawn).max(-1)
-    # edges are smoothed a little otherwise where coordinates have fewer digits
+    # Coordinates have fewer digits on the page, so edges may be smoothed a little differently.
     assert (differs > 0.4).sum() < 9, differs.max()
 
 

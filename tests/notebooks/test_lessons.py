@@ -1,4 +1,4 @@
-"""Each lesson runs from a fresh kernel, and keeps the shape that all lessons share."""
+"""Each lesson runs from a fresh kernel, and has the structure that all lessons share."""
 
 import re
 from pathlib import Path

@@ -1,5 +1,6 @@
-"""Wheel and sdist as a user gets them: built, installed into an environment with nothing else, and
-used from an empty folder.
+"""The wheel and the sdist work for a user who has nothing else.
+
+They are built, installed into an empty environment, and used from an empty folder.
 """
 
 import os
@@ -25,7 +26,7 @@ minimise(D1, IPO, beta=1.0, tau=2.0)
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    """What the command says; its output is the message where it fails."""
+    """Run the command, assert that it succeeds, and return its output."""
     done = subprocess.run(
         command,
         cwd=cwd,
@@ -58,7 +59,7 @@ def files_of(part: str) -> set[str]:
 
 @pytest.fixture(scope="session")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with sdist and wheel, both built from the project."""
+    """Build the sdist and the wheel from the project, and return their folder."""
     folder = tmp_path_factory.mktemp("dist")
     run(sys.executable, "-m", "build", "--sdist", "--wheel", "--outdir", folder, ROOT, cwd=folder)
     return folder
@@ -76,7 +77,7 @@ def sdist(dist: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def clean(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin/ of an environment that holds the wheel and what the wheel asks for."""
+    """Install only the wheel and its requirements, and return the bin/ of the environment."""
     folder = tmp_path_factory.mktemp("clean")
     run(sys.executable, "-m", "venv", folder, cwd=folder)
     pip = (folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check")

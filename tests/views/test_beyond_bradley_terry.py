@@ -9,7 +9,7 @@ REWARDS = np.array([1.0, 0.0, -1.0])
 
 
 def policies(**values: float) -> dict[str, list[float]]:
-    """Where the marks of each method stand."""
+    """Return the policy of each method, as its marks show it."""
     artists = view.VIEW.drawn(view.VIEW.values(values))[1]
     return {
         name: [artists[f"{a} {name} here"].get_ydata()[0] for a in "abc"]
@@ -27,8 +27,10 @@ def test_without_a_cycle_preferences_are_bradley_terry_and_all_but_ipo_agree() -
 
 
 def test_logit_does_not_see_a_cycle_where_mu_is_uniform_and_dpo_does() -> None:
-    """The cycle is the part of the log-odds that no potential explains, and with uniform μ it
-    leaves every score alone.
+    """Check that the cycle moves DPO, but moves logit only if μ is not uniform.
+
+    The cycle is the part of the log-odds that no potential explains. With uniform μ, it does not
+    change any score.
     """
     none, strong = policies(strength=0.0), policies(strength=4.0)
     assert_allclose(strong["logit"], none["logit"], rtol=1e-12)
@@ -38,7 +40,7 @@ def test_logit_does_not_see_a_cycle_where_mu_is_uniform_and_dpo_does() -> None:
 
 
 def test_dpo_sees_win_rates_alone() -> None:
-    """At strength 1 each action wins as often as at 0, against other opponents."""
+    """Check that strengths 0 and 1 look the same to DPO, because all win rates are the same."""
     assert_allclose(view.preferences(1.0).sum(-1), view.preferences(0.0).sum(-1))
     for name in ("DPO", "RLHF", "identity"):
         assert_allclose(policies(strength=1.0)[name], policies(strength=0.0)[name], rtol=1e-9)

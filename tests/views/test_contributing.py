@@ -1,4 +1,4 @@
-"""The view that CONTRIBUTING.md shows how to write is one."""
+"""The example of a view in CONTRIBUTING.md works."""
 
 import re
 import sys

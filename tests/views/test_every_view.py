@@ -1,4 +1,4 @@
-"""What holds of every view: one drawing, equal at equal values, however the reader got there."""
+"""Properties of every view; for example, its drawing depends only on the values of its controls."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -21,15 +21,16 @@ DREW_THE_FIGURES = (
     in (ROOT / "constraints.txt").read_text(encoding="utf-8").split()
 )
 every_view = pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
-# which is training's, with another start
+# `never_wins` is the view `training` with other start values, so it is left out.
 DRAWINGS = {name: view for name, view in VIEWS.items() if name != "never_wins"}
-TRAINED_AHEAD = ("training", "never_wins")  # by a panel of their own
+TRAINED_AHEAD = ("training", "never_wins")  # their panel trains ahead of the reader
 every_drawing = pytest.mark.parametrize("view", DRAWINGS.values(), ids=DRAWINGS)
 
 
 def places(view: View) -> Iterator[Mapping[str, Any]]:
-    """Each control at both ends and in the middle, a choice at each of its names; the others at
-    their start.
+    """Yield values with one control moved and all others at their start.
+
+    A choice takes each of its names. Any other control takes its two ends and its middle.
     """
     start = view.values({})
     for control in view.controls:

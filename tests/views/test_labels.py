@@ -1,5 +1,6 @@
-"""Labels from data: shown as they are, never as mathematics; or replaced by their number, and the
-sentence says so.
+"""Labels from data are shown as they are, and never read as mathematics.
+
+If that is impossible, the picture shows the action's number and the sentence explains it.
 """
 
 import json
@@ -31,7 +32,7 @@ LITTLE, MUCH = Room(24, 11, beginning=3), Room(110, 11)
 
 @pytest.fixture(scope="module", autouse=True)
 def _runs_are_not_trained() -> Iterator[None]:
-    """What is drawn does not matter here, but what stands beside it."""
+    """Replace training by constant policies, because these tests look only at the labels."""
 
     def flat(_: object, data: Comparisons, __: object, betas: Sequence[float]) -> training.Runs:
         policy = np.full((4, len(betas), 91, data.n_actions), 1 / data.n_actions)
@@ -44,7 +45,7 @@ def _runs_are_not_trained() -> Iterator[None]:
 
 @pytest.fixture
 def few_fonts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The fonts that come with Matplotlib, whatever else is here."""
+    """Hide all fonts except those that come with Matplotlib."""
     monkeypatch.setattr(
         fontManager, "ttflist", [font for font in fontManager.ttflist if "matplotlib" in font.fname]
     )
@@ -58,14 +59,14 @@ def few_fonts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def in_a_ring(actions: Sequence[str]) -> Comparisons:
-    """Each beats the next."""
+    """Return comparisons in which each action beats the next, and the last beats the first."""
     return Comparisons.from_pairs(
         list(zip(actions, [*actions[1:], actions[0]], strict=True)), actions=actions
     )
 
 
 def drawings(actions: Sequence[str]) -> list[tuple[Any, Any]]:
-    """The figure and the panel of each view that takes data."""
+    """Draw the figure and the panel of each view that takes data."""
     data = in_a_ring(actions)
     views = [
         explorer.view_of(data, prior=1.0),
@@ -83,7 +84,7 @@ def holding(figure: Figure, words: str) -> list[Text]:
 
 
 def assert_sound(figure: Any, panel: Any) -> None:
-    """Well-formed, in UTF-8, inside the picture, and equal in both."""
+    """Assert that figure and panel are well-formed and agree, with all text inside the picture."""
     ElementTree.fromstring(svg.document(figure))
     ElementTree.fromstring(f"<div>{panel.background}{panel.foreground}</div>")
     assert figure.sentence == panel.sentence
@@ -167,7 +168,7 @@ def test_a_font_that_has_the_letters_is_used_by_the_labels_that_need_it(
 ) -> None:
     before = [svg.document(view.figure()) for view in (explorer, psi_curve)]
     path = font_with(tmp_path, "Some Sans", "猫犬")
-    # installed since Matplotlib wrote its list
+    # Pretend that the font was installed after Matplotlib wrote its list of fonts.
     monkeypatch.setattr(fonts, "findSystemFonts", lambda: [str(path)])
     for figure, panel in drawings(["tea", "猫"]):
         assert_sound(figure, panel)
@@ -209,7 +210,7 @@ def test_letters_that_join_or_change_order_are_drawn_where_matplotlib_can(
 def test_letters_that_are_read_leftwards_stand_in_isolates() -> None:
     assert labels_of(["שלום"], MUCH) == (
         (("\u2068שלום\u2069",),),
-        # in an isolate, or it would change the order of what stands beside it
+        # Without the isolate, it would change the order of the text beside it.
         ("\u2068שלום\u2069",),
         "",
         {"parse_math": False, "family": ["DejaVu Sans"]},
@@ -293,7 +294,7 @@ def test_a_page_holds_any_label() -> None:
 
 
 def test_a_comment_in_a_typed_formula_is_no_mathematics(monkeypatch: pytest.MonkeyPatch) -> None:
-    # where its LaTeX is too wide
+    # Choose the candidate that is taken where the LaTeX of the formula is too wide.
     monkeypatch.setattr(psi_curve, "fitting", lambda candidates, *_: candidates[1])
     values = psi_curve.VIEW.values({"formula": "q # $x$"})
     figure, artists = psi_curve.VIEW.drawn(values)
@@ -302,7 +303,7 @@ def test_a_comment_in_a_typed_formula_is_no_mathematics(monkeypatch: pytest.Monk
 
 
 def font_with(folder: Path, family: str, characters: str, *, outlines: bool = True) -> Path:
-    """A font of squares."""
+    """Make a font that draws each of the characters as a square, and return its path."""
     names = [".notdef", *(f"u{ord(character):x}" for character in characters)]
     pen = TTGlyphPen(None)
     if outlines:

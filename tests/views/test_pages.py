@@ -16,7 +16,7 @@ SMALL = 3
 
 
 def contents(html: str) -> dict[str, Any]:
-    """What the page's script unpacks."""
+    """Return the contents that the script of the page unpacks."""
     packed = re.search(r'<script id="frames" type="text/plain">(.*?)</script>', html)
     assert packed
     return json.loads(gzip.decompress(base64.b64decode(packed[1])))  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""Colours that can be told apart by every reader, and dashes and shapes that do without them."""
+"""Every reader can tell the colours apart, and dashes and shapes differ without them."""
 
 from itertools import combinations
 from typing import Any
@@ -12,8 +12,8 @@ from psipo_explore.views.kit import palette
 
 Colour = npt.NDArray[np.float64]
 
-# What becomes of linear RGB where one kind of cone is missing: Machado, Oliveira and Fernandes
-# 2009, severity 1.
+# These matrices map linear RGB to the colours seen without one kind of cone (Machado, Oliveira and
+# Fernandes 2009, severity 1).
 SEEN_WITHOUT = {
     "no deficiency": np.eye(3),
     "red cones": np.array(
@@ -56,7 +56,7 @@ together = pytest.mark.parametrize("looks", TOGETHER.values(), ids=TOGETHER)
 
 
 def lab(colour: str, seen: Colour) -> Colour:
-    """CIE L*a*b* of a colour as it is seen."""
+    """Return the CIE L*a*b* coordinates of a colour as a reader sees it."""
     rgb = np.array(to_rgb(colour))
     linear = np.clip(
         seen @ np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4), 0, 1
@@ -79,7 +79,7 @@ def lab(colour: str, seen: Colour) -> Colour:
 @together
 @pytest.mark.parametrize("missing", SEEN_WITHOUT)
 def test_colours_of_two_meanings_are_seen_as_two(looks: list[dict[str, Any]], missing: str) -> None:
-    """A difference of 10 in L*a*b* is one that nobody overlooks."""
+    """Check that colours differ by more than 10 in L*a*b*, which nobody overlooks."""
     for colour, other in combinations({look["color"] for look in looks}, 2):
         assert (
             np.linalg.norm(lab(colour, SEEN_WITHOUT[missing]) - lab(other, SEEN_WITHOUT[missing]))
@@ -104,7 +104,7 @@ def test_every_line_stands_out_from_the_paper(looks: list[dict[str, Any]]) -> No
 
 
 def test_one_method_has_one_colour() -> None:
-    # which DPO is, wherever there are rewards
+    # DPO's optimum is that of logit wherever the preferences come from rewards.
     assert palette.DPO_LINE["color"] == palette.LOGIT_LINE["color"]
     pale = (palette.LOGIT_PALE, palette.IDENTITY_PALE)
     for strong, weak in zip((palette.LOGIT, palette.IDENTITY), pale, strict=True):

@@ -19,7 +19,7 @@ def drawn(**values: Any) -> tuple[Any, dict[str, Any]]:
 @pytest.mark.parametrize(
     ("loss_name", "loss"), [("IPO", IPO), ("cDPO, 10 % of labels taken as flipped", cdpo(0.1))]
 )
-# on the grid of β, and off it
+# The view always trains at β = 0.2, and at β = 0.4 only when a reader asks for it.
 @pytest.mark.parametrize(("beta", "step"), [(0.2, 600), (0.4, 1000)])
 def test_what_is_drawn_is_what_train_gives(
     loss_name: str, loss: Any, beta: float, step: int
@@ -67,7 +67,8 @@ def test_where_the_loss_leaves_a_choice_its_range_is_drawn() -> None:
             == len(artists[f"below {y} exact"].get_xdata())
             == 0
         )
-    assert artists["above 1 limits"].get_segments() == []  # b vanishes, whatever a and c share
+    # However a and c share the probability, b vanishes.
+    assert artists["above 1 limits"].get_segments() == []
     assert artists["above 1 limit"].get_ydata() == [0]
     _, artists = drawn(comparisons=D1_NAME)
     assert artists["above 0 limits"].get_segments() == []
@@ -150,7 +151,7 @@ def test_your_own_data() -> None:
     assert figure.sentence.startswith("your data. β = 1")
     assert "tea 0." in figure.sentence
     assert "water vanishes at every β" in figure.sentence
-    # how often tea beat coffee
+    # Tea beat coffee twice.
     assert any(text.get_text() == "2" for text in figure.axes[0].findobj(Text))
     assert (
         training.figure(D3).sentence.split(". ", 1)[1]

@@ -26,7 +26,7 @@ def test_the_ridge_curve_by_hand(n: int, ridge: float, beta: float) -> None:
 def test_the_stopped_curve_by_hand() -> None:
     gap = 0.0
     for _ in range(100):
-        gap += 2 * 2 * expit(-gap)  # L = 2 · 1/4, and both rewards move
+        gap += 2 * 2 * expit(-gap)  # the step size is 1/L = 2, and both rewards move by it
     betas, left = drawn(steps=100)["stopped"].get_data()  # type: ignore[attr-defined]
     assert_allclose(left, expit(-gap / betas), rtol=1e-9)
 
