@@ -105,8 +105,8 @@ def test_a_count_that_the_correction_takes_to_zero_is_a_sure_loss(s: float, lost
 def test_contexts_are_judged_each_by_itself() -> None:
     """Check four contexts at once, each with a different kind of counts.
 
-    a and b are even. Once corrected, c surely beats d, and i surely beats h. e, f and g form a cycle
-    with negative counts.
+    a and b are even. Once corrected, c surely beats d, and i surely beats h. e, f and g form a
+    cycle with negative counts.
     """
     even, sure, circle = (
         [("a", "b"), ("b", "a")],

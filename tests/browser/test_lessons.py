@@ -23,7 +23,7 @@ SHOWN = {
 }
 SENTENCE = ".psipo-sentence"
 NEWS = ".Toastify__toast"  # a pop-up that would cover the lesson
-IN_MAKE_TEST = "01_psi_curve.ipynb"  # a fast lesson with sliders and a typed formula
+IN_MAKE_TEST = "01_psi_curve.ipynb"  # its view has sliders and a field for a typed formula
 WALKED = [
     pytest.param(name, marks=[] if name == IN_MAKE_TEST else pytest.mark.slow) for name in LESSONS
 ]
@@ -72,8 +72,8 @@ def choose_each(panel: Locator, dropdown: Locator) -> None:
 def type_formulas(panel: Locator, field: Locator) -> None:
     """Type formulas, text that is not a formula, and nothing.
 
-    A formula must change the picture. Text that is not a formula must give a message under the field,
-    in place of the picture. An empty field must restore the view.
+    A formula must change the picture. Text that is not a formula must give a message under the
+    field, in place of the picture. An empty field must restore the view.
     """
     at_first = seen(panel)
     complaint = panel.get_by_role("alert")

@@ -73,7 +73,7 @@ def pixels(page: Page) -> np.ndarray:
 
 
 def assert_shows(page: Page, view: View, values: Mapping[str, Any]) -> None:
-    """Assert that the page shows the figure: its sentence, alt text and every part of its picture."""
+    """Assert that the page has the figure's sentence, alt text, and all parts of its picture."""
     sentence = page.locator("#sentence")
     try:
         figure, artists = view.drawn(view.values(values))
