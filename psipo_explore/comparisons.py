@@ -1,8 +1,8 @@
-"""Finite data: who beat whom, how often.
+"""Comparisons of actions: who beat whom, and how often.
 
-`Comparisons` holds (winner, loser) pairs with weights; it is made of pairs, of a table of counts or
-of a file, and gives counts and empirical preferences p̂ back. What cannot be a comparison is
-refused with its place in the input.
+`Comparisons` is made from pairs, counts, a file or preferences, and returns win counts and
+empirical preferences p̂. Input that is not a comparison raises an error that names its place, so
+that one bad line in a large file can be found.
 """
 
 from __future__ import annotations
@@ -28,24 +28,25 @@ __all__ = ["Comparisons"]
 
 @dataclass(frozen=True, eq=False)
 class Comparisons:
-    """Pairs (winner, loser) of actions, each with a weight: the data of §5.4 of arXiv:2310.12036.
+    """Weighted comparisons of actions, such as the data sets in §5.4 of arXiv:2310.12036.
 
     Parameters
     ----------
     winners, losers : array_like of int, shape (N,)
-        Index of the preferred and of the other action of each comparison.
+        Index of the preferred action and of the other action in each comparison.
     actions : sequence, length K
-        Labels, kept as text; an action is identified by its context and its label.
+        Labels of the actions, kept as text. A context and a label together identify an action.
     weights : array_like, shape (N,)
         How often each comparison was made, or how much it counts; positive.
     contexts : array_like of int, shape (K,)
-        The context each action belongs to; actions are compared within one context.
+        Context of each action. Only actions of the same context are compared.
 
     Raises
     ------
     ValueError
-        If lengths differ, an index is out of range, a weight is not positive, an action meets
-        itself or another context's, or one of several contexts has a single action.
+        If lengths differ, there is no action, two actions of one context have the same label, an
+        index is out of range, a weight is not positive, an action is compared with itself or with
+        an action of another context, or one of several contexts has a single action.
 
     Examples
     --------
@@ -78,29 +79,29 @@ class Comparisons:
         actions: Sequence[Hashable] | None = None,
         weights: ArrayLike | None = None,
     ) -> Comparisons:
-        """Make comparisons of (winner, loser) labels.
+        """Make comparisons from pairs of labels, each pair (winner, loser).
 
         Parameters
         ----------
         pairs : iterable of (label, label)
-            Winner and loser of each comparison; the rows of a DataFrame with two columns.
+            Winner and loser of each comparison. A DataFrame with two columns has one comparison in
+            each row.
         actions : sequence of labels, optional
-            All actions in the order wanted, some perhaps never compared; by default in order of
-            appearance.
+            All actions in the order wanted, including any that were never compared. By default,
+            the labels of the pairs in order of appearance.
         weights : array_like, shape (N,), optional
-            How often each comparison was made; 1 by default. A weight of 0 leaves the comparison
-            out.
+            How often each comparison was made; 1 by default. A comparison of weight 0 is left out.
 
         Returns
         -------
         Comparisons
-            In a single context.
+            All actions are in a single context.
 
         Raises
         ------
         ValueError
-            If there is no pair, a pair sets a label against itself, or a label is not among the
-            actions.
+            If there is no pair, a pair compares a label with itself, a label is not among the
+            actions, a weight is negative or not finite, or all weights are 0.
 
         Examples
         --------
@@ -114,26 +115,26 @@ class Comparisons:
     def from_table(
         cls, wins: ArrayLike, *, actions: Sequence[Hashable] | None = None
     ) -> Comparisons:
-        """Make comparisons of a table of counts.
+        """Make comparisons from a square array of win counts.
 
         Parameters
         ----------
         wins : array_like, shape (K, K)
-            Entry [y, y'] is how often y beat y'; at least 0, and 0 on the diagonal. Of a pandas
-            DataFrame the columns are put in the order of the rows' names.
+            Entry [y, y'] is how often y beat y'; at least 0, and 0 on the diagonal. The columns of
+            a pandas DataFrame are put in the order of its rows.
         actions : sequence of labels, length K, optional
-            By default the names of a DataFrame, or "0", "1", …, as the table is indexed.
+            By default, the row names of a DataFrame, or the indices "0", "1", … of another array.
 
         Returns
         -------
         Comparisons
-            One for each positive count.
+            One comparison for each positive count, which is its weight.
 
         Raises
         ------
         ValueError
-            If wins is not square, its rows and columns have different names, or a count is
-            negative, not finite, or of an action against itself.
+            If wins is not square, its rows and columns have different names, a count is negative
+            or not finite, an action beats itself, or actions does not have K labels.
 
         Examples
         --------
@@ -166,31 +167,33 @@ class Comparisons:
         context: str | None = None,
         weight: str | None = None,
     ) -> Comparisons:
-        """Read comparisons from a CSV file with a header, one comparison a line.
+        """Read comparisons from a CSV file with a header and one comparison per row.
 
         Parameters
         ----------
         path : path
-            A UTF-8 file, with or without byte-order mark, with any line ends; blanks around cells
-            are dropped.
+            A UTF-8 file, with or without a byte-order mark, with any line endings. Spaces around
+            the content of a cell are dropped.
         winner, loser : str
             Names of the columns that hold the labels.
         context : str, optional
-            Name of the column that holds the context (the prompt); by default all share one.
+            Name of the column that holds the context (the prompt). By default, all actions share
+            one context.
         weight : str, optional
-            Name of the column that says how often; by default each line counts once. Lines of
-            weight 0 only name actions.
+            Name of the column that says how often each comparison was made. By default, each row
+            counts once. A row of weight 0 only adds its two actions.
 
         Returns
         -------
         Comparisons
-            Actions in order of appearance.
+            The actions are in order of appearance.
 
         Raises
         ------
         ValueError
-            With file and line: a missing column, an empty cell, a bad weight, a self-comparison, a
-            byte that is not UTF-8.
+            If a column is missing, a cell is empty, a weight is not a number of at least 0, a row
+            compares a label with itself, a byte is not UTF-8, or the file holds no comparison. The
+            message names the file and, where there is one, the line.
 
         Examples
         --------
@@ -206,23 +209,29 @@ class Comparisons:
 
     @classmethod
     def from_jsonl(cls, path: str | os.PathLike[str]) -> Comparisons:
-        """Read preference data as TRL users have it: a JSON object a line, with prompt, chosen and
-        rejected.
+        """Read comparisons from a JSON Lines file in the preference format of TRL.
+
+        Each line is a JSON object with the fields prompt, chosen and rejected. If the answers are
+        lists of messages, all lines may omit prompt. The prompt is then the list of messages with
+        which both answers begin.
 
         Parameters
         ----------
         path : path
-            A UTF-8 file; each field a string, or a list of chat messages {"role": …, "content": …}.
+            A UTF-8 file. Each field is a string, or a list of chat messages
+            {"role": …, "content": …}.
 
         Returns
         -------
         Comparisons
-            One context for each prompt; an action is an answer to it.
+            Each prompt is a context, and the answers to it are its actions.
 
         Raises
         ------
         ValueError
-            With file and line: what is not JSON, lacks a field, or has chosen equal to rejected.
+            If a line is not a JSON object, lacks a field, has a field that is empty or of another
+            kind than in the first line, or has chosen equal to rejected, or if the file holds no
+            comparison. The message names the file and, where there is one, the line.
 
         Examples
         --------
@@ -238,25 +247,26 @@ class Comparisons:
 
     @classmethod
     def from_preferences(cls, p: ArrayLike, *, mu: ArrayLike | None = None) -> Comparisons:
-        """The population behind all samples: every pair both ways round, weighted by μ(y) μ(y') p(y
-        ≻ y').
+        """Make the comparisons that an infinite sample would hold, in their expected proportions.
+
+        The comparison that y wins against y' has the weight μ(y) μ(y') p(y ≻ y').
 
         Parameters
         ----------
         p : array_like, shape (K, K)
-            Preferences, p + pᵀ = 1; a DataFrame's names are kept.
+            Preferences, with p + pᵀ = 1. The names of a DataFrame are kept.
         mu : array_like, shape (K,), optional
-            Distribution that both answers are drawn from; uniform by default.
+            Distribution from which both actions are drawn; uniform by default.
 
         Returns
         -------
         Comparisons
-            Without pairs of weight 0 or of an action with itself.
+            Comparisons of two different actions, without those of weight 0.
 
         Raises
         ------
         ValueError
-            If p is no single table of preferences, or mu no distribution over its actions.
+            If p is not a single preference table, or mu is not a distribution over its actions.
 
         Examples
         --------
@@ -271,29 +281,32 @@ class Comparisons:
     def sample(
         cls, p: ArrayLike, n: int, *, rng: np.random.Generator, mu: ArrayLike | None = None
     ) -> Comparisons:
-        """Draw comparisons of two different answers from μ, each won by y with probability p(y ≻
-        y').
+        """Draw comparisons of two different actions at random.
+
+        Both actions are drawn from μ, given that they differ. Then y wins against y' with
+        probability p(y ≻ y').
 
         Parameters
         ----------
         p : array_like, shape (K, K)
-            Preferences, p + pᵀ = 1; a DataFrame's names are kept.
+            Preferences, with p + pᵀ = 1. The names of a DataFrame are kept.
         n : int
-            How many comparisons, at least 1.
+            Number of comparisons, at least 1.
         rng : numpy.random.Generator
-            Source of the draws.
+            Source of the random draws.
         mu : array_like, shape (K,), optional
-            Distribution of the answers; uniform by default.
+            Distribution from which both actions are drawn; uniform by default.
 
         Returns
         -------
         Comparisons
-            n of them, each of weight 1, in the order drawn.
+            n comparisons, each of weight 1, in the order in which they were drawn.
 
         Raises
         ------
         ValueError
-            If p is no single table of preferences, n is less than 1, or mu allows one action only.
+            If p is not a single preference table, mu is not a distribution over its actions or
+            gives all its mass to one of them, or n is less than 1 or too large for memory.
 
         Examples
         --------
@@ -324,21 +337,21 @@ class Comparisons:
 
     @property
     def n_actions(self) -> int:
-        """K, over all contexts."""
+        """Number of actions K, over all contexts."""
         return len(self.actions)
 
     def win_table(self) -> Array:
-        """How often each action beat each other one.
+        """Count the wins of each action against each other action.
 
         Returns
         -------
         ndarray, shape (K, K)
-            Entry [y, y'] is the summed weight of the comparisons that y won against y'.
+            Entry [y, y'] is the total weight of the comparisons that y won against y'.
 
         Raises
         ------
         ValueError
-            If the actions are so many that the table does not fit into memory.
+            If there are so many actions that the array does not fit into memory.
 
         Examples
         --------
@@ -352,23 +365,24 @@ class Comparisons:
         return wins
 
     def preferences(self, *, prior: float = 0.0) -> Array:
-        """Empirical preferences p̂(y ≻ y'): the share of their comparisons that y won.
+        """Estimate the preferences p̂(y ≻ y') by the share of comparisons that y won against y'.
 
         Parameters
         ----------
         prior : float
-            Added to the wins of either side of each pair; 0 leaves sure things sure.
+            Number of wins added to each side of each pair. With 0, a side that always won has a
+            preference of exactly 1.
 
         Returns
         -------
         ndarray, shape (K, K)
-            A table that `optimal_policy` takes.
+            A preference table, as `optimal_policy` takes it.
 
         Raises
         ------
         ValueError
-            If prior is negative, or 0 while some pair was never compared, or the actions have
-            several contexts.
+            If the actions are in several contexts, prior is negative, prior is 0 and some pair was
+            never compared, or prior and the weights sum to more than float64 can represent.
 
         Examples
         --------
@@ -404,28 +418,30 @@ class Comparisons:
 
     @property
     def strong_components(self) -> Indices:
-        """Number of the strong component of each action, shape (K,), in the graph with an edge from
-        winner to loser.
+        """Strongly connected component of each action, as a number, shape (K,).
+
+        The graph has an edge from each winner to its loser.
         """
         return components(self.winners, self.losers, self.n_actions, "strong")
 
     @property
     def components(self) -> Indices:
-        """Number of the connected component of each action, shape (K,), whoever won."""
+        """Connected component of each action, as a number, shape (K,), whoever won."""
         return components(self.winners, self.losers, self.n_actions, "weak")
 
     @cached_property
     def by_context(self) -> Segments:
-        """Sums over the actions of each context."""
+        """Segments that sum over the actions of each context."""
         return Segments(self.contexts)
 
     def reference(self, pi_ref: ArrayLike | None = None) -> Array:
-        """The reference policy over these actions: a distribution in each context.
+        """Check and normalise a reference policy, which is a distribution in each context.
 
         Parameters
         ----------
         pi_ref : array_like, shape (K,), optional
-            π_ref, which sums to 1 in each context within 1e-6; by default uniform in each.
+            π_ref, which must sum to 1 in each context within 1e-6. By default, it is uniform in
+            each context.
 
         Returns
         -------
@@ -435,7 +451,8 @@ class Comparisons:
         Raises
         ------
         ValueError
-            If pi_ref is no distribution in some context, or 0 for an action that was compared.
+            If pi_ref does not have K entries, is not a distribution in some context, or is 0 for
+            an action that was compared.
 
         Examples
         --------
@@ -470,12 +487,12 @@ class Comparisons:
         return np.asarray(given / total)
 
     def merged(self) -> Comparisons:
-        """The same data with one entry for each (winner, loser), weights added.
+        """Merge all comparisons with the same winner and loser, and add their weights.
 
         Returns
         -------
         Comparisons
-            Entries in the order of their winners, then of their losers.
+            The comparisons are sorted by winner, then by loser.
 
         Examples
         --------

@@ -1,8 +1,7 @@
-"""The reward that RLHF's first stage fits: Bradley–Terry by maximum likelihood, with a ridge, or
-stopped early.
+"""The first stage of RLHF: a Bradley–Terry reward, fitted by maximum likelihood.
 
-Without either, rewards on one-sided data run off to −∞, and RLHF collapses as DPO does; a reward
-that underfits is what keeps it from doing so (§4.2 of arXiv:2310.12036).
+On one-sided data the fitted rewards tend to −∞, and RLHF then collapses as DPO does. A ridge or
+early stopping prevents that, because the reward underfits (§4.2 of arXiv:2310.12036).
 """
 
 from __future__ import annotations
@@ -20,40 +19,40 @@ __all__ = ["fit_reward"]
 
 
 def fit_reward(data: Comparisons, *, ridge: float = 0.0, steps: int | None = None) -> Array:
-    """Reward of each action that explains the comparisons best: the maximum of Σ w log σ(r[winner]
-    − r[loser]).
+    """Fit the reward of each action by maximum likelihood under Bradley–Terry.
 
-    The first stage of RLHF, Eq. 2 of arXiv:2310.12036. `gibbs_policy(fit_reward(data), beta)` is
-    DPO's minimiser. Each context must have a single group of actions that is never beaten from
-    outside: of two such groups, among them actions that never played, no comparison says how they
-    compare.
+    The reward maximises Σ w log σ(r[winner] − r[loser]), as in the first stage of RLHF (Eq. 2 of
+    arXiv:2310.12036). `gibbs_policy(fit_reward(data), beta)` is the minimiser of DPO's loss.
+
+    In each context, only one strongly connected component may be free of losses to actions outside
+    it. If there were two, no comparison would tell how the rewards of one compare with those of the
+    other. An action that was never compared is such a component by itself.
 
     Parameters
     ----------
     data : Comparisons
-        Who beat whom.
+        The comparisons that the reward explains.
     ridge : float
-        Precision of a Gaussian prior on each reward, ridge · r²/2 added to the summed loss. It
-        keeps every reward finite and ties groups that never met: the mean of each is 0.
+        Precision of a Gaussian prior on each reward: ridge · r²/2 is added to the summed loss. It
+        keeps every reward finite, and gives each connected component a mean reward of 0.
     steps : int, optional
-        Stop after so many steps of gradient descent from 0, of size 1/L with L twice the largest
-        weight that meets in one action over four; by default go to the maximum. Groups that never
-        met stay where they began, with mean 0.
+        Number of steps of gradient descent from 0; by default, the maximum itself is computed. The
+        step size is 1/L, where L is half the largest total weight of one action's comparisons.
+        Each connected component keeps a mean reward of 0.
 
     Returns
     -------
     ndarray, shape (K,)
-        Rewards in nats of log-odds, their mean 0 in each context (over the finite ones); −inf for
-        actions that lose to a group that is never beaten from outside, unless ridge or steps holds
-        them.
+        Rewards in nats of log-odds. In each context, the finite ones have mean 0. Without ridge
+        and steps, a reward is −inf outside the component that never lost to others.
 
     Raises
     ------
     ValueError
-        If ridge is negative, steps is given beside a ridge, or, without either, two groups of one
-        context are never beaten from outside.
+        If ridge is negative, steps is less than 1, both are given, or, without either, two
+        components of one context never lost to actions outside them.
     RuntimeError
-        If the solver stops short of the maximum, with the gradient it reached.
+        If the solver stops short of the maximum. The message gives the gradient that it reached.
 
     Examples
     --------
@@ -85,7 +84,7 @@ def fit_reward(data: Comparisons, *, ridge: float = 0.0, steps: int | None = Non
 
 
 def _require_one_source(data: Comparisons, blocks: Blocks) -> None:
-    """Refuse data that leave the scales of two groups of one context apart."""
+    """Refuse data in which two components of one context never lost to actions outside them."""
     unbeaten = np.flatnonzero(~blocks.vanishing)
     one_of_each = unbeaten[np.unique(blocks.of_action[unbeaten], return_index=True)[1]]
     one_of_each = one_of_each[np.argsort(data.contexts[one_of_each], kind="stable")]
@@ -94,9 +93,8 @@ def _require_one_source(data: Comparisons, blocks: Blocks) -> None:
         k = int(np.argmin(tied))
         pair = " and ".join(checks.cut(data.actions[y]) for y in one_of_each[k : k + 2])
         raise ValueError(
-            f"data does not say how the rewards of {pair} compare: neither is in a group that "
-            "others ever beat. "
-            "It must have one such group in each context; or give a ridge, which ties them"
+            f"data does not say how the rewards of {pair} compare: both are in groups that never "
+            "lost to other actions. Each context must have only one such group; otherwise give a ridge"
         )
 
 
@@ -104,9 +102,10 @@ def _descended(data: Comparisons, steps: int) -> Array:
     n, r = data.n_actions, np.zeros(data.n_actions)
     if not data.winners.size:
         return r
-    weights = data.weights / data.weights.max()  # one factor in all of them changes no step
+    weights = data.weights / data.weights.max()  # avoids overflow, and leaves all steps the same
     met = np.bincount(data.winners, weights, n) + np.bincount(data.losers, weights, n)
-    rate = 2 / met.max()  # σ' ≤ ¼, and a graph Laplacian is at most twice its largest degree
+    # 1/L, since σ' ≤ ¼ and a graph Laplacian's eigenvalues are at most twice its largest degree
+    rate = 2 / met.max()
     for _ in range(steps):
         pull = weights * DPO.phi_slope(r[data.winners] - r[data.losers])
         r -= rate * (np.bincount(data.winners, pull, n) - np.bincount(data.losers, pull, n))

@@ -1,8 +1,8 @@
-"""Reading preference files line by line, in memory that grows with the number of answers and not
-with their length.
+"""Readers of preference files in CSV and JSON Lines, which read line by line.
 
-Whatever is wrong is said with the file and the line, and raised, or handed to whoever counts what
-is passed over.
+`indexed` can keep digests instead of texts, so that memory grows with the number of answers and not
+with their length. An error names the file and the line, and is raised or given to a callback that
+counts the skipped lines.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ import numpy as np
 
 from psipo_explore._checks import Array, Indices
 
-_LONGEST_RECORD = 64_000_000  # characters; a million words have some 6 million
-_LINES_A_STEP = 1000
-_JSON = json.JSONDecoder(parse_int=float)  # which has no limit of digits
+_LONGEST_RECORD = 64_000_000  # characters; a million words have about 6 million
+_LINES_A_STEP = 1000  # lines between two updates of the progress bar
+_JSON = json.JSONDecoder(parse_int=float)  # int refuses thousands of digits
 _NOT_TEXT = {
     b"\x1f\x8b": "compressed by gzip",
     b"PK\x03\x04": "a ZIP archive",
@@ -34,11 +34,11 @@ _NOT_TEXT = {
 _ROLES = {"context": "prompt", "winner": "chosen", "loser": "rejected"}
 _KINDS: dict[type | None, str] = {str: "a string", list: "a list of messages", None: "missing"}
 
-OnBad = Callable[[ValueError, int], None]  # what is wrong, and with how many lines
+OnBad = Callable[[ValueError, int], None]  # is given the error and the number of its lines
 
 
 class Row(NamedTuple):
-    """One comparison of a file: two answers to a prompt, and how often."""
+    """One comparison in a file: two answers to a prompt, and how often it was made."""
 
     context: str
     winner: str
@@ -47,7 +47,7 @@ class Row(NamedTuple):
 
 
 class Skipped:
-    """Counts the lines that could not be read, and keeps what was wrong with the first."""
+    """Callback that counts the lines that could not be read, and keeps the first error message."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -59,7 +59,7 @@ class Skipped:
 
 
 def refuse(error: ValueError, lines: int) -> None:
-    """Pass over nothing."""
+    """Raise the error instead of skipping its lines."""
     raise error from error.__cause__
 
 
@@ -71,10 +71,11 @@ def csv_rows(
     on_bad: OnBad = refuse,
     progress: bool = False,
 ) -> Iterator[Row]:
-    """The comparisons of a CSV file with a header; columns names that of each role; blank lines are
-    passed over.
+    """Yield the comparisons of a CSV file with a header.
+
+    `columns` maps each role to the name of its column. Blank lines are skipped.
     """
-    usual_limit = csv.field_size_limit(_LONGEST_RECORD)  # csv's own would be 131 072 characters
+    usual_limit = csv.field_size_limit(_LONGEST_RECORD)  # the default is 131 072 characters
     try:
         with closing(_lines(path, progress)) as all_lines:
             lines = _LinesOfARecord(all_lines)
@@ -106,7 +107,11 @@ def csv_rows(
 
 
 class _LinesOfARecord:
-    """Lines for csv.reader, which would hold all the file in search of a quote's other half."""
+    """Iterator of lines for csv.reader that limits the length of a record.
+
+    Without a limit, csv.reader would read the rest of the file into memory to find the end of an
+    unclosed quote.
+    """
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
@@ -131,7 +136,7 @@ class _LinesOfARecord:
 def _records(
     lines: _LinesOfARecord, file_name: str, on_bad: OnBad
 ) -> Iterator[tuple[str, int, list[str]]]:
-    """Each record's place in words, how many lines it has, and its cells."""
+    """Yield the place of each record in words, its number of lines, and its cells."""
     reader = csv.reader(lines, strict=True)
     while True:
         lines.begin_record()
@@ -159,7 +164,7 @@ def _row_of_cells(
 ) -> Row:
     if len(cells) != n_cells:
         raise ValueError(
-            f"{place}: has {len(cells)} of the header's {n_cells} cells, must have each once"
+            f"{place}: the number of cells is {len(cells)}, must be {n_cells} as in the header"
         )
     by_role = {role: cells[i] for role, i in at.items()}
     for role, cell in by_role.items():
@@ -178,10 +183,10 @@ def _row(place: str, context: str, winner: str, loser: str, weight: float = 1.0)
 def jsonl_rows(
     path: Path, fields: dict[str, str] = _ROLES, *, on_bad: OnBad = refuse, progress: bool = False
 ) -> Iterator[Row]:
-    """The comparisons of a file with a JSON object a line; fields names that of each role; blank
-    lines are passed over.
+    """Yield the comparisons of a file with one JSON object per line.
 
-    Where no line has a field for the context, it is the messages with which both answers begin.
+    `fields` maps each role to the name of its field. Blank lines are skipped. If no line has a
+    field for the context, the context is the list of messages with which both answers begin.
     """
     first: tuple[int, dict[str, type]] | None = None
     with closing(_lines(path, progress)) as lines:
@@ -290,7 +295,7 @@ def _row_of_fields(place: str, record: dict[str, Any], fields: dict[str, str]) -
 
 
 def _texts(value: str | list[dict[str, Any]]) -> list[str]:
-    """A string as it is; of chat messages what a model reads, the content as "role: content"."""
+    """Return the text of each chat message, such as "role: content", or a string as it is."""
     if isinstance(value, str):
         return [value]
     return [_message(message) for message in value]
@@ -303,17 +308,17 @@ def _message(message: dict[str, Any]) -> str:
     }
     if isinstance(content, str) and not more:
         return f"{message['role']}: {content}"
-    # no blank: no content begins so
+    # no space after the colon, so that the text differs from that of any plain message
     return f"{message['role']}:{json.dumps({**more, 'content': content}, sort_keys=True)}"
 
 
 def indexed(
     file_name: str, rows: Iterable[Row], *, hashed: bool = False
 ) -> tuple[Indices, Indices, tuple[str, ...], Array, Indices]:
-    """Winners, losers, labels, weights and contexts of rows of a file, actions and contexts in
-    order of appearance.
+    """Return the winners, losers, labels, weights and contexts of the rows of a file.
 
-    hashed keeps 16 bytes of each text instead of the text, and labels the actions by number.
+    Actions and contexts are numbered in order of appearance. With `hashed`, a digest of 16 bytes is
+    kept instead of each text, and the labels of the actions are numbers.
     """
     action: dict[tuple[str, str] | bytes, int] = {}
     context: dict[str | bytes, int] = {}
@@ -347,14 +352,14 @@ def indexed(
 
 
 def _digest(text: str, where: bytes = b"") -> bytes:
-    # JSON may hold half a pair
+    # JSON may hold lone surrogates, which plain UTF-8 cannot encode
     return blake2b(where + text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _lines(path: Path, progress: bool) -> Generator[str, None, None]:
-    """Lines of a text, to be closed after use.
+    """Yield the lines of a text file; the caller must close the generator.
 
-    A line that is too long is cut. Bytes that are not UTF-8 come as lone surrogates.
+    A line that is too long is cut. Bytes that are not UTF-8 become lone surrogates.
     """
     if path.is_dir():
         raise ValueError(f"{path.name} is a directory, must be a file")
@@ -373,7 +378,10 @@ def _lines(path: Path, progress: bool) -> Generator[str, None, None]:
 
 
 def _cut_lines(text: io.TextIOWrapper) -> Iterator[str]:
-    """Lines. One that is too long is cut one character later; its rest is read and not held."""
+    """Yield the lines of a text, and cut each line that is longer than a record may be.
+
+    A cut line keeps one character too many, so that the caller notices. Its rest is skipped.
+    """
     while line := text.readline(_LONGEST_RECORD + 1):
         yield line
         while len(line) > _LONGEST_RECORD and not line.endswith(("\n", "\r")):

@@ -1,4 +1,4 @@
-"""The comparison graph: who is tied to whom, and who is beaten only from inside."""
+"""Connected components of the comparison graph."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from psipo_explore._checks import Indices
 def components(
     winners: Indices, losers: Indices, n_actions: int, connection: Literal["weak", "strong"]
 ) -> Indices:
-    """Number of each action's component, shape (K,), in the graph with an edge from each winner to
-    its loser.
+    """Return the connected component of each action, as a number, shape (K,).
+
+    The graph has an edge from each winner to its loser.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components

@@ -1,4 +1,4 @@
-"""Sums over groups of actions (contexts, blocks), along the last axis, without a loop over groups."""
+"""Sums over groups of actions, such as contexts, along the last axis and without a loop."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from psipo_explore._checks import Array, Indices
 
 
 class Segments:
-    """Groups of the last axis, by a whole number for each of its entries."""
+    """Groups of entries along the last axis; entries with equal labels form a group."""
 
     def __init__(self, labels: Indices) -> None:
         self._order = np.argsort(labels, kind="stable")
@@ -20,16 +20,16 @@ class Segments:
         )
 
     def sum(self, values: Array) -> Array:
-        """Each entry's group total, in the shape of values."""
+        """Return the total of each entry's group, in the shape of values."""
         return np.asarray(
             np.add.reduceat(values[..., self._order], self._starts, axis=-1)[..., self._group]
         )
 
     def less_log_mean(self, u: Array, log_weights: Array) -> Array:
-        """Subtract log Σ exp(log_weights + u) of each group from u; from a group that weighs
-        nothing, 0.
+        """Subtract log Σ exp(log_weights + u), summed over each group, from u.
 
-        The largest u goes first, alone, so that small differences survive however large u is.
+        A group without weight, in which all log_weights are −∞, is left as it is. The largest u is
+        subtracted first, by itself, so that small differences survive however large u is.
         """
         u = u - self._largest(np.where(np.isneginf(log_weights), -np.inf, u))
         terms = log_weights + u
