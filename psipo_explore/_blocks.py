@@ -1,5 +1,6 @@
-"""Which ratios of probabilities a loss fixes, and which probabilities it sends to 0: read off the
-comparison graph.
+"""Which ratios of probabilities a loss fixes, and which probabilities it sends to 0.
+
+The comparison graph decides both, so that no loss has to be minimised to know them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from psipo_explore.losses import MarginLoss
 
 
 class Blocks(NamedTuple):
-    """Groups of actions inside which a loss fixes the ratios of probabilities."""
+    """Groups of actions within which a loss fixes the ratios of probabilities."""
 
     of_action: Indices  # number of each action's block, shape (K,)
     vanishing: Mask  # actions whose probability tends to 0, shape (K,)
@@ -24,12 +25,12 @@ class Blocks(NamedTuple):
 
 
 def blocks_of(data: Comparisons, loss: MarginLoss) -> Blocks:
-    """What the loss leaves of data.
+    """Find the blocks of actions within which the loss fixes the ratios of probabilities.
 
     Raises
     ------
     ValueError
-        If the loss of data has no minimum, as robust DPO's may not have.
+        If the loss is robust DPO and has no minimum on these data.
     """
     if np.isfinite(loss.best_x):
         return Blocks(

@@ -1,8 +1,8 @@
-"""Robust DPO as DPO on corrected counts: of W wins, a share s of labels flipped, C = ((1−s) W − s
-Wᵀ)/(1−2s) are left.
+"""Robust DPO as DPO on corrected counts, the wins to be expected without flipped labels.
 
-Where a count turns negative, robust DPO's loss has a minimum if and only if a circulation runs
-strictly between −C and Cᵀ.
+If a share s of the labels is flipped, the wins W become C = ((1−s) W − s Wᵀ)/(1−2s). Where a count
+is negative, robust DPO's loss has a minimum if and only if there is a circulation strictly between
+−C and Cᵀ.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from psipo_explore._data.graphs import components
 from psipo_explore.comparisons import Comparisons
 
 _EPS = float(np.finfo(float).eps)
-# room for a circulation, as a share of a pair's counts, that the linear programme tells from none
+# room for a circulation, as a share of a pair's counts, that the solver cannot tell from none
 _TOLD_APART = 1e-6
 
 
 @dataclass(frozen=True)
 class CorrectedCounts:
-    """How often either side of each pair would have won without the flipped labels.
+    """How often each side of each pair would have won without the flipped labels.
 
     Parameters
     ----------
     first, second : ndarray of int, shape (P,)
-        The pairs that were compared, each once.
+        The two actions of each pair that was compared; each pair occurs once.
     wins, losses : ndarray, shape (P,)
-        C of the first against the second, and of the second against the first; their sum is how
-        often they met.
+        Corrected wins of the first against the second, and of the second against the first. Their
+        sum is how often the two were compared.
     """
 
     first: Indices
@@ -52,11 +52,11 @@ class CorrectedCounts:
 
     @property
     def non_negative(self) -> bool:
-        """Whether robust DPO is DPO on these counts."""
+        """Whether no count is negative, so that robust DPO is DPO on these counts."""
         return bool((self.wins >= 0).all() and (self.losses >= 0).all())
 
     def as_comparisons(self, data: Comparisons) -> Comparisons:
-        """Comparisons of the actions of data, weighted by these counts."""
+        """Return comparisons of the actions of data, weighted by the positive counts."""
         winners = np.concatenate([self.first, self.second])
         losers = np.concatenate([self.second, self.first])
         counts = np.concatenate([self.wins, self.losses])
@@ -64,11 +64,11 @@ class CorrectedCounts:
         return Comparisons(winners[won], losers[won], data.actions, counts[won], data.contexts)
 
     def won(self) -> tuple[Indices, Indices]:
-        """Winners and losers of the graph that says what vanishes, for counts that have a minimum.
+        """Return the winner and the loser of each positive count.
 
-        Its circulation runs along each pair with a count that is not positive, against that count,
-        and so along a cycle of positive ones: negative counts tie nothing together that is not tied
-        already.
+        For counts that have a minimum, this graph tells which actions vanish. Negative counts need
+        no edges in it: the circulation passes through each pair with a negative count, so the pair
+        is on a cycle of positive counts and in one strongly connected component already.
         """
         forward, backward = self.wins > 0, self.losses > 0
         winners = np.concatenate([self.first[forward], self.second[backward]])
@@ -76,7 +76,7 @@ class CorrectedCounts:
         return winners, losers
 
     def require_minimum(self, data: Comparisons, loss_name: str) -> None:
-        """Refuse counts on which the loss falls for ever, or so nearly that rounding decides."""
+        """Refuse counts on which the loss has no minimum, or on which rounding would decide."""
         room = self._room_for_a_circulation(data.n_actions, loss_name)
         if room > _TOLD_APART:
             return
@@ -92,12 +92,12 @@ class CorrectedCounts:
         )
 
     def _room_for_a_circulation(self, n_actions: int, loss_name: str) -> float:
-        """The largest ε with a circulation f, −wins + ε size ≤ f ≤ losses − ε size; over the
-        components with a negative count.
+        """Return the largest ε such that a circulation keeps a margin of ε to its bounds.
 
-        The loss's slope at infinity along v is the largest Σ f (v[first] − v[second]) over −wins ≤
-        f ≤ losses. A pair with a count of 0 is free to end there, at ε = 0: who never wins it may
-        vanish.
+        A circulation f satisfies −wins + ε size ≤ f ≤ losses − ε size on the components with a
+        negative count, where size = |wins| + |losses|. The bounds come from the loss: its slope at
+        infinity along v is the largest Σ f (v[first] − v[second]) over −wins ≤ f ≤ losses. A pair
+        with a count of 0 needs no margin, because an action that never wins may vanish.
         """
         from scipy import sparse
         from scipy.optimize import linprog
@@ -138,8 +138,9 @@ class CorrectedCounts:
 
 
 def _corrected(won: Array, lost: Array, flipped: float) -> Array:
-    """((1−s) won − s lost)/(1−2s) = ½ (won + lost + (won − lost)/(1−2s)), exactly 0 where rounding
-    alone would part them.
+    """Return ((1−s) won − s lost)/(1−2s), or exactly 0 where it differs from 0 only by rounding.
+
+    It is computed as ½ (won + lost + (won − lost)/(1−2s)).
     """
     met, lead = won + lost, (won - lost) / (1 - 2 * flipped)
     nothing = np.abs(met + lead) <= 4 * _EPS * met

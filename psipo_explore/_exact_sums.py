@@ -1,5 +1,6 @@
-"""Sums that add no error of their own, so that equal sums come out equal, and what rounding may not
-decide is refused.
+"""Sums almost without rounding error, so that equal sums come out equal.
+
+Where rounding would decide a policy all the same, `refuse_what_rounding_decides` raises an error.
 """
 
 from __future__ import annotations
@@ -12,17 +13,18 @@ from psipo_explore import _checks as checks
 from psipo_explore._checks import Array, Indices
 
 _EPS = float(np.finfo(float).eps)
-_DIGITS = 53  # of a float64, in bits
+_DIGITS = 53  # bits in the significand of a float64
 _FEW_ULPS = 4 * _EPS
-_MATTERS = 1e-6  # of a log-ratio
-_NOTHING_LEFT = 745.0  # nats below the best at which a probability rounds to 0
+_MATTERS = 1e-6  # smallest change of a log-ratio that matters
+_NOTHING_LEFT = 745.0  # nats below the largest score at which a probability rounds to 0
 
 
 def exact_sum(terms: Array) -> Array:
-    """Σ over the last axis, rounded once: high parts that add up exactly, then what is left of each
-    term.
+    """Sum over the last axis almost without rounding error.
 
-    Error-free extraction (Rump, Ogita and Oishi 2008, "Accurate floating-point summation").
+    Each term is split into a high part and a low part. The high parts add up exactly, and the low
+    parts are so small that their rounding hardly matters. This is the error-free extraction of
+    Rump, Ogita and Oishi (2008), "Accurate floating-point summation".
     """
     _, exponent = np.frexp(np.abs(terms).max(-1, keepdims=True))
     below_one = np.ldexp(terms, -exponent)
@@ -32,16 +34,16 @@ def exact_sum(terms: Array) -> Array:
 
 
 def exact_sums(sums: Callable[[Array], Array], n_terms: int, values: Array) -> Array:
-    """What sums of many values come to, to 2 ulp however much of them cancels.
+    """Compute sums of many values to 2 ulp, however much cancels in them.
 
     Parameters
     ----------
     sums : callable
-        A linear map whose entries are −1, 0 and 1.
+        The sums as a linear map, whose matrix has the entries −1, 0 and 1.
     n_terms : int
-        The most values that it adds up.
+        The largest number of values that one sum adds up.
     values : ndarray
-        What it is applied to, from −1 to 1.
+        The values to which the map is applied, from −1 to 1.
     """
     total: Array | float = 0.0
     for digit in reversed(_digits_of_sums(sums, n_terms, values)):
@@ -50,18 +52,18 @@ def exact_sums(sums: Callable[[Array], Array], n_terms: int, values: Array) -> A
 
 
 def order_of_rates(signs: Array, mu: Array) -> Indices:
-    """Place of each rate Σ_y' signs[y, y'] μ(y') in ascending order; equal rates share one.
+    """Rank the rates Σ_y' signs[y, y'] μ(y') in ascending order; equal rates share a rank.
 
-    Rates are compared exactly. They are equal if they differ by no more than a few ulp of the
-    largest mass that only one of the two actions counts: so much the masses themselves may have
-    been rounded.
+    The rates are computed exactly. Two neighbours are equal if they differ by at most a few ulp of
+    the largest mass that has different signs in the two rates, because the masses themselves may
+    have been rounded by that much.
 
     Parameters
     ----------
     signs : ndarray, shape (..., K, K)
         1 where y surely beats y', −1 where it surely loses, else 0.
     mu : ndarray, shape (..., K)
-        Masses of the opponents.
+        Probability of each opponent y'.
     """
     mu = np.broadcast_to(mu, signs.shape[:-1])
     k = mu.shape[-1]
@@ -82,12 +84,15 @@ def order_of_rates(signs: Array, mu: Array) -> Indices:
 
 
 def _base(n_terms: int) -> float:
-    """The power of 2 of which that many digits add up exactly."""
+    """Return a power of 2 such that n_terms whole numbers below it add up exactly."""
     return 2.0 ** (_DIGITS - n_terms.bit_length())
 
 
 def _digits_of_sums(sums: Callable[[Array], Array], n_terms: int, values: Array) -> list[Array]:
-    """Each sum as d₁/B + d₂/B² + …, with digits from −B/2 to B/2, but the first, which may be any."""
+    """Write each sum as d₁/B + d₂/B² + …, and return the digits d₁, d₂, ….
+
+    All digits but the first lie between −B/2 and B/2, so that equal sums have equal digits.
+    """
     base = _base(n_terms)
     digits: list[Array] = []
     left = values
@@ -106,17 +111,19 @@ def _digits_of_sums(sums: Callable[[Array], Array], n_terms: int, values: Array)
 def refuse_what_rounding_decides(
     scores: Array, rounding: Array, beta: Array, blocks: Indices | None = None
 ) -> None:
-    """Refuse a β that makes rounding matter: two scores of one block differ by no more than it, and
-    not by 0.
+    """Refuse a β so small that rounding in the scores would decide the policy.
+
+    That is so if two scores of one block differ by no more than rounding may have caused, if β
+    makes this difference matter, and if the actions keep any probability at all.
 
     Parameters
     ----------
     scores, rounding : ndarray, shape (..., K)
-        Scores, −inf for what does not contend, and how far rounding may have moved them.
+        Score of each action, −inf if it has no chance, and how far rounding may have moved it.
     beta : ndarray, shape (...)
-        What differences of scores are divided by.
+        Strength of the KL term, by which differences of scores are divided.
     blocks : ndarray of int, shape (K,), optional
-        Scores are compared inside a block; all by default.
+        Block of each action. Only scores of the same block are compared; by default, all are.
     """
     if _MATTERS * beta.min(initial=np.inf) >= 2 * rounding.max(initial=0.0):
         return
@@ -149,9 +156,7 @@ def refuse_what_rounding_decides(
 
 
 def _leaves_something(scores: Array, block: Indices, beta: Array) -> Array:
-    """Whether the upper of two neighbours is near enough to its block's best to keep any
-    probability.
-    """
+    """Whether the higher of two neighbouring scores leaves its action any probability."""
     starts = np.concatenate([np.ones((*block.shape[:-1], 1), bool), np.diff(block) != 0], axis=-1)
     first = np.maximum.accumulate(np.where(starts, np.arange(block.shape[-1]), 0), axis=-1)
     best = np.take_along_axis(scores, first, -1)[..., :-1]

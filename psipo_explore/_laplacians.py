@@ -1,9 +1,9 @@
-"""Newton's step on a graph: the Δx with Bᵀ diag(c) B Δx = −Bᵀf, for the pull f and the curvature c
-of each comparison.
+"""Newton steps on the comparison graph: the Δx with Bᵀ diag(c) B Δx = −Bᵀf.
 
-B is the incidence matrix, +1 at the winner and −1 at the loser. Where curvatures are alike the
-Laplacian is solved as it is; where they are not, the heaviest spanning tree gives each margin a
-scale of its own, so that no rounding in a clump drowns the thread that ties it to the next.
+B is the incidence matrix, +1 at the winner and −1 at the loser; f is the pull and c the curvature
+of each comparison. If the curvatures are alike, the system is solved as it stands; otherwise the
+heaviest spanning tree gives each margin a scale of its own, so that rounding at large curvatures
+does not hide what small curvatures determine.
 """
 
 from __future__ import annotations
@@ -18,24 +18,23 @@ from psipo_explore._checks import Array, Indices
 from psipo_explore._exact_sums import exact_sums
 
 _CG_STEPS = 3000
-_CG_RESIDUAL = 1e-9  # of a Newton step, which the next one mends
-_CG_RESIDUAL_QUADRATIC = 1e-14  # of the only step
+_CG_RESIDUAL = 1e-9  # enough for a Newton step, since the next one corrects it
+_CG_RESIDUAL_QUADRATIC = 1e-14  # a quadratic objective takes one step, which nothing corrects
 _CG_RESIDUAL_ALONG_TREE = 1e-12
-_THIN = 5.5  # entries of the Laplacian for each action up to which it is a chain or a grid
-_FEW = 100  # actions whose Laplacian is factorised at once
-_MOST_STEPS_OF_PATHS = 5_000_000  # entries of T that patience holds: half a second a step
-_STEPS_OF_A_CALL = 500  # entries that take as long to write as NumPy takes to be called
-_FARTHEST = 1e300  # that a step can go without leaving float64
-_TINY = float(np.finfo(float).tiny)  # a curvature below has lost digits
+_THIN = 5.5  # entries per action up to which a Laplacian (a chain, a grid) is factorised
+_FEW = 100  # actions up to which any Laplacian is factorised
+_MOST_STEPS_OF_PATHS = 5_000_000  # entries of T; more take over half a second a step
+_STEPS_OF_A_CALL = 500  # entries that could be written in the time that the calls of NumPy take
+_FARTHEST = 1e300  # a longer step may leave the range of float64
+_TINY = float(np.finfo(float).tiny)  # a smaller curvature is subnormal and has lost digits
 _EPS = float(np.finfo(float).eps)
 
 
 class Pulls(NamedTuple):
-    """Of each comparison, shape (N,): its pull w·limit + tail, the rounding in the tail, and its
-    curvature c.
+    """The pull w·limit + tail of each comparison, with the tail's rounding and the curvature c.
 
-    The limit, one of at most two numbers, is what a slope that saturates comes to in the end. In a
-    cut such pulls may cancel, and leave the tails.
+    All fields have shape (N,). The limit is the value to which a saturating slope tends, one of at
+    most two numbers. Across a cut, the limits may cancel, and only the tails remain.
     """
 
     weight: Array
@@ -47,8 +46,9 @@ class Pulls(NamedTuple):
 
 @dataclass(frozen=True)
 class Springs:
-    """Comparisons as springs between actions; a ridge, shape (K,), ties each action to the ground
-    by one more.
+    """Comparisons as springs between actions.
+
+    A ridge, shape (K,), is one more spring from each action to a fixed node.
     """
 
     winners: Indices
@@ -58,30 +58,34 @@ class Springs:
 
     @property
     def n_actions(self) -> int:
-        """K."""
+        """Number of actions K."""
         return self.component.size
 
     def sum_at_actions(self, values: Array) -> Array:
-        """Bᵀ values, shape (K,): what each action gets as a winner, less what it gets as a loser."""
+        """Return Bᵀ values, shape (K,): the sum over an action's wins minus that over its losses."""
         k = self.n_actions
         return np.asarray(
             np.bincount(self.winners, values, k) - np.bincount(self.losers, values, k)
         )
 
     def total_at_actions(self, values: Array) -> Array:
-        """|B|ᵀ values, shape (K,)."""
+        """Return |B|ᵀ values, shape (K,): the sum over all comparisons of an action."""
         k = self.n_actions
         return np.asarray(
             np.bincount(self.winners, values, k) + np.bincount(self.losers, values, k)
         )
 
     def centred(self, x: Array) -> Array:
-        """Take off each component's mean: in the sum of the pulls, and so of the ridge's, it is 0."""
+        """Subtract the mean of each component from x.
+
+        Without a ridge, this mean is arbitrary. With a ridge, it is 0 at the minimum: the pulls of
+        the comparisons sum to 0 in each component, and so do those of the ridge.
+        """
         size = np.bincount(self.component)
         return np.asarray(x - (np.bincount(self.component, x) / size)[self.component])
 
     def laplacian(self, curvature: Array) -> Any:
-        """Bᵀ diag(c) B + ridge, a sparse matrix."""
+        """Return the sparse matrix Bᵀ diag(c) B + diag(ridge)."""
         from scipy import sparse
 
         k = self.n_actions
@@ -93,12 +97,14 @@ class Springs:
         return sparse.coo_array((entries, (rows, columns)), shape=(k, k)).tocsr()
 
     def solve(self, curvature: Array, b: Array, *, exactly: bool) -> Array:
-        """The x with (Bᵀ diag(c) B + ridge) x = b, of mean 0 on each component.
+        """Return the x with (Bᵀ diag(c) B + diag(ridge)) x = b and mean 0 on each component.
+
+        With `exactly`, conjugate gradients continue to a smaller residual.
 
         Raises
         ------
         RuntimeError
-            If the matrix is singular, or so nearly that x leaves float64.
+            If the matrix is singular, or so nearly singular that x leaves the range of float64.
         """
         from scipy import sparse
 
@@ -107,7 +113,7 @@ class Springs:
             return self._solve_grounded(matrix.tocsc(), b)
         diagonal = matrix.diagonal()
         inverse = np.divide(1.0, diagonal, out=np.zeros_like(diagonal), where=diagonal > 0)
-        # no step takes away what rounding adds to b outside the Laplacian's range
+        # rounding may move b out of the Laplacian's range, and no iteration reduces that part
         b = self.centred(b)
         x, failed = sparse.linalg.cg(
             matrix,
@@ -120,8 +126,10 @@ class Springs:
         return self._solve_grounded(matrix.tocsc(), b) if failed else self.centred(x)
 
     def _solve_grounded(self, matrix: Any, b: Array) -> Array:
-        """By factorisation, the best-knit action of each component held at 0, unless a ridge that
-        rounding leaves holds it.
+        """Solve by factorisation, with one action of each component fixed at 0.
+
+        Without a ridge, the matrix would be singular if no action were fixed. The action stays free
+        if its ridge is large enough to survive rounding.
         """
         from scipy import sparse
 
@@ -141,14 +149,16 @@ class Springs:
         return self.centred(x)
 
     def _best_knit(self, degree: Array) -> Indices:
-        """One action of each component, of largest degree."""
+        """Return the action of largest degree in each component."""
         by_component = np.lexsort((-degree, self.component))
         _, first = np.unique(self.component[by_component], return_index=True)
         return by_component[first]
 
     def tree(self, x: Array, at: Pulls) -> Tree | None:
-        """The heaviest spanning tree; None if its paths are too long to write down, or a curvature
-        is too small.
+        """Return the heaviest spanning tree, or None if it cannot be used.
+
+        It cannot be used if its paths are too long to write down, or if the curvature of one of its
+        edges is too small.
         """
         ground = self.n_actions
         if self.ridge.any():
@@ -157,7 +167,8 @@ class Springs:
             heaviness = at.curvature
         else:
             held = self._best_knit(self.total_at_actions(at.curvature))
-            heaviness = np.append(at.curvature, np.full(held.size, -1.0))  # anchors come last
+            # an anchor ties one action of each component to the fixed node; it is chosen last
+            heaviness = np.append(at.curvature, np.full(held.size, -1.0))
         first = np.concatenate([self.winners, held])
         second = np.concatenate([self.losers, np.full(held.size, ground)])
         rooted = _RootedTree.heaviest(first, second, heaviness)
@@ -173,28 +184,28 @@ class Springs:
         )
 
     def _pulls_of_ridge(self, x: Array) -> Pulls:
-        """Of the springs that tie each action to the ground."""
+        """Return the pulls of the ridge, which ties each action to the fixed node."""
         pull, nothing = self.ridge * x, np.zeros(x.size)
         return Pulls(nothing, nothing, pull, 2 * _EPS * np.abs(pull), self.ridge)
 
 
 @dataclass(frozen=True)
 class Tree:
-    """A spanning tree of the heaviest springs, and which springs cross each of its cuts.
+    """Spanning tree of the heaviest springs, with the springs that cross each of its cuts.
 
     Parameters
     ----------
     rooted : _RootedTree
-        Of K actions and the ground.
+        Tree of the K actions and the fixed node.
     crossing : sparse array, shape (N, K)
-        T: ±1 where a comparison crosses the cut that opens when the edge above an action is taken
-        out.
+        T, with ±1 where a comparison crosses the cut that opens if the edge above an action is
+        removed.
     at : Pulls
-        Of each comparison.
+        Pulls of the comparisons, and of the ridge if there is one.
     heaviness : ndarray, shape (K,)
-        Curvature of the edge above each action. No comparison that crosses its cut has more, so
-        that Tᵀ diag(c) T, scaled by it, is well conditioned however unlike the curvatures are.
-        Infinite where that edge is an anchor, which does not give.
+        Curvature of the edge above each action. No comparison across the edge's cut has a larger
+        one. So Tᵀ diag(c) T, scaled by it, is well conditioned however unlike the curvatures are.
+        It is infinite where the edge is an anchor, which cannot stretch.
     """
 
     rooted: _RootedTree
@@ -203,10 +214,11 @@ class Tree:
     heaviness: Array
 
     def step(self) -> Array:
-        """Newton's step: (Tᵀ diag(c) T) d = −Tᵀf for the margins d along the tree, and Δx by adding
-        them up.
+        """Return the Newton step Δx, found by way of the margins d along the tree.
 
-        Cuts that balance to rounding have nothing left to do, and do not hide the others.
+        The margins solve (Tᵀ diag(c) T) d = −Tᵀf, and Δx sums them along the paths to the root. A
+        cut whose pulls balance up to rounding counts as balanced, so that its rounding does not
+        hide the other cuts.
         """
         from scipy import sparse
 
@@ -232,7 +244,7 @@ class Tree:
 
     @cached_property
     def cuts(self) -> tuple[Array, Array]:
-        """Tᵀf, the sum of the pulls across each cut, and the rounding in it; each of shape (E,)."""
+        """The sum Tᵀf of the pulls across each cut, and the rounding in it; both of shape (K,)."""
         across = self.crossing.T
         cut, rounding = across @ self.at.tail, abs(across) @ self.at.rounding
         for limit in np.unique(self.at.limit[self.at.limit != 0]):
@@ -243,7 +255,7 @@ class Tree:
 
     @property
     def blur(self) -> Array:
-        """By how much that rounding may move the margin across each cut, shape (E,)."""
+        """How far the rounding in the pulls may move the margin across each cut, shape (K,)."""
         _, rounding = self.cuts
         stiffness = abs(self.crossing).T @ self.at.curvature
         return np.asarray(
@@ -257,24 +269,24 @@ def _joined(one: Pulls, other: Pulls) -> Pulls:
 
 @dataclass(frozen=True)
 class _RootedTree:
-    """A spanning tree that hangs from its last node: each node's parent, and the edge to it."""
+    """Spanning tree rooted at its last node, as the parent of each node and the edge to it."""
 
     parent: Indices
     edge: Indices
 
     @classmethod
     def heaviest(cls, first: Indices, second: Indices, heaviness: Array) -> _RootedTree:
-        """Of all spanning trees of the edges (first, second)."""
+        """Return the heaviest of all spanning trees of the edges (first, second)."""
         from scipy import sparse
         from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 
         root = int(max(first.max(), second.max()))
         order = np.argsort(-heaviness, kind="stable")
         low, high = np.minimum(first, second)[order], np.maximum(first, second)[order]
-        # of the edges between the same two nodes
+        # of several edges between the same two nodes, only the heaviest can be in the tree
         _, heaviest = np.unique(low * (root + 1) + high, return_index=True)
-        places = heaviest + 1.0  # in the order; 0 would be no edge
-        # SciPy before 1.16 takes no others
+        places = heaviest + 1.0  # from 1, since SciPy takes a weight of 0 for no edge
+        # SciPy before 1.16 accepts only indices of 32 bits
         ends = (low[heaviest].astype(np.int32), high[heaviest].astype(np.int32))
         graph = sparse.coo_array((places, ends), shape=(root + 1, root + 1))
         tree = minimum_spanning_tree(graph.tocsr())
@@ -288,17 +300,20 @@ class _RootedTree:
         return cls(parent, edge)
 
     def heights(self, margins: Array) -> Array:
-        """By how much each node but the root exceeds it, shape (K,), given by how much each exceeds
-        its parent.
+        """Return the difference of each node from the root, shape (K,), given that from its parent.
+
+        The root itself is left out.
         """
         height, above = np.append(margins, 0.0), self.parent
-        while (above != self.parent[-1]).any():  # sums over paths of 1, 2, 4, … edges
+        while (above != self.parent[-1]).any():  # each round doubles the edges summed over
             height, above = height + height[above], above[above]
         return np.asarray(height[:-1])
 
     def paths(self, first: Indices, second: Indices) -> Any | None:
-        """1 where the path from first to second climbs to a parent, −1 where it descends, shape (N,
-        K); None if too long.
+        """Return the paths from first to second, shape (N, K), or None if they are too long.
+
+        An entry is 1 where a path climbs from a node to its parent, −1 where it descends, and 0
+        where it does not pass.
         """
         from scipy import sparse
 

@@ -1,9 +1,8 @@
-"""The x that minimises Σ w φ(x[winner] − x[loser]) + ridge ‖x‖²/2, for convex φ, by damped Newton
-steps.
+"""Damped Newton steps that minimise Σ w φ(x[winner] − x[loser]) + ridge ‖x‖²/2, for convex φ.
 
-Every φ that is accepted has |φ'''| ≤ φ''. A step that would move some margin by r is shortened so
-that it moves by log(1 + r), which lowers the sum from wherever it starts (Bach 2010,
-"Self-concordant analysis for logistic regression").
+Every φ that is accepted satisfies |φ'''| ≤ φ''. A step that would move some margin by r is
+therefore shortened to move it by log(1 + r), which decreases the objective from any starting point
+(Bach 2010, "Self-concordant analysis for logistic regression").
 """
 
 from __future__ import annotations
@@ -19,18 +18,19 @@ from psipo_explore._laplacians import Pulls, Springs, Tree
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import MarginLoss
 
-_STEPS = 10_000  # in its tail a margin grows by 1 a step, and weights of 1e300 have margins of 700
-_FEW_STEPS = 100  # after which the plain solve has lost its way
-_GRADIENT = 1e-12  # of the pulls that meet in one action
-_GRADIENT_AT_REST = 1e-9  # accepted where rounding lets no step do better
-_MOVE = 1e-6  # of a margin, in proportion to it, that is too much for a minimum
-_MOVE_AT_REST = 1e-8  # in a Newton step: the next one is beyond float64
-_SHARP = 1e-12  # rounding of a margin, in proportion to it, that the plain solve may leave
-_ALIKE = 1e-4  # share of the largest curvature down to which a linear solve is taken at its word
-_MANY = 2000  # actions beyond which the plain solve is tried before the careful one
-_FAR = 4.0  # moves of a margin beyond which curvature changes past all recognition
-_UNLIKE = 1e300  # ratio of weights beyond which float64 does not hold both
-# ratio of a ridge and a weight beyond which float64 has not all digits of the smaller
+# a margin in the tail of φ grows by only 1 per step, and weights of 1e300 lead to margins of 700
+_STEPS = 10_000
+_FEW_STEPS = 100  # a plain solve that takes more steps does not converge
+_GRADIENT = 1e-12  # gradient to be reached, as a share of the pulls on its action
+_GRADIENT_AT_REST = 1e-9  # the same share, accepted if rounding prevents a smaller one
+_MOVE = 1e-6  # a larger relative move of a margin shows that a point is not the minimum
+_MOVE_AT_REST = 1e-8  # Newton's method squares a move, so the next one is below float64's precision
+_SHARP = 1e-12  # relative rounding of a margin that the plain solve may leave
+_ALIKE = 1e-4  # curvatures above this share of the largest one let a plain linear solve be accurate
+_MANY = 2000  # with more actions, the faster plain solve is tried before the careful one
+_FAR = 4.0  # beyond this move of a margin, the bound on the change of curvature is useless
+_UNLIKE = 1e300  # largest ratio of two weights that can be represented side by side
+# beyond this ratio of a ridge and a weight, float64 loses digits of the smaller one
 _LOST = 1e307
 _EPS = float(np.finfo(float).eps)
 
@@ -38,12 +38,14 @@ _EPS = float(np.finfo(float).eps)
 def convex_potential(
     data: Comparisons, loss: MarginLoss, inside: Mask, *, ridge: float = 0.0
 ) -> Array:
-    """Minimise over the comparisons that are inside; x has mean 0 on each component they leave.
+    """Return the x that minimises the objective over the comparisons marked inside.
+
+    x has mean 0 on each connected component of these comparisons.
 
     Raises
     ------
     ValueError
-        If weights that are tied together differ by more than float64 holds.
+        If two weights of one component, or a ridge and a weight, are too far apart for float64.
     RuntimeError
         If the steps stop short of the minimum, or rounding alone would move a margin.
     """
@@ -65,7 +67,7 @@ def convex_potential(
 
 
 def _newton(objective: _Objective, x: Array, *, at_most: int) -> _Iterate:
-    """Damped Newton steps from x until they settle, or until none can be taken."""
+    """Take damped Newton steps from x until they settle, or until no step is possible."""
     current = objective.at(x, move=np.inf)
     for _ in range(at_most):
         step = objective.newton_step(current)
@@ -82,18 +84,19 @@ def _newton(objective: _Objective, x: Array, *, at_most: int) -> _Iterate:
 
 
 class _Iterate(NamedTuple):
-    """A point of the descent, and what the stopping rule asks of it."""
+    """A point of the descent, with the values that the stopping rule needs."""
 
     x: Array
-    pull: Array  # of each comparison, w φ'
-    curvature: Array  # of each comparison, w φ''
-    gradient: Array  # of each action
-    imbalance: float  # the largest gradient, as a share of the pulls that meet in its action
-    move: float  # of a margin, in the full Newton step that led here
+    pull: Array  # w φ' for each comparison
+    curvature: Array  # w φ'' for each comparison
+    gradient: Array  # derivative of the objective for each action
+    imbalance: float  # the largest share that a gradient has of the pulls on its action
+    move: float  # the largest relative move of a margin in the full Newton step that led here
 
     def settled(self, previous: _Iterate) -> bool:
-        """Whether the step was small and the gradient is, outright or because rounding stops it
-        from falling.
+        """Whether the last step and the gradient are small enough to stop.
+
+        Larger values are accepted, within limits, if they no longer fall because of rounding.
         """
         rests = self.move <= _MOVE_AT_REST or previous.move / 2 <= self.move <= _MOVE
         stalls = previous.imbalance / 2 <= self.imbalance <= _GRADIENT_AT_REST
@@ -102,12 +105,12 @@ class _Iterate(NamedTuple):
 
 @dataclass(frozen=True)
 class _Objective:
-    """Σ w φ(x[winner] − x[loser]) + ridge ‖x‖²/2, its largest weight from ½ to 1 in each component."""
+    """The objective, scaled so that the largest weight of each component is from ½ to 1."""
 
     loss: MarginLoss
     springs: Springs
     weights: Array
-    along_tree: bool  # where curvatures are unlike, which costs many small matrices a step
+    along_tree: bool  # whether unlike curvatures are solved along a spanning tree, which is slower
 
     @classmethod
     def over(
@@ -119,7 +122,7 @@ class _Objective:
         np.maximum.at(largest, component[winners], weights)
         _refuse_unlike(weights, largest[component[winners]])
         _, exponent = np.frexp(largest)
-        # a power of 2, so that counts stay counts
+        # division by a power of 2 is exact, so that whole numbers stay exact
         share = np.ldexp(weights, -exponent[component[winners]])
         _refuse_lost_ridge(ridge, largest[largest > 0])
         ridges = np.ldexp(np.full(data.n_actions, ridge), -exponent[component])
@@ -133,7 +136,7 @@ class _Objective:
         return x[self.springs.winners] - x[self.springs.losers]
 
     def at(self, x: Array, move: float) -> _Iterate:
-        """The derivatives at x."""
+        """Compute the derivatives at x, where a step with the given move led."""
         x, h = self.springs.centred(x), self.margins(x)
         pull, curvature = (
             self.weights * self.loss.phi_slope(h),
@@ -146,9 +149,7 @@ class _Objective:
         return _Iterate(x, pull, curvature, gradient, float(share.max()), move)
 
     def newton_step(self, at: _Iterate) -> Array | None:
-        """The step to the minimum of the quadratic model; None where its matrix is singular or
-        rounding hides the rest.
-        """
+        """Return the Newton step, or None if its matrix is singular or rounding dominates it."""
         alike = self._alike(at.curvature)
         if not alike and (tree := self._tree(at)):
             return tree.step()
@@ -160,10 +161,11 @@ class _Objective:
         return None if rounded and self.largest_move(at, step) > max(_MOVE, at.move / 2) else step
 
     def damping(self, at: _Iterate, step: Array) -> float:
-        """By what to shorten a step: not at all where the whole of it surely lowers the sum, else
-        to log(1 + r) of r.
+        """Return the factor that shortens a step so that it surely decreases the objective.
 
-        Along a step that moves margins by r, the sum falls by at least Σ c r² − Σ c (eʳ − 1 − r).
+        A step that moves the margins by r decreases the objective by at least
+        Σ c r² − Σ c (eʳ − 1 − r). If this bound is positive, the factor is 1. Otherwise the largest
+        r is shortened to log(1 + r).
         """
         r = np.abs(self.margins(step))
         largest = float(r.max(initial=0.0))
@@ -174,19 +176,19 @@ class _Objective:
         return float(np.log1p(largest)) / largest
 
     def largest_move(self, at: _Iterate, step: Array) -> float:
-        """Of a margin, in proportion to what it is; 0 where a single step solves it all."""
+        """Return the largest relative move of a margin, or 0 if one step reaches the minimum."""
         if self.quadratic and self._alike(at.curvature):
             return 0.0
         return self._share_of_margin(at, self.margins(step))
 
     def failure(self, last: _Iterate) -> str:
-        """What keeps the last point from being the minimum; empty if nothing does."""
+        """Return why the last point is not the minimum, or an empty text if it is."""
         at_rest = last.imbalance <= _GRADIENT_AT_REST
         if at_rest and self.blur(last) > _MOVE:
             return (
                 f"the gradient is down to {last.imbalance:.2g}, but its rounding alone would move "
-                "a margin, for some "
-                f"comparisons pull by {last.curvature.min() / last.curvature.max():.2g} of what others do"
+                "a margin, because the smallest curvature of a comparison is only "
+                f"{last.curvature.min() / last.curvature.max():.2g} of the largest"
             )
         if not at_rest or last.move > _MOVE:
             return (
@@ -196,7 +198,7 @@ class _Objective:
         return ""
 
     def blur(self, at: _Iterate) -> float:
-        """By how much rounding in the gradient may move a margin, in proportion to what it is."""
+        """Estimate how far rounding in the gradient may move a margin."""
         if self._alike(at.curvature):
             return 0.0
         if tree := self._tree(at):
@@ -230,7 +232,7 @@ class _Objective:
         return self.loss.phi_slope_parts(h)
 
     def _alike(self, curvature: Array) -> bool:
-        """Whether no comparison of a component curves by much less than its others."""
+        """Whether the curvatures within each component are of similar size."""
         component = self.springs.component[self.springs.winners]
         largest = np.zeros(self.springs.n_actions)
         np.maximum.at(largest, component, curvature)
@@ -238,7 +240,7 @@ class _Objective:
 
 
 def _refuse_unlike(weights: Array, most: Array) -> None:
-    """Refuse a weight that is lost beside the largest that it is tied to."""
+    """Refuse a weight that is too small beside the largest weight of its component."""
     lost = weights < most / _UNLIKE
     if lost.any():
         least = int(np.where(lost, weights, np.inf).argmin())
@@ -249,9 +251,7 @@ def _refuse_unlike(weights: Array, most: Array) -> None:
 
 
 def _refuse_lost_ridge(ridge: float, weights: Array) -> None:
-    """Refuse a ridge that is lost beside a component's largest weight, or beside which that is
-    lost.
-    """
+    """Refuse a ridge that is too small or too large beside a component's largest weight."""
     lost = (ridge > 0) & ((ridge / _LOST > weights) | (ridge < weights / _LOST))
     if lost.any():
         raise ValueError(

@@ -1,4 +1,4 @@
-"""What simulated training takes for data sets and for losses: one, or a list of them."""
+"""Checks of the data sets and losses of simulated training, which takes one or a list of each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from psipo_explore.losses import MarginLoss
 
 
 def data_sets(data: Comparisons | Sequence[Comparisons]) -> list[Comparisons]:
-    """The data sets, each comparison once, all over the same actions."""
+    """Return the data sets as a list, after checking that they have the same actions.
+
+    Equal comparisons of a data set are merged.
+    """
     several = isinstance(data, list | tuple)
     given: list[Comparisons] = list(data) if several else [data]  # type: ignore[arg-type,list-item]
     if not given:
@@ -31,7 +34,7 @@ def data_sets(data: Comparisons | Sequence[Comparisons]) -> list[Comparisons]:
 
 
 def losses_of(loss: MarginLoss | Sequence[MarginLoss]) -> list[MarginLoss]:
-    """The losses, one or several."""
+    """Return the losses as a list, after checking that each is a loss."""
     several = isinstance(loss, list | tuple)
     given: list[MarginLoss] = list(loss) if several else [loss]  # type: ignore[arg-type,list-item]
     if not given:

@@ -1,5 +1,6 @@
-"""What turns gradients into steps of simulated training: plain descent, and Adam as §5.4 of
-arXiv:2310.12036 has it.
+"""Optimisers, which turn gradients into steps of simulated training.
+
+Adam is the optimiser in §5.4 of arXiv:2310.12036. Plain gradient descent shows what Adam changes.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ __all__ = ["Adam", "GradientDescent"]
 
 
 class Optimiser(Protocol):
-    """What turns gradients into steps; one call of `steps` serves one training."""
+    """An optimiser, whose `steps` is called once for each training."""
 
     def steps(self, shape: tuple[int, ...]) -> _Steps:
-        """A fresh state for logits of that shape."""
+        """Return a function from gradient to step, with fresh state for logits of that shape."""
         ...
 
 
@@ -29,7 +30,9 @@ class _Steps(Protocol):
 
 @dataclass(frozen=True)
 class GradientDescent:
-    """Steps of −rate · gradient, the plain descent that §5.4 of arXiv:2310.12036 replaces by Adam.
+    """Plain gradient descent, which takes steps of −rate · gradient.
+
+    §5.4 of arXiv:2310.12036 uses Adam instead.
 
     Parameters
     ----------
@@ -53,12 +56,12 @@ class GradientDescent:
         Parameters
         ----------
         shape : tuple of int
-            Of the gradients; not needed here.
+            Shape of the gradients; not used here.
 
         Returns
         -------
         callable
-            Of gradients, arrays of that shape.
+            Function from a gradient of that shape to the step.
 
         Examples
         --------
@@ -70,16 +73,16 @@ class GradientDescent:
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam (Kingma and Ba 2015), the optimiser of the paper's experiments.
+    """Adam (Kingma and Ba 2015), the optimiser of the experiments in §5.4 of arXiv:2310.12036.
 
     Parameters
     ----------
     rate : float
         Step size, positive; 0.01 in the paper.
     decay, square_decay : float
-        Of the running means of the gradient and of its square, in [0, 1).
+        Decay rates of the running means of the gradient and of its square, in [0, 1).
     epsilon : float
-        Added to the root of the mean square.
+        Number added to the root of the mean square, positive. It prevents a division by 0.
 
     Examples
     --------
@@ -104,12 +107,12 @@ class Adam:
         Parameters
         ----------
         shape : tuple of int
-            Of the gradients.
+            Shape of the gradients.
 
         Returns
         -------
         callable
-            Of gradients, arrays of that shape.
+            Function from a gradient of that shape to the step.
 
         Examples
         --------

@@ -94,7 +94,8 @@ def _require_one_source(data: Comparisons, blocks: Blocks) -> None:
         pair = " and ".join(checks.cut(data.actions[y]) for y in one_of_each[k : k + 2])
         raise ValueError(
             f"data does not say how the rewards of {pair} compare: both are in groups that never "
-            "lost to other actions. Each context must have only one such group; otherwise give a ridge"
+            "lost to other actions. Each context must have only one such group; otherwise give a "
+            "ridge"
         )
 
 

@@ -1,8 +1,7 @@
-"""Simulated training in parts, on any executor of `concurrent.futures`: a process pool here, Dask
-on a cluster.
+"""Simulated training in parts, on any executor of `concurrent.futures`.
 
-A run is the same whatever runs beside it, so the parts put side by side are what `train` returns,
-bit for bit.
+The executor may be a process pool on this machine, or Dask on a cluster. No run depends on the runs
+beside it, so the parts together equal what `train` returns, bit for bit.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from psipo_explore.training import Settings, TrainingRun, log_ratios
 
 __all__ = ["sweep"]
 
-_Block = tuple[slice, slice, slice, slice]  # of data sets, losses, β's and seeds
+_Block = tuple[slice, slice, slice, slice]  # slices of the data sets, losses, β's and seeds
 
 
 def sweep(
@@ -45,12 +44,12 @@ def sweep(
     record_every: int = 100,
     progress: bool = False,
 ) -> TrainingRun:
-    """The same TrainingRun as `train`, bit for bit, computed in parts on an executor.
+    """Compute the same TrainingRun as `train`, bit for bit, in parts on an executor.
 
-    The experiment of §5.4 of arXiv:2310.12036, where it is too long for one process. A part is a
-    rectangular block of the runs. Seeds are divided first: batches depend on the seed alone, so
-    that parts of different seeds repeat no drawing. Where there are too few seeds, β's are divided
-    too, then losses, then data sets.
+    This serves experiments such as that in §5.4 of arXiv:2310.12036 if they are too long for one
+    process. A part is a rectangular block of the runs. The seeds are divided first: batches depend
+    only on the seed, so parts of different seeds do not draw the same batches again. If there are
+    too few seeds, the β's are divided too, then the losses, then the data sets.
 
     Parameters
     ----------
@@ -61,42 +60,45 @@ def sweep(
     beta : array_like, shape (...)
         Strength of the KL term.
     executor : concurrent.futures.Executor
-        Such as ProcessPoolExecutor(), or Client(…).get_executor() of dask.distributed. It is not
-        shut down.
+        Executor of the parts, such as ProcessPoolExecutor(), or Client(…).get_executor() of
+        dask.distributed. It is not shut down.
     parts : int, optional
-        At least how many parts: rounded up to fill the grid of blocks, but no more than there are
-        runs. One for each seed by default.
+        Least number of parts; by default, one for each seed. It is rounded up to fill the grid of
+        blocks, but there are never more parts than runs.
     pi_ref, optimiser, steps, batch_size, seeds, record_every
         As in `train`.
     progress : bool
-        Whether to show a bar, which counts finished parts.
+        Whether to show a bar that counts the finished parts.
 
     Returns
     -------
     TrainingRun
-        Policies of shape (data sets,) + (losses,) + beta.shape + (seeds, records, K), as from
-        `train`.
+        Policies of shape (data sets,) + (losses,) + beta.shape + (seeds, records, K), as `train`
+        returns them.
 
     Raises
     ------
     ValueError
-        If an argument is not what it must be; this and TypeError before anything is submitted.
+        If `train` would refuse an argument, or parts is less than 1. This is checked before
+        anything is submitted.
     TypeError
-        If the executor is not one.
+        If executor is not an executor, or another argument is of a wrong type. This is checked
+        before anything is submitted.
     RuntimeError
-        If a part fails, from the error that stopped it; the message names the part. What has not
-        begun is cancelled.
+        If a part fails. The message names the part, and the error that stopped it is the cause.
+        Parts that have not begun are cancelled.
 
     Notes
     -----
-    To the last bit: where all processes have the same NumPy and SciPy on the same kind of
-    processor, and the optimiser treats each logit alone, as Adam and GradientDescent do.
+    The result is the same to the last bit if all processes have the same NumPy and SciPy on the
+    same kind of processor, and if the optimiser treats each logit by itself, as Adam and
+    GradientDescent do.
 
-    The pool is the caller's. An interrupt or a failed part cancels what has not begun. A process
-    pool, when left, still waits for the parts that its processes hold: with smaller parts it stops
-    sooner. If one of its processes is killed, the pool ends the others. If the caller is killed,
-    each process of its pool that has had a part ends at once; a process that never had one is not
-    in the hands of `sweep`.
+    The pool belongs to the caller. An interrupt or a failed part cancels the parts that have not
+    begun. At the end of its `with` block, a process pool still waits for the parts that its
+    processes hold, so it stops sooner if the parts are smaller. If one of its processes is killed,
+    the pool ends the others. If the caller is killed, each process that was ever given a part ends
+    at once; `sweep` has no hold on a process that never was.
 
     Examples
     --------
@@ -136,7 +138,7 @@ def sweep(
             with _named(settings, blocks, part):
                 part_of[executor.submit(_run_part, _cut(settings, block), os.getpid())] = part
         for future in with_bar(as_completed(part_of), len(blocks), "part", progress):
-            part = part_of.pop(future)  # so that what it holds can go
+            part = part_of.pop(future)  # so that the memory of its result can be freed
             with _named(settings, blocks, part):
                 log_ratio[blocks[part]] = future.result()
     finally:
@@ -151,7 +153,7 @@ def _run_part(settings: Settings, caller: int) -> Array:
 
 
 def _blocks(runs: tuple[int, int, int, int], parts: int) -> list[_Block]:
-    """The grid of at least so many blocks, or of as many as there are runs."""
+    """Return a grid of at least as many blocks as parts, or one block for each run if those are fewer."""
     n_tables, n_losses, n_betas, n_seeds = runs
     seeds, parts = _divided(n_seeds, parts)
     betas, parts = _divided(n_betas, parts)
@@ -161,8 +163,9 @@ def _blocks(runs: tuple[int, int, int, int], parts: int) -> list[_Block]:
 
 
 def _divided(size: int, parts: int) -> tuple[list[slice], int]:
-    """The axis in as many pieces as are wanted or possible, and into how many each of these has
-    still to be divided.
+    """Divide an axis into as many slices as there are parts, or into single entries.
+
+    Also return into how many parts each slice must be divided along the other axes.
     """
     n = min(size, parts)
     return [slice(size * k // n, size * (k + 1) // n) for k in range(n)], -(-parts // n)
@@ -181,7 +184,7 @@ def _cut(settings: Settings, block: _Block) -> Settings:
 
 @contextmanager
 def _named(settings: Settings, blocks: Sequence[_Block], part: int) -> Iterator[None]:
-    """Add to an error which part it stopped; an interrupt is no error."""
+    """Name the part in an error that stops it. An interrupt passes, as it is not an error."""
     try:
         yield
     except Exception as error:
@@ -190,7 +193,10 @@ def _named(settings: Settings, blocks: Sequence[_Block], part: int) -> Iterator[
 
 
 def _in_words(settings: Settings, block: _Block) -> str:
-    """Such as: seeds 4 and 5, β from 0.1 to 1, IPO; data sets where there are several."""
+    """Describe a block of runs, such as "seeds 4 and 5, β from 0.1 to 1, IPO".
+
+    The data sets are named only if there are several.
+    """
     cut = _cut(settings, block)
     tables = [f"data[{k}]" for k in range(len(settings.tables))][block[0]]
     seeds = (
