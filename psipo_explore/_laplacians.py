@@ -62,14 +62,14 @@ class Springs:
         return self.component.size
 
     def sum_at_actions(self, values: Array) -> Array:
-        """Return Bᵀ values, shape (K,): the sum over an action's wins minus that over its losses."""
+        """Return Bᵀ values, shape (K,): each action's sum over wins minus sum over losses."""
         k = self.n_actions
         return np.asarray(
             np.bincount(self.winners, values, k) - np.bincount(self.losers, values, k)
         )
 
     def total_at_actions(self, values: Array) -> Array:
-        """Return |B|ᵀ values, shape (K,): the sum over all comparisons of an action."""
+        """Return |B|ᵀ values, shape (K,): each action's sum over all its comparisons."""
         k = self.n_actions
         return np.asarray(
             np.bincount(self.winners, values, k) + np.bincount(self.losers, values, k)

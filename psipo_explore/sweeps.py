@@ -98,7 +98,7 @@ def sweep(
     begun. At the end of its `with` block, a process pool still waits for the parts that its
     processes hold, so it stops sooner if the parts are smaller. If one of its processes is killed,
     the pool ends the others. If the caller is killed, each process that was ever given a part ends
-    at once; `sweep` has no hold on a process that never was.
+    at once; `sweep` cannot end a process that was never given one.
 
     Examples
     --------
@@ -153,7 +153,7 @@ def _run_part(settings: Settings, caller: int) -> Array:
 
 
 def _blocks(runs: tuple[int, int, int, int], parts: int) -> list[_Block]:
-    """Return a grid of at least as many blocks as parts, or one block for each run if those are fewer."""
+    """Return a grid of at least `parts` blocks, or one block for each run if there are fewer."""
     n_tables, n_losses, n_betas, n_seeds = runs
     seeds, parts = _divided(n_seeds, parts)
     betas, parts = _divided(n_betas, parts)

@@ -1,8 +1,8 @@
-"""The paper's arguments, as data that checks itself.
+"""The paper's arguments, as derivations that check themselves.
 
-Each function returns a `Derivation`: definitions and claims, each with a sentence, and what they
-prove and do not. A notebook shows it as text and formulas; `check()` proves every claim with SymPy,
-and tries it at many points.
+Each function returns a `Derivation`: definitions and claims, each with a sentence, and a statement
+of what they prove and what they leave open. A notebook shows it as text and formulas, and `check()`
+tries every claim at many points and proves it with SymPy.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ def _sum(term: sp.Expr, *indices: sp.Symbol) -> sp.Sum:
 
 
 def closed_form() -> Derivation:
-    r"""The optimum of ΨPO by Lagrange multipliers, and why no other is as good (Eq. 7, App. A.1 of
-    arXiv:2310.12036).
+    r"""Derive the optimum of ΨPO by Lagrange multipliers, and show that it is unique.
+
+    This is Eq. 7 of arXiv:2310.12036, which App. A.1 proves.
 
     Returns
     -------
     Derivation
-        Its steps, with `check()`.
+        The steps of the argument. Its method `check()` proves them.
 
     Examples
     --------
@@ -128,13 +129,15 @@ def closed_form() -> Derivation:
 
 
 def rlhf() -> Derivation:
-    """With Ψ = logit under Bradley–Terry, ΨPO is RLHF, and DPO's loss is its first stage (Prop. 1,
-    Eq. 4 of arXiv:2310.12036).
+    """Derive that ΨPO with Ψ = logit is RLHF and DPO, if Bradley–Terry holds.
+
+    ΨPO and RLHF have the same optimum (Prop. 1 of arXiv:2310.12036). DPO's loss (Eq. 4) is the loss
+    of RLHF's first stage, written in terms of the policy.
 
     Returns
     -------
     Derivation
-        Its steps, with `check()`.
+        The steps of the argument. Its method `check()` proves them.
 
     Examples
     --------
@@ -207,13 +210,14 @@ def rlhf() -> Derivation:
 
 
 def collapse() -> Derivation:
-    """As p → 1 logit leaves the loser nothing at any β, identity always something (§4.2, §5.3.1 of
-    arXiv:2310.12036).
+    """Show that as p → 1, logit leaves the loser nothing, while identity leaves it something.
+
+    Both hold at every β (§4.2 and §5.3.1 of arXiv:2310.12036).
 
     Returns
     -------
     Derivation
-        Its steps, with `check()`.
+        The steps of the argument. Its method `check()` proves them.
 
     Examples
     --------
@@ -274,13 +278,15 @@ def collapse() -> Derivation:
 
 
 def ipo() -> Derivation:
-    r"""From the root that identity's optimum is to Eq. 13, Prop. 3 and the loss of Eq. 17 of
-    arXiv:2310.12036.
+    r"""Derive the loss of IPO from the optimum of ΨPO with Ψ = identity.
+
+    The log-ratios of the optimum are the root of an equation. From it follow the squared error of
+    Eq. 13, Prop. 3 and the loss of Eq. 17 of arXiv:2310.12036.
 
     Returns
     -------
     Derivation
-        Its steps, with `check()`.
+        The steps of the argument. Its method `check()` proves them.
 
     Examples
     --------

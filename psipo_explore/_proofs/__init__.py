@@ -1,4 +1,5 @@
-"""How a derivation is checked: `readings` says what an equation means, `claims` whether it is true.
+"""The checks of derivations: `readings` tells what an equation means, `claims` whether it is true.
 
-`domains` has the values that symbols can take, `identities` the algebra, `numbers` the arithmetic.
+`domains` has the values that symbols can take, `identities` the algebra, and `numbers` the
+arithmetic.
 """

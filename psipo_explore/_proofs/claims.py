@@ -1,4 +1,4 @@
-"""Whether a claim is true: both sides are compared in numbers at many points, then by algebra."""
+"""Tests and proofs of claims: both sides are compared at many points, and then by algebra."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from psipo_explore._proofs.numbers import number, rising_function
 from psipo_explore._proofs.readings import At, Reader
 
 POINTS = 12
-_DIGITS = 400  # so many that 1 − σ(x) is not lost at any point tried
+_DIGITS = 400  # enough to tell 1 − σ(x) from 0 at every point tried
 _CLOSE = mpmath.mpf(10) ** -40
-_NEAR = (10, 100, 300)  # digits: how near a limit is approached
+_NEAR = (10, 100, 300)  # a limit is approached to within 10 to minus these powers
 _NEARLY = mpmath.mpf(10) ** -20
 _IS_NOT = {sp.Eq: "is not", sp.Gt: "is not greater than", sp.Lt: "is not less than"}
 RELATIONS = tuple(_IS_NOT)
@@ -40,7 +40,7 @@ def require(claim: sp.Rel, reader: Reader, at: At, rng: np.random.Generator) -> 
 
 
 def _try(claim: sp.Rel, reader: Reader, at: At, rng: np.random.Generator) -> tuple[str, bool]:
-    """Where the claim fails, if it does, and whether it is proved."""
+    """Return where the claim fails, or an empty text, and whether the claim is proved."""
     left, right = (reader.read(side, at) for side in claim.args)
     with mpmath.workdps(_DIGITS):
         for point in reader.domain.points(rng, POINTS):
@@ -61,8 +61,9 @@ def _try(claim: sp.Rel, reader: Reader, at: At, rng: np.random.Generator) -> tup
 
 
 def _holds(claim: sp.Rel, left: mpmath.mpf, right: mpmath.mpf) -> bool:
-    """Whether the numbers allow the claim; those of an inequality may be equal, since they are
-    rounded.
+    """Whether the claim is possible, given both sides in numbers.
+
+    The two sides of an inequality may be equal here, since they are rounded.
     """
     within = _CLOSE * (1 + abs(right))
     if isinstance(claim, sp.Eq):
@@ -77,7 +78,10 @@ def _where(point: Point) -> str:
 
 
 def _try_limit(claim: sp.Rel, reader: Reader, at: At, rng: np.random.Generator) -> tuple[str, bool]:
-    """Where the claim fails, if it does, and whether it is proved, from each side that it names."""
+    """Return where the claim fails, or an empty text, and whether the claim is proved.
+
+    A limit is checked from each side that the claim names.
+    """
     _, variable, end, direction = claim.lhs.args
     if not isinstance(claim, sp.Eq):
         raise ValueError(f"has {claim.lhs}, which must be equal to something")
@@ -94,7 +98,7 @@ def _try_limit(claim: sp.Rel, reader: Reader, at: At, rng: np.random.Generator) 
 
 
 def _near(reader: Reader, variable: sp.Symbol, end: sp.Expr, side: str) -> Reader:
-    """A reader whose variable lies on one side of the end, within its kind."""
+    """Return a reader whose variable lies on one side of the end, within the values of its kind."""
     low, high = ENDS[reader.kinds[variable]]
     is_number = end.is_Rational or end in (sp.oo, -sp.oo)
     if not is_number or not (low <= end < high if side == "+" else low < end <= high):
@@ -102,7 +106,7 @@ def _near(reader: Reader, variable: sp.Symbol, end: sp.Expr, side: str) -> Reade
             f"lets {variable} tend to {end} from the {side} side, must be a number or ∞ within its kind"
         )
     low, high = (end, high) if side == "+" else (low, end)
-    if not low.is_finite and not high.is_finite:  # near infinity only the sign matters
+    if not low.is_finite and not high.is_finite:  # near ±∞, the variable has one sign
         low, high = (sp.Integer(0), high) if side == "-" else (low, sp.Integer(0))
     near = copy(reader)
     near.parameters = {
@@ -132,7 +136,7 @@ def _try_one_side(
 
 
 def _beside(end: sp.Expr, side: str) -> list[mpmath.mpf]:
-    """Numbers on this side of the end, ever nearer."""
+    """Return numbers on this side of the end, each nearer to it than the one before."""
     sign = 1 if side == "+" else -1
     if end.is_infinite:
         return [-sign * mpmath.mpf(10) ** digits for digits in _NEAR]
@@ -140,7 +144,7 @@ def _beside(end: sp.Expr, side: str) -> list[mpmath.mpf]:
 
 
 def _tends(value: sp.Expr, bound: sp.Expr, points: list[Point]) -> bool:
-    """Whether the values come ever nearer to the bound, or run off ever further."""
+    """Whether the values approach the bound, or keep growing if the bound is infinite."""
     found = [number(value, point) for point in points]
     if bound in (sp.oo, -sp.oo):
         near, nearer, nearest = (-here if bound == -sp.oo else here for here in found)

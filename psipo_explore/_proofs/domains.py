@@ -1,9 +1,8 @@
-"""What the undefined symbols of a derivation may be: fresh symbols, their parameters, and points to
-try.
+"""The values that the undefined symbols of a derivation can take.
 
-A proof must hold for all values of the declared kind, whatever a symbol assumes by itself: a fresh
-symbol takes its place. Parameters that are real or positive and else free give it all its values,
-such as t/(1 + t) to a probability and t(y)/Σt to a distribution.
+A proof must hold for all values of the declared kind, whatever SymPy assumes about a symbol, so a
+fresh symbol takes its place. Free real or positive parameters give the fresh symbol all its values:
+t/(1 + t) is any probability, and t(y)/Σt is any distribution.
 """
 
 from __future__ import annotations
@@ -18,28 +17,28 @@ import sympy as sp
 from psipo_explore._proofs.numbers import number
 
 KINDS = ("real", "positive", "probability", "distribution", "preferences")
-TABLES = ("distribution", "preferences")  # kinds that one number alone cannot be
+TABLES = ("distribution", "preferences")  # kinds that only an indexed symbol can have
 ENDS = {
     "real": (-sp.oo, sp.oo),
     "positive": (sp.Integer(0), sp.oo),
     "probability": (sp.Integer(0), sp.Integer(1)),
 }
 REAL, POSITIVE = sp.Symbol("x", real=True), sp.Symbol("x", positive=True)
-_DECADES = {"real": (-2, 1), "positive": (-1, 1), "odds": (-9, 9)}  # sizes of the numbers tried
+_DECADES = {"real": (-2, 1), "positive": (-1, 1), "odds": (-9, 9)}  # powers of 10 to try
 
 
 def assumes_at_most(symbol: sp.Symbol | sp.IndexedBase, model: sp.Symbol) -> bool:
-    """Whether all that SymPy takes for granted of the symbol is true of the model."""
+    """Whether everything that SymPy assumes about the symbol is also assumed about the model."""
     own = {known for known in symbol.assumptions0.items() if known[1] is not None}
     return own <= set(model.assumptions0.items())
 
 
 class Domain:
-    """Every value that the undefined symbols can take with k actions.
+    """All values that the undefined symbols can take with k actions.
 
-    `fresh` gives each symbol, or entry of an indexed symbol, its fresh symbol. `parameters` writes
-    each of these in parameters. `relations` writes those that others fix: the last entry of a
-    distribution is 1 less the others.
+    `fresh` maps each symbol, or each entry of an indexed symbol, to a fresh symbol. `parameters`
+    expresses each fresh symbol by parameters. `relations` expresses those fresh symbols that are
+    determined by others, such as the last entry of a distribution, which is 1 minus the others.
     """
 
     def __init__(self, kinds: Mapping[sp.Basic, str], k: int) -> None:
@@ -72,7 +71,7 @@ class Domain:
         return parameter
 
     def between(self, low: sp.Expr, high: sp.Expr) -> sp.Expr:
-        """A number between the two, ends excluded."""
+        """Express any number between low and high, both excluded, by a new parameter."""
         if low.is_finite and high.is_finite:
             t = self._parameter("odds")
             return (low + high * t) / (1 + t)
@@ -110,8 +109,9 @@ class Domain:
             self.relations[self._add(base[i, j], name, "probability", half)] = half
 
     def points(self, rng: np.random.Generator, count: int) -> Iterator[dict[sp.Dummy, mpmath.mpf]]:
-        """Values of the fresh symbols: simple at first, then at random, small and large, of either
-        sign if real.
+        """Yield values of the fresh symbols, first simple ones and then random ones.
+
+        The random values are small or large, and of either sign if the kind is real.
         """
         for n in range(count):
             drawn = {t: _draw(rng, size) if n else _simple(size) for t, size in self._sizes.items()}

@@ -1,8 +1,8 @@
-"""Whether two expressions are equal for all real values of their symbols, decided by algebra alone.
+"""Algebra that proves two expressions equal, or one positive, for all values of their symbols.
 
-An expression is written as a ratio of polynomials: each exponential, logarithm, root and unknown
-function in it becomes a symbol of its own. If the numerator of a difference is the zero polynomial,
-both are equal wherever they are defined.
+An expression is written as a ratio of polynomials, in which each exponential, logarithm, root and
+unknown function becomes a symbol of its own. If the numerator of a difference is the zero
+polynomial, the two expressions are equal wherever they are defined.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from collections.abc import Iterator, Mapping
 import sympy as sp
 
 Psi = sp.Function("Psi")
-_LARGEST_POWER = 100  # of an exponential: polynomials of a high degree take too long
-_SMALL_PRIMES = 10_000  # a logarithm of a whole number is spread over these, and over what is left
+_LARGEST_POWER = 100  # of an exponential, since polynomials of a high degree take too long
+_SMALL_PRIMES = 10_000  # the logarithm of a whole number is split over primes up to this
 
 
 class Ratios:
     """Ratios of polynomials that stand for expressions.
 
-    The caller vouches that an expression is real everywhere: no denominator is 0, and each
-    logarithm and root is of a positive number. Nothing else is assumed: a logarithm is spread only
-    over factors that are positive by themselves. `parameters` covers all values of the symbols, and
-    so decides signs. `relations` says which symbols are fixed by others.
+    The caller guarantees that each expression is real everywhere: no denominator is 0, and each
+    logarithm and root is of a positive number. Nothing else is assumed, so a logarithm is split
+    only over factors whose sign is known. `parameters` covers all values of the symbols and thus
+    decides signs. `relations` expresses the symbols that are determined by others.
     """
 
     def __init__(
@@ -31,9 +31,11 @@ class Ratios:
         self._parameters, self._relations = parameters, relations
         self._ratios: dict[sp.Expr, sp.Expr] = {}
         self._symbols: dict[sp.Expr, sp.Dummy] = {}
-        self._argument_of: dict[sp.Dummy, sp.Expr] = {}  # of each logarithm
-        self._logarithm_of: dict[sp.Dummy, sp.Expr] = {}  # of each exponential and each root
-        # each exponential and each root, as SymPy writes it
+        # the argument of each symbol that stands for a logarithm
+        self._argument_of: dict[sp.Dummy, sp.Expr] = {}
+        # the logarithm of each symbol that stands for an exponential or a root
+        self._logarithm_of: dict[sp.Dummy, sp.Expr] = {}
+        # the exponential or root itself, as SymPy writes it
         self._power_of: dict[sp.Dummy, sp.Expr] = {}
 
     def equal(self, left: sp.Expr, right: sp.Expr) -> bool:
@@ -42,7 +44,7 @@ class Ratios:
         return bool(sp.expand(numerator) == 0 or sp.expand(numerator.xreplace(self._power_of)) == 0)
 
     def sign(self, expression: sp.Expr) -> int | None:
-        """1 if it is positive everywhere, -1 if negative everywhere, None if that cannot be shown."""
+        """Return 1 if it is always positive, -1 if always negative, None if neither is shown."""
         seen = _sign_seen(expression)
         if seen is not None:
             return seen
@@ -50,7 +52,7 @@ class Ratios:
         return above * below if above and below else None
 
     def ratio(self, expression: sp.Expr) -> sp.Expr:
-        """The ratio of polynomials that stands for the expression."""
+        """Return the ratio of polynomials that stands for the expression."""
         if expression not in self._ratios:
             self._ratios[expression] = self._written(expression)
         return self._ratios[expression]
@@ -80,7 +82,7 @@ class Ratios:
         return self._symbols.setdefault(meaning, sp.Dummy(**assumptions))
 
     def _exponential(self, exponent: sp.Expr) -> sp.Expr:
-        """A product of powers: one factor for each term of the exponent."""
+        """Write an exponential as a product of powers, one for each term of the exponent."""
         numerator, denominator = sp.fraction(sp.cancel(exponent))
         product = sp.Integer(1)
         for term in sp.Add.make_args(sp.expand(numerator)):
@@ -89,7 +91,7 @@ class Ratios:
         return product
 
     def _power_of_e(self, whole: sp.Expr, share: sp.Rational) -> sp.Expr:
-        """Write exp(share · whole) as a whole power, so that exp(x/2)² and exp(x) come to the same."""
+        """Write exp(share · whole) as an integer power, so that exp(2x) becomes exp(x)²."""
         argument = self._argument_of.get(whole)
         if argument is not None and share.is_Integer:
             return argument**share
@@ -101,7 +103,7 @@ class Ratios:
         return symbol**power
 
     def _logarithm(self, argument: sp.Expr) -> sp.Expr:
-        """A sum of logarithms of the factors that are positive by themselves, and of what is left."""
+        """Write a logarithm as a sum over the factors of known sign, plus one for the rest."""
         total, left_over = sp.Integer(0), sp.Integer(1)
         for factor, power in _factors(argument):
             if factor.is_Integer:
@@ -131,9 +133,7 @@ class Ratios:
         return symbol
 
     def _sign_of_factor(self, factor: sp.Expr) -> int | None:
-        """The sign that SymPy sees, of the symbols themselves or once they are written in
-        parameters.
-        """
+        """Return the sign that SymPy finds, with the symbols as they are or in parameters."""
         seen = _sign_seen(factor)
         if seen is not None:
             return seen
@@ -146,7 +146,7 @@ def _sign_seen(expression: sp.Expr) -> int | None:
 
 
 def _factors(ratio: sp.Expr) -> Iterator[tuple[sp.Expr, int]]:
-    """Integers and irreducible polynomials with their powers, negative below the line."""
+    """Yield integers and irreducible polynomials with their powers, negative in the denominator."""
     for part, side in zip(sp.fraction(sp.cancel(ratio)), (1, -1), strict=True):
         content, factors = sp.factor_list(part)
         yield sp.Integer(content.p), side

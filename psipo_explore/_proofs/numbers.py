@@ -1,4 +1,4 @@
-"""The value of an expression at a point, in many digits."""
+"""Values of expressions at a point, to many digits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ _CONSTANTS = {sp.pi: mpmath.mp.pi, sp.E: mpmath.mp.e}
 
 
 def rising_function(rng: np.random.Generator) -> Function:
-    """A function to put in for Ψ, of which nothing more is known than that it rises."""
+    """Return a random rising function as an example of Ψ.
+
+    That Ψ rises is all that is known about it.
+    """
     a, b = (mpmath.mpf(number) for number in rng.uniform(0.1, 3, size=2))
     return lambda q: a * q + b * q**3
 
@@ -27,7 +30,7 @@ def rising_function(rng: np.random.Generator) -> Function:
 def number(
     expression: sp.Expr, point: Mapping[sp.Dummy, mpmath.mpf], psi: Function = abs
 ) -> mpmath.mpf:
-    """The value in mpmath's current precision, NaN where it has none."""
+    """Return the value in mpmath's current precision, or NaN if a divisor is rounded to 0."""
     values: dict[sp.Expr, mpmath.mpf] = dict(point)
 
     def value(part: sp.Expr) -> mpmath.mpf:
@@ -47,5 +50,5 @@ def number(
 
     try:
         return value(expression)
-    except ZeroDivisionError:  # digits run out where a number is all but 0
+    except ZeroDivisionError:  # a divisor close to 0 is rounded to 0
         return mpmath.mpf("nan")

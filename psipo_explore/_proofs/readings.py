@@ -1,8 +1,8 @@
-"""What the equations of a derivation say for K actions, in fresh symbols.
+"""The reader that turns the equations of a derivation into equations for K actions.
 
-An equation is read part by part: indices and K become numbers, defined symbols become what they
-were defined to be. Only known functions are read, and only where they are real, so that no claim is
-proved beyond its domain.
+An equation is read part by part: indices and K become numbers, defined symbols become their
+definitions, and all others become fresh symbols. Only known functions are read, and only where they
+are real, so that no claim is proved beyond its domain.
 """
 
 from __future__ import annotations
@@ -30,12 +30,15 @@ class sigma(sp.Function):  # type: ignore[misc]  # noqa: N801, it prints as σ
     """The logistic function."""
 
     def doit(self, **hints: Any) -> sp.Expr:
-        """Write it out: 1/(1 + e⁻ˣ)."""
+        """Write it out as 1/(1 + e⁻ˣ)."""
         return 1 / (1 + sp.exp(-self.args[0].doit(**hints)))
 
 
 def choices(equation: sp.Basic, k: int) -> Iterator[At]:
-    """Every choice of the equation's free indices; `free_symbols` would miss those in ∂/∂π(y)."""
+    """Yield every choice of values for the free indices of the equation.
+
+    SymPy's `free_symbols` would miss an index that occurs only in ∂/∂π(y).
+    """
     bound = {limit[0] for total in equation.atoms(sp.Sum) for limit in total.limits}
     free = [index for index in INDICES if index in equation.atoms(sp.Symbol) - bound]
     for chosen in product(range(1, k + 1), repeat=len(free)):
@@ -43,9 +46,7 @@ def choices(equation: sp.Basic, k: int) -> Iterator[At]:
 
 
 class Reader:
-    """Reads expressions for k actions, by the kinds of the symbols and by what has been defined so
-    far.
-    """
+    """Reader of expressions for k actions, which knows the kinds and meanings of symbols."""
 
     def __init__(self, kinds: Mapping[sp.Basic, str], k: int) -> None:
         self.k, self.kinds = k, kinds
@@ -55,7 +56,7 @@ class Reader:
         self.ratios = Ratios(self.parameters, self.domain.relations)
 
     def read(self, expression: sp.Expr, at: At) -> sp.Expr:
-        """The expression in fresh symbols, real for every value that they can take."""
+        """Return the expression in fresh symbols, real for every value that they can take."""
         if expression in at:
             return at[expression]
         if expression == K:
@@ -73,7 +74,7 @@ class Reader:
         return _READERS[expression.func](self, expression, at)
 
     def define(self, equation: sp.Eq) -> None:
-        """Give the left side its meaning, for every choice of its indices."""
+        """Give the left side its meaning for every choice of its indices."""
         left, right = equation.args
         if left in self.kinds:
             self._choose(left, self.read(right, {}))
@@ -84,13 +85,14 @@ class Reader:
             self.meaning[left.xreplace(at)] = value
 
     def is_free(self, symbol: sp.Basic) -> bool:
-        """Whether it has a kind, and no value of it has been chosen: one that has may be another
-        symbol's name.
+        """Whether the symbol has a kind and no value has been chosen for it.
+
+        A symbol with a chosen value may be just another name of a different symbol.
         """
         return symbol in self.domain.fresh and self.meaning[symbol] == self.domain.fresh[symbol]
 
     def require_sign(self, value: sp.Expr, said: sp.Expr, wanted: str) -> None:
-        """Refuse what is not shown to be "positive", or to be "other than 0"."""
+        """Refuse a value that cannot be shown to be "positive" or "other than 0", as wanted."""
         sign = self.ratios.sign(value)
         if sign is None or (wanted == "positive" and sign < 0):
             raise ValueError(
@@ -98,8 +100,9 @@ class Reader:
             )
 
     def _choose(self, symbol: sp.Symbol, value: sp.Expr) -> None:
-        """Give a value to a symbol that could have any of its kind: what was proved for all holds
-        of this one.
+        """Choose a value for a symbol that may have any value of its kind.
+
+        Whatever was proved for all values holds for the chosen one.
         """
         free = self.meaning[symbol]
         if value.has(free):
@@ -178,8 +181,9 @@ class Reader:
         return sp.Add(*(self.read(term, {**at, index: n}) for n in each))
 
     def _derivative(self, expression: sp.Derivative, at: At) -> sp.Expr:
-        """The partial derivative: one entry of a distribution moves and the others stay, as
-        Lagrange has it.
+        """Return the partial derivative, which holds all other entries of a distribution fixed.
+
+        The method of Lagrange multipliers needs it so.
         """
         value = self.read(expression.expr, at)
         for variable, times in expression.variable_count:
