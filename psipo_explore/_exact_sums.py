@@ -1,6 +1,6 @@
 """Sums almost without rounding error, so that equal sums come out equal.
 
-Where rounding would decide a policy all the same, `refuse_what_rounding_decides` raises an error.
+`refuse_what_rounding_decides` raises an error where rounding would still decide a policy.
 """
 
 from __future__ import annotations

@@ -136,7 +136,7 @@ class _Objective:
         return x[self.springs.winners] - x[self.springs.losers]
 
     def at(self, x: Array, move: float) -> _Iterate:
-        """Compute the derivatives at x, where a step with the given move led."""
+        """Compute the derivatives at x, and keep the move of the step that led there."""
         x, h = self.springs.centred(x), self.margins(x)
         pull, curvature = (
             self.weights * self.loss.phi_slope(h),

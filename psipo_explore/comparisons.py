@@ -79,7 +79,7 @@ class Comparisons:
         actions: Sequence[Hashable] | None = None,
         weights: ArrayLike | None = None,
     ) -> Comparisons:
-        """Make comparisons from pairs of labels, each pair (winner, loser).
+        """Make comparisons from (winner, loser) pairs of labels.
 
         Parameters
         ----------
@@ -87,7 +87,7 @@ class Comparisons:
             Winner and loser of each comparison. A DataFrame with two columns has one comparison in
             each row.
         actions : sequence of labels, optional
-            All actions in the order wanted, including any that were never compared. By default,
+            All actions in the wanted order, including any that were never compared. By default,
             the labels of the pairs in order of appearance.
         weights : array_like, shape (N,), optional
             How often each comparison was made; 1 by default. A comparison of weight 0 is left out.

@@ -23,7 +23,7 @@ from psipo_explore._checks import Array, Indices
 
 _LONGEST_RECORD = 64_000_000  # characters; a million words have about 6 million
 _LINES_A_STEP = 1000  # lines between two updates of the progress bar
-_JSON = json.JSONDecoder(parse_int=float)  # int refuses thousands of digits
+_JSON = json.JSONDecoder(parse_int=float)  # int refuses numbers of over 4300 digits
 _NOT_TEXT = {
     b"\x1f\x8b": "compressed by gzip",
     b"PK\x03\x04": "a ZIP archive",
@@ -34,7 +34,7 @@ _NOT_TEXT = {
 _ROLES = {"context": "prompt", "winner": "chosen", "loser": "rejected"}
 _KINDS: dict[type | None, str] = {str: "a string", list: "a list of messages", None: "missing"}
 
-OnBad = Callable[[ValueError, int], None]  # is given the error and the number of its lines
+OnBad = Callable[[ValueError, int], None]  # called with an error and its number of lines
 
 
 class Row(NamedTuple):

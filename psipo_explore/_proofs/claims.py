@@ -18,7 +18,7 @@ from psipo_explore._proofs.readings import At, Reader
 POINTS = 12
 _DIGITS = 400  # enough to tell 1 − σ(x) from 0 at every point tried
 _CLOSE = mpmath.mpf(10) ** -40
-_NEAR = (10, 100, 300)  # a limit is approached to within 10 to minus these powers
+_NEAR = (10, 100, 300)  # powers of 10: how close to a limit point, or how far out if it is infinite
 _NEARLY = mpmath.mpf(10) ** -20
 _IS_NOT = {sp.Eq: "is not", sp.Gt: "is not greater than", sp.Lt: "is not less than"}
 RELATIONS = tuple(_IS_NOT)

@@ -183,7 +183,7 @@ class Reader:
     def _derivative(self, expression: sp.Derivative, at: At) -> sp.Expr:
         """Return the partial derivative, which holds all other entries of a distribution fixed.
 
-        The method of Lagrange multipliers needs it so.
+        The method of Lagrange multipliers requires this.
         """
         value = self.read(expression.expr, at)
         for variable, times in expression.variable_count:
