@@ -1,7 +1,7 @@
-"""From scores to the optimal policy, π*(y) ∝ π_ref(y) exp(g(y)/β), and how good a policy is.
+"""The optimal policy π*(y) ∝ π_ref(y) exp(g(y)/β), and the objective that it maximises.
 
-One function makes g (`scores`), one tilts π_ref by g/β (Eq. 7 and 9 of arXiv:2310.12036); RLHF is
-the same tilt with g a reward. Beside them the objective of Eq. 6 and its KL term.
+The optimum of ΨPO is π_ref tilted by a score g from `scores` (Eq. 7 and 9 of arXiv:2310.12036). The
+optimum of RLHF is the same tilt, where g is a reward.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from psipo_explore._exact_sums import refuse_what_rounding_decides
 from psipo_explore._excess import CLOSE, excess
 from psipo_explore.psi import Psi
 from psipo_explore.scores import ExpectedPsi, expected_psi
-from psipo_explore.scores import cyclic_share as cyclic_share  # where it was at first
+from psipo_explore.scores import cyclic_share as cyclic_share  # it was first public here
 
 __all__ = ["gibbs_policy", "kl_divergence", "log_gibbs_policy", "objective", "optimal_policy"]
 
@@ -25,28 +25,29 @@ def gibbs_policy(
 ) -> Array:
     """Tilt the reference policy by a score: π(y) ∝ π_ref(y) exp(g(y)/β).
 
-    The maximiser of E_π[g] − β KL(π ‖ π_ref), App. A.1 of arXiv:2310.12036. With g = E_μ[Ψ(p*)] it
-    is ΨPO's optimum (Eq. 7), with g a reward it is RLHF's.
+    The result maximises E_π[g] − β KL(π ‖ π_ref), see App. A.1 of arXiv:2310.12036. If g is
+    E_μ[Ψ(p*)], it is the optimum of ΨPO (Eq. 7). If g is a reward, it is the optimum of RLHF.
 
     Parameters
     ----------
     g : ExpectedPsi or array_like, shape (..., K)
         Score of each action; rewards may be ±inf.
     beta : array_like, shape (...)
-        Strength of the KL term, in the units of g; larger stays closer to pi_ref.
+        Strength of the KL term, in the units of g; a larger beta keeps the policy closer to pi_ref.
     pi_ref : array_like, shape (..., K), optional
         Reference policy; uniform by default.
 
     Returns
     -------
     ndarray, shape (..., K)
-        Probabilities; exactly 0 for actions that collapse for every beta.
+        Probabilities; exactly 0 for actions that collapse at every beta.
 
     Raises
     ------
     ValueError
-        If beta is not positive and finite, or so small that rounding in the scores would decide
-        between two actions; or no action of pi_ref has a score above −inf.
+        If beta is not positive and finite, if beta is so small that rounding errors in the scores
+        would decide between two actions, if pi_ref is not a distribution over the actions of g, or
+        if no action that pi_ref supports has a reward above −inf.
 
     Examples
     --------
@@ -59,28 +60,28 @@ def gibbs_policy(
 def log_gibbs_policy(
     g: ExpectedPsi | ArrayLike, beta: ArrayLike, *, pi_ref: ArrayLike | None = None
 ) -> Array:
-    """Logarithm of `gibbs_policy`, which also tells apart probabilities that float64 rounds to 0.
+    """Logarithm of `gibbs_policy`, which stays finite where float64 rounds a probability to 0.
 
-    Eq. 7 and 9 of arXiv:2310.12036.
+    The logarithm of Eq. 7 of arXiv:2310.12036.
 
     Parameters
     ----------
     g : ExpectedPsi or array_like, shape (..., K)
         Score of each action; rewards may be ±inf.
     beta : array_like, shape (...)
-        Strength of the KL term, in the units of g; larger stays closer to pi_ref.
+        Strength of the KL term, in the units of g; a larger beta keeps the policy closer to pi_ref.
     pi_ref : array_like, shape (..., K), optional
         Reference policy; uniform by default.
 
     Returns
     -------
     ndarray, shape (..., K)
-        Log-probabilities; −inf for actions that collapse for every beta.
+        Log-probabilities; −inf for actions that collapse at every beta.
 
     Raises
     ------
     ValueError
-        As `gibbs_policy` does.
+        If `gibbs_policy` refuses the same arguments.
 
     Examples
     --------
@@ -91,7 +92,10 @@ def log_gibbs_policy(
 
 
 def _log_weights(g: ExpectedPsi | ArrayLike, beta: ArrayLike, pi_ref: ArrayLike | None) -> Array:
-    """Log π_ref + g/β of the actions that contend, their best g taken off; −inf for the others."""
+    """Return log π_ref + g/β, up to a constant, for the supported actions of the top rate.
+
+    All other actions get −inf.
+    """
     score = g if isinstance(g, ExpectedPsi) else _score_of_rewards(g)
     n_actions = score.rest.shape[-1]
     beta = checks.positive("beta", beta)
@@ -113,7 +117,7 @@ def _log_weights(g: ExpectedPsi | ArrayLike, beta: ArrayLike, pi_ref: ArrayLike 
 
 
 def _score_of_rewards(g: ArrayLike) -> ExpectedPsi:
-    """Rewards as a score whose infinite entries all run off at the same rate."""
+    """Turn rewards into a score whose infinite entries all diverge at the same rate."""
     rewards = checks.real("g", g)
     checks.require_last_axis("g", rewards)
     checks.refuse_where(np.isnan(rewards), "g", rewards, "must be a number or ±inf")
@@ -122,7 +126,7 @@ def _score_of_rewards(g: ArrayLike) -> ExpectedPsi:
 
 
 def _has_top_rate(score: ExpectedPsi, support: Mask) -> Mask:
-    """The actions of the support whose rate is the largest."""
+    """Find the supported actions whose rate is the largest."""
     if score.place is not None:
         place = np.where(support, score.place, -1)
         return np.asarray(support & (place == place.max(-1, keepdims=True)))
@@ -140,11 +144,12 @@ def optimal_policy(
     pi_ref: ArrayLike | None = None,
     mu: ArrayLike | None = None,
 ) -> Array:
-    """The ΨPO optimum π*(y) ∝ π_ref(y) exp(E_{y'∼μ}[Ψ(p*(y ≻ y'))]/β), for any preferences.
+    """Optimal policy of ΨPO, π*(y) ∝ π_ref(y) exp(E_{y'∼μ}[Ψ(p*(y ≻ y'))]/β).
 
-    Eq. 7 and 9 of arXiv:2310.12036; Bradley–Terry is not assumed. Certain preferences under an
-    unbounded Ψ have the value of the limit in which every p is clipped to [ε, 1−ε] and ε → 0;
-    actions of smaller rate get exactly 0 at every β.
+    Eq. 7 and 9 of arXiv:2310.12036. The preferences need not follow a Bradley–Terry model. If
+    certain preferences make Ψ infinite, the policy is the limit for p clipped to [ε, 1−ε] as ε → 0.
+    In this limit only the actions of the highest `ExpectedPsi.rate` keep any probability, and all
+    others get exactly 0 at every β.
 
     Parameters
     ----------
@@ -153,7 +158,8 @@ def optimal_policy(
     psi : Psi
         The function of preferences that is maximised.
     beta : array_like, shape (...)
-        Strength of the KL term, in the units of psi; larger stays closer to pi_ref.
+        Strength of the KL term, in the units of psi; a larger beta keeps the policy closer to
+        pi_ref.
     pi_ref, mu : array_like, shape (..., K), optional
         Reference policy, and distribution of the opponent; uniform by default.
 
@@ -165,8 +171,12 @@ def optimal_policy(
     Raises
     ------
     ValueError
-        If an argument is not what it must be, or a certain preference has no limit (psi infinite at
-        both ends, not odd).
+        If p is not a preference table, if pi_ref or mu is not a distribution over its actions, if
+        beta is not positive and finite or is so small that rounding would decide between two
+        actions, or if a certain preference has no limit because psi is infinite at both ends and
+        not odd.
+    TypeError
+        If psi is not a Psi.
 
     Examples
     --------
@@ -189,14 +199,14 @@ def objective(
     pi_ref: ArrayLike | None = None,
     mu: ArrayLike | None = None,
 ) -> Array:
-    """What ΨPO maximises: E_{y∼π, y'∼μ}[Ψ(p*(y ≻ y'))] − β KL(π ‖ π_ref).
+    """Objective of ΨPO, E_{y∼π, y'∼μ}[Ψ(p*(y ≻ y'))] − β KL(π ‖ π_ref).
 
     Eq. 6 of arXiv:2310.12036.
 
     Parameters
     ----------
     policy : array_like, shape (..., K)
-        π, the policy to be valued.
+        The policy π to evaluate.
     p : array_like, shape (..., K, K)
         Preferences; entry [y, y'] is the probability that y beats y', p + pᵀ = 1.
     psi : Psi
@@ -214,7 +224,10 @@ def objective(
     Raises
     ------
     ValueError
-        If an argument is not what it must be, or the value would be ∞ − ∞.
+        If p is not a preference table, if policy, pi_ref or mu is not a distribution over its
+        actions, if beta is not positive and finite, or if the value would be ∞ − ∞.
+    TypeError
+        If psi is not a Psi.
 
     Examples
     --------
@@ -243,7 +256,7 @@ def objective(
 def kl_divergence(policy: ArrayLike, pi_ref: ArrayLike) -> Array:
     """KL(π ‖ π_ref) = Σ_y π(y) log(π(y)/π_ref(y)), in nats.
 
-    The regulariser of Eq. 6 of arXiv:2310.12036.
+    This is the regulariser in Eq. 6 of arXiv:2310.12036.
 
     Parameters
     ----------
@@ -253,12 +266,12 @@ def kl_divergence(policy: ArrayLike, pi_ref: ArrayLike) -> Array:
     Returns
     -------
     ndarray, shape (...)
-        At least 0; inf where policy gives mass to an action that pi_ref excludes.
+        Divergences of at least 0; inf where policy supports an action that pi_ref excludes.
 
     Raises
     ------
     ValueError
-        If one is no policy, or their numbers of actions differ.
+        If policy or pi_ref is not a distribution, or if their numbers of actions differ.
 
     Examples
     --------
@@ -266,12 +279,13 @@ def kl_divergence(policy: ArrayLike, pi_ref: ArrayLike) -> Array:
     array([0.69314718, 0.        ])
     """
     policy = checks.distribution("policy", policy)
-    pi_ref = checks.real("pi_ref", pi_ref)  # None is no reference here
+    pi_ref = checks.real("pi_ref", pi_ref)  # refuses None, which would mean uniform below
     pi_ref = checks.policy("pi_ref", pi_ref, policy.shape[-1], of="policy")
     checks.broadcast(policy=policy.shape[:-1], pi_ref=pi_ref.shape[:-1])
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         d = np.where(pi_ref > 0, (policy - pi_ref) / pi_ref, np.inf)
-    # there π log(π/π_ref) − (π − π_ref), whose sum is the same, would cancel
+    # The terms π log(π/π_ref) − (π − π_ref) have the same sum as KL. Where π is close to π_ref they
+    # would lose digits to cancellation, and `excess` does not.
     close = np.abs(d) < CLOSE
     near = pi_ref * excess(np.where(close, d, 0.0))
     far = special.rel_entr(policy, pi_ref) - (policy - pi_ref)

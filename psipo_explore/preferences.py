@@ -1,8 +1,8 @@
-"""p*(y ≻ y'): tables of preference probabilities, shape (..., K, K), entry [y, y'] the chance that
-y beats y'.
+"""Tables of preference probabilities p*(y ≻ y').
 
-A table holds each pair twice, p and 1 − p, and so keeps its precision near certainty: a pair is
-certain if and only if the smaller of the two is exactly 0.
+A table has shape (..., K, K), and its entry [y, y'] is the probability that y beats y'. It holds
+p and 1 − p for each pair, so that precision near certainty is kept: a pair is certain if and only
+if the smaller of the two is exactly 0.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ __all__ = ["bradley_terry", "tournament"]
 
 
 def bradley_terry(rewards: ArrayLike) -> Array:
-    """Preferences that rewards explain: p(y ≻ y') = σ(r(y) − r(y')).
+    """Preferences of the Bradley–Terry model, p(y ≻ y') = σ(r(y) − r(y')).
 
-    The Bradley–Terry model, Eq. 1 of arXiv:2310.12036. Rewards that differ by more than 745 round
-    to a certain preference; `gibbs_policy` and `expected_psi_bradley_terry` take rewards as they
-    are.
+    Eq. 1 of arXiv:2310.12036. If two rewards differ by more than 745, their preference rounds to
+    certainty. `gibbs_policy` and `expected_psi_bradley_terry` avoid this, because they take the
+    rewards themselves.
 
     Parameters
     ----------
@@ -38,8 +38,8 @@ def bradley_terry(rewards: ArrayLike) -> Array:
     Raises
     ------
     ValueError
-        If a reward is NaN or infinite, their differences overflow, or the table does not fit into
-        memory.
+        If a reward is NaN or infinite, if a difference of rewards overflows, or if the table does
+        not fit into memory.
 
     Examples
     --------
@@ -57,19 +57,19 @@ def bradley_terry(rewards: ArrayLike) -> Array:
 def tournament(
     pairs: Sequence[tuple[int, int]] | ArrayLike, n_actions: int, q: ArrayLike = 1.0
 ) -> Array:
-    """Preferences in which each listed winner beats its loser with probability q, and all other
-    pairs are even.
+    """Preferences in which each listed winner beats its loser with probability q.
 
-    Tables for the arguments of §4.2 of arXiv:2310.12036 (one certain pair) and for cycles.
+    All other pairs are even. One pair with q = 1 is the example of §4.2 of arXiv:2310.12036, and
+    pairs that form a circle make cyclic preferences.
 
     Parameters
     ----------
     pairs : array_like of int, shape (N, 2)
-        (winner, loser), each from 0 to n_actions − 1; no pair both ways.
+        Rows (winner, loser) of actions from 0 to n_actions − 1. No pair may be listed both ways.
     n_actions : int
-        K, at least 1.
+        Number of actions K, at least 1.
     q : array_like, shape (...)
-        Probability that a listed winner wins; an array gives a table for each of its entries.
+        Probability that a listed winner wins. An array gives one table for each entry.
 
     Returns
     -------
@@ -80,7 +80,10 @@ def tournament(
     ------
     ValueError
         If a pair names an action that does not exist, sets an action against itself, or contradicts
-        another pair, or the table does not fit into memory.
+        another pair; if n_actions is less than 1, if an entry of q is not a probability, or if the
+        table does not fit into memory.
+    TypeError
+        If pairs are not integers or n_actions is not a whole number.
 
     Examples
     --------
@@ -130,8 +133,9 @@ def _refuse_pair(bad: checks.Mask, pairs: checks.Indices, why: str) -> None:
 
 
 def meeting_weights(p: ArrayLike, mu: ArrayLike | None) -> tuple[Array, Sequence[Hashable]]:
-    """How often y meets y' and beats it, μ(y) μ(y') p(y ≻ y') off the diagonal, shape (K, K); and
-    the actions' names.
+    """Return how often y meets and beats y' if μ draws both, and the names of the actions.
+
+    The weights are μ(y) μ(y') p(y ≻ y') off the diagonal and 0 on it, shape (K, K).
     """
     values, names = checks.aligned("p", p)
     table = checks.preference_table(values)

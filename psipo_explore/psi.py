@@ -1,9 +1,8 @@
-"""Ψ: the functions of a preference probability that ΨPO maximises, with their limits, slopes and
-bounds.
+"""The functions Ψ of a preference probability whose expectation ΨPO maximises.
 
-A Ψ is a non-decreasing function on [0, 1] (Eq. 6 of arXiv:2310.12036). Whether it is bounded
-decides whether the optimal policy can collapse; whether it is odd, Ψ(q) + Ψ(1−q) constant, decides
-what a certain preference means.
+A Ψ is a non-decreasing function on [0, 1] (Eq. 6 of arXiv:2310.12036), and the optimal policy can
+collapse only if Ψ is unbounded. If Ψ is odd, so that Ψ(q) + Ψ(1−q) is constant, a certain
+preference has a well-defined limit even where Ψ is infinite at both ends.
 """
 
 from __future__ import annotations
@@ -36,33 +35,35 @@ _LEAST_LAM, _LARGEST_LAM = 1e-300, 1e12
 
 
 class Psi:
-    r"""A non-decreasing function Ψ on [0, 1], its limits at both ends, and its symmetry.
+    r"""A non-decreasing function Ψ on [0, 1] with its limits at both ends and its symmetry.
 
-    The Ψ of Eq. 6 of arXiv:2310.12036. Instances are called on arrays of probabilities and give
-    their limits at 0 and 1, which may be infinite. What is claimed (limits, oddness, monotonicity)
-    is checked on a grid when it is made.
+    Ψ is the function in the objective of ΨPO, Eq. 6 of arXiv:2310.12036. An instance is called on
+    arrays of probabilities; at 0 and 1 it returns its limits, which may be infinite. The
+    constructor checks on a grid that Ψ never decreases and that its limits and its oddness are as
+    claimed.
 
     Parameters
     ----------
     name : str
-        A word for legends and messages.
+        Name for legends and messages.
     function : callable
         Ψ on the open interval (0, 1), elementwise on arrays.
     latex : str
         Ψ(q) as LaTeX, without dollar signs.
     at_zero, at_one : float
-        Limits of Ψ at 0 and 1; −inf and inf where it is unbounded.
+        Limits of Ψ at 0 and 1; −inf or inf where Ψ is unbounded.
     derivative : callable, optional
-        Ψ' on (0, 1), elementwise; found numerically if not given.
+        Ψ' on (0, 1), elementwise; by default it is found numerically.
     odd : bool
         Whether Ψ(q) + Ψ(1−q) is constant.
     of_log_odds : callable, optional
-        x ↦ Ψ(σ(x)), for log-odds so large that σ(x) rounds to 0 or 1.
+        The function x ↦ Ψ(σ(x)), for log-odds x so large that σ(x) rounds to 0 or 1.
 
     Raises
     ------
     ValueError
-        If Ψ decreases somewhere, is not finite inside (0, 1), or is not odd though said to be.
+        If Ψ decreases somewhere or is not finite inside (0, 1), if a limit is NaN or contradicts
+        the values near it, or if odd is True and Ψ is not odd.
 
     Examples
     --------
@@ -102,26 +103,28 @@ class Psi:
 
     @classmethod
     def from_callable(cls, f: Callable[..., ArrayLike], *, name: str) -> Psi:
-        """Make a Ψ (Eq. 6) of any non-decreasing function; its limits and its oddness are found
-        numerically.
+        """Make a Ψ from any non-decreasing function.
+
+        The limits and the oddness of Ψ are found numerically.
 
         Parameters
         ----------
         f : callable
-            A function of q in (0, 1), of arrays or of single numbers (then it is slower).
+            A function of q in (0, 1). It may take arrays or single numbers; the latter are slower.
         name : str
-            A word for legends and messages.
+            Name for legends and messages.
 
         Returns
         -------
         Psi
-            With the limits that f returns at 0 and 1, or, where it returns none, those it tends to.
+            Its limits are what f returns at 0 and 1, or, where f returns NaN or rounding spoils its
+            value, what f tends to.
 
         Raises
         ------
         ValueError
-            If f decreases, is not finite inside (0, 1), or gives no number at an end where its
-            limit cannot be told.
+            If f decreases somewhere, is not finite inside (0, 1), or has a limit at 0 or 1 that
+            cannot be determined.
 
         Examples
         --------
@@ -145,12 +148,12 @@ class Psi:
 
     @classmethod
     def from_formula(cls, text: str) -> Psi:
-        """Make a Ψ (Eq. 6) of a typed formula; its limits, slope, oddness and LaTeX are found
-        symbolically.
+        """Make a Ψ from a typed formula in q.
 
-        The text is read, never executed: it may hold q, numbers, pi and e, + - * / **, parentheses,
-        and functions such as log, exp, sqrt, atan, tanh, erf, logit, sigmoid, probit, min, max and
-        clip.
+        SymPy finds the limits, the slope, the oddness and the LaTeX of the formula. Where it fails
+        or takes too long, they are found numerically. The text is parsed and never executed. It may
+        contain q, numbers, pi and e, + - * / **, parentheses, and functions such as log, exp, sqrt,
+        atan, tanh, erf, logit, sigmoid, probit, min, max and clip.
 
         Parameters
         ----------
@@ -160,15 +163,17 @@ class Psi:
         Returns
         -------
         Psi
-            Named by its text. The same text gives the same object.
+            A Ψ whose name is the text. Recent formulas are cached, so the same text gives the same
+            object.
 
         Raises
         ------
         TypeError
-            If text is no string.
+            If text is not a string.
         ValueError
-            A `FormulaError` with the `column` at fault, if the text is no such formula, or none
-            that is real and non-decreasing on (0, 1) and has limits at its ends.
+            If the text is not such a formula, or if the formula is not real on (0, 1), decreases
+            somewhere, or has no limit at 0 or 1. The error is a `FormulaError`, whose `column`
+            says where the formula is wrong.
 
         Examples
         --------
@@ -187,14 +192,16 @@ class Psi:
         return found
 
     def __call__(self, q: ArrayLike) -> Array:
-        """Ψ(q) for probabilities q of any shape; the limits, which may be ±inf, at q = 0 and q = 1."""
+        """Return Ψ(q) for probabilities q of any shape, with the limits of Ψ at 0 and 1."""
         q = checks.probabilities("q", q)
         inside = self._function(np.where((q > 0) & (q < 1), q, 0.5))
         return np.asarray(np.where(q == 0, self.at_zero, np.where(q == 1, self.at_one, inside)))[()]
 
     def of_table(self, p: Array) -> Array:
-        """Ψ of a table with p + pᵀ = 1; an odd Ψ is read off the smaller of p and pᵀ, where float64
-        is finer.
+        """Return Ψ(p) for a preference table p, accurate near certainty if Ψ is odd.
+
+        The table must satisfy p + pᵀ = 1. For an odd Ψ, each entry is computed from the smaller of
+        p(y ≻ y') and p(y' ≻ y), because float64 resolves small probabilities better.
 
         Parameters
         ----------
@@ -204,12 +211,12 @@ class Psi:
         Returns
         -------
         ndarray, shape (..., K, K)
-            Ψ(p), ±inf where it is.
+            Ψ of each entry, which may be ±inf.
 
         Raises
         ------
         ValueError
-            If p is not square, or an entry is no probability.
+            If p is not square or an entry is not a probability.
 
         Examples
         --------
@@ -225,12 +232,12 @@ class Psi:
         return np.where(p <= mirror, of_smaller, 2 * self.centre - of_smaller)
 
     def of_log_odds(self, log_odds: ArrayLike) -> Array:
-        """Ψ(σ(x)) for log-odds x, accurate also where the probability σ(x) rounds to 0 or 1.
+        """Return Ψ(σ(x)) for log-odds x, accurate even where σ(x) rounds to 0 or 1.
 
         Parameters
         ----------
         log_odds : array_like, shape (...)
-            log(q / (1−q)).
+            Log-odds x = log(q / (1−q)).
 
         Returns
         -------
@@ -240,7 +247,8 @@ class Psi:
         Raises
         ------
         ValueError
-            If Ψ is unbounded and known only as a function of q, and q rounds to 0 or 1.
+            If log_odds are not finite, or if Ψ is unbounded, known only as a function of q, and q
+            rounds to 0 or 1.
 
         Examples
         --------
@@ -260,7 +268,7 @@ class Psi:
         return values[()]
 
     def derivative(self, q: ArrayLike) -> Array:
-        """Slope Ψ'(q); inf at an end where Ψ runs off or its slope does not settle.
+        """Return the slope Ψ'(q), which is inf at an end where it has no finite limit.
 
         Parameters
         ----------
@@ -270,12 +278,12 @@ class Psi:
         Returns
         -------
         ndarray, shape (...)
-            At least 0.
+            Slopes, at least 0.
 
         Raises
         ------
         ValueError
-            If q is no probability.
+            If an entry of q is not a probability.
 
         Examples
         --------
@@ -295,17 +303,21 @@ class Psi:
 
     @property
     def centre(self) -> float:
-        """Ψ(½), the value of a preference that leans neither way."""
+        """The value Ψ(½) of an even preference."""
         return float(self(0.5))
 
     @property
     def spread(self) -> float:
-        """Ψ(1) − Ψ(0): no policy moves a log-ratio further from π_ref than spread / β."""
+        """The difference Ψ(1) − Ψ(0), which limits how far the optimal policy can leave π_ref.
+
+        For any two actions, the optimal policy's log-ratio differs from that of π_ref by at most
+        spread / β.
+        """
         return self.at_one - self.at_zero
 
     @property
     def bounded(self) -> bool:
-        """Whether both limits are finite."""
+        """Whether both limits of Ψ are finite."""
         return bool(np.isfinite(self.at_zero) and np.isfinite(self.at_one))
 
     def __repr__(self) -> str:
@@ -319,7 +331,10 @@ class Psi:
 
 @lru_cache(maxsize=256)
 def _read(text: str) -> Psi | FormulaError:
-    """The Ψ of a typed formula, or what is wrong with it: each text is read once."""
+    """Return the Ψ of a typed formula, or the error that says why it is not a Ψ.
+
+    Errors are returned and not raised, so that the cache keeps them too.
+    """
     from psipo_explore._psi.symbolic import facts_of
 
     try:
@@ -341,26 +356,27 @@ def _read(text: str) -> Psi | FormulaError:
 
 
 def folded_power(lam: float) -> Psi:
-    """The folded power Ψ_λ(q) = (q^λ − (1−q)^λ)/λ of Tukey (1977), the road from logit (λ = 0) to
-    identity (λ = 2).
+    """Folded power Ψ_λ(q) = (q^λ − (1−q)^λ)/λ, which leads from logit to identity.
 
-    Ψ_2(q) = 2q − 1 over 2, which is q − ½: identity at the same β. Bounded by ±1/λ for every λ > 0.
+    The folded powers of Tukey (1977) tend to logit as λ → 0. At λ = 2 the folded power is q − ½,
+    which gives the same optimal policy as identity at every β. For every λ > 0 it is bounded by
+    ±1/λ.
 
     Parameters
     ----------
     lam : float
-        λ ≥ 0.
+        Exponent λ ≥ 0; 0 gives `LOGIT`.
 
     Returns
     -------
     Psi
-        Odd, with centre 0.
+        An odd Ψ whose centre is 0.
 
     Raises
     ------
     ValueError
-        If lam is neither 0 nor from 1e-300 to 1e12. Below, 1/λ is not finite. Above, Ψ rises only
-        where float64 has too few numbers, next to 1.
+        If lam is neither 0 nor from 1e-300 to 1e12. Below that range 1/λ may overflow. Above it,
+        Ψ rises only near 0 and 1, and so close to 1 that float64 cannot resolve it.
 
     Examples
     --------

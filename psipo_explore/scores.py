@@ -1,9 +1,8 @@
-"""g(y) = E_{y'∼μ}[Ψ(p*(y ≻ y'))]: the score that preferences and a Ψ give to each action (Eq. 9 of
-arXiv:2310.12036).
+"""Expected Ψ of each action, g(y) = E_{y'∼μ}[Ψ(p*(y ≻ y'))], Eq. 9 of arXiv:2310.12036.
 
-Certain preferences under an unbounded Ψ make it infinite; it is kept in parts that say how fast it
-runs off, so that policies have a limit where values have none. Under Bradley–Terry no table is
-needed.
+Certain preferences under an unbounded Ψ make a score infinite. Scores are therefore kept in parts
+that say how fast each one diverges, because the optimal policy can have a limit where the scores
+have none.
 """
 
 from __future__ import annotations
@@ -21,37 +20,40 @@ from psipo_explore.psi import IDENTITY, LOGIT, Psi
 
 __all__ = ["ExpectedPsi", "cyclic_share", "expected_psi", "expected_psi_bradley_terry"]
 
-_BLOCK = 1 << 20  # entries of Ψ held at once where the whole table would not fit
-# Ψ is right to an ulp or two, and μ and their product are rounded
+_BLOCK = 1 << 20  # values of Ψ held at once, so that the K×K table need not fit into memory
+# Relative rounding error of one term μ(y') Ψ: Ψ is accurate to an ulp or two, and both μ and the
+# product are rounded.
 _ULPS_OF_A_TERM = 4 * float(np.finfo(float).eps)
-_CHEBYSHEV = 2e-14  # error of a win rate by nodes
-_SMALL = 512  # actions below which the table's rows are quicker than Chebyshev nodes
+_CHEBYSHEV = 2e-14  # error bound of a win rate that `win_rates` interpolates
+_SMALL = 512  # up to this many actions, the rows of the table are faster than Chebyshev nodes
 
 
 @dataclass(frozen=True, eq=False)
 class ExpectedPsi:
-    """E_μ[Ψ(p*(y ≻ y'))] of each action, kept in three parts so that infinities can be compared.
+    """Expected Ψ of each action, kept in three parts so that infinite scores can be compared.
 
-    Eq. 9 of arXiv:2310.12036. With every p clipped to [ε, 1−ε] and ε → 0,
-    g = won · (Ψ(1−ε) − Ψ(½)) − lost · (Ψ(½) − Ψ(ε)) + rest.
+    The score is g(y) = E_{y'∼μ}[Ψ(p*(y ≻ y'))], Eq. 9 of arXiv:2310.12036. If every p is clipped to
+    [ε, 1−ε], then g = won · (Ψ(1−ε) − Ψ(½)) − lost · (Ψ(½) − Ψ(ε)) + rest as ε → 0.
 
     Parameters
     ----------
     won, lost : ndarray, shape (..., K)
-        μ of the opponents surely beaten (where Ψ(1) = ∞), and of those that surely beat (where Ψ(0)
-        = −∞).
+        Probability under μ of the opponents that an action surely beats, and of those that surely
+        beat it. The first is 0 if Ψ(1) is finite, the second if Ψ(0) is.
     rest : ndarray, shape (..., K)
-        The finite part, in which a certain opponent counts as an even one.
+        The finite part of the score. A certain preference that makes the score infinite counts
+        here as an even one.
     place : ndarray of int, shape (..., K), optional
-        Of each rate, won − lost, in ascending order; equal rates share a place. By default found
-        from won and lost.
+        Rank of each action's rate, won − lost, in ascending order; equal rates share a rank. By
+        default, rates are equal if they differ by a few ulps.
     rounding : ndarray, shape (..., K), optional
-        How far rounding may have moved rest; 0 by default, where rest is given and not a sum.
+        How far rounding may have moved rest; by default, rest is taken as exact.
 
     Raises
     ------
     ValueError
-        If the three shapes differ or an entry is not finite.
+        If the shapes of won, lost and rest differ, if one of their entries is not finite, or if
+        an entry of won or lost is not a probability.
 
     Examples
     --------
@@ -102,12 +104,12 @@ class ExpectedPsi:
 
     @property
     def rate(self) -> Array:
-        """How fast g runs off to ±∞, shape (..., K)."""
+        """The rate won − lost at which g tends to ±∞, shape (..., K)."""
         return self.won - self.lost
 
     @property
     def value(self) -> Array:
-        """The score g as an extended real, shape (..., K); NaN where ∞ − ∞."""
+        """The score g as an extended real, shape (..., K); NaN where it is ∞ − ∞."""
         wins, loses = self.won > 0, self.lost > 0
         return np.where(
             wins & loses, np.nan, np.where(wins, np.inf, np.where(loses, -np.inf, self.rest))
@@ -115,11 +117,10 @@ class ExpectedPsi:
 
     @property
     def determined(self) -> Mask:
-        """Whether the optimal policy is the same however the certain preferences become certain,
-        shape (...).
+        """Whether all ways to approach the certain preferences lead to the same optimal policy.
 
-        For a π_ref that supports every action; where it does not, ask this of the actions that it
-        supports.
+        The shape is (...). The answer holds for a π_ref that supports every action. For another
+        π_ref, ask it of a score that contains the supported actions only.
         """
         wins, loses = self.won > 0, self.lost > 0
         nothing_certain = ~(wins | loses).any(-1)
@@ -131,7 +132,8 @@ class ExpectedPsi:
 def expected_psi(p: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None) -> ExpectedPsi:
     """Expected Ψ of each action against an opponent drawn from μ: g(y) = E_{y'∼μ}[Ψ(p*(y ≻ y'))].
 
-    Eq. 9 of arXiv:2310.12036. An odd Ψ is read off the smaller of p and pᵀ, where float64 is finer.
+    Eq. 9 of arXiv:2310.12036. For an odd Ψ, each value is computed from the smaller of p(y ≻ y')
+    and p(y' ≻ y), because float64 resolves small probabilities better.
 
     Parameters
     ----------
@@ -150,8 +152,11 @@ def expected_psi(p: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None) -> Expe
     Raises
     ------
     ValueError
-        If p is no table of preferences, mu no distribution over its actions, or a certain
-        preference has no limit because psi is infinite at both ends and not odd.
+        If p is not a preference table, if mu is not a distribution over its actions, if a certain
+        preference has no limit because psi is infinite at both ends and not odd, or if psi is
+        infinite at a p that is close to 0 or 1 but not certain.
+    TypeError
+        If psi is not a Psi.
 
     Examples
     --------
@@ -187,7 +192,10 @@ def expected_psi(p: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None) -> Expe
 
 
 def _places(surely_beats: Mask, surely_loses: Mask, mu: Array) -> Indices:
-    """Of the rates, where a table holds certain pairs; all the same where it holds none."""
+    """Rank the rates of the actions in every table that holds certain pairs.
+
+    Without a certain pair all rates are 0, and so are their ranks.
+    """
     shape = np.broadcast_shapes(surely_beats.shape[:-1], mu.shape)
     surely_beats, surely_loses = (
         np.broadcast_to(sure, (*shape, shape[-1])) for sure in (surely_beats, surely_loses)
@@ -202,7 +210,7 @@ def _places(surely_beats: Mask, surely_loses: Mask, mu: Array) -> Indices:
 
 
 def require_psi(psi: Psi) -> None:
-    """Refuse what is no Psi, such as a bare function or a name."""
+    """Refuse anything that is not a Psi, such as a bare function or a name."""
     if not isinstance(psi, Psi):
         raise TypeError(
             f"psi = {checks.shown(psi)}, must be a Psi: LOGIT, IDENTITY, folded_power(…), "
@@ -211,7 +219,10 @@ def require_psi(psi: Psi) -> None:
 
 
 def _certain_pairs(p: Array, psi: Psi, counts: Mask) -> tuple[Mask, Mask]:
-    """Where Ψ is +∞ and where it is −∞, among the pairs that count."""
+    """Find the pairs at which Ψ is +∞ and those at which it is −∞, among the pairs that count.
+
+    A Ψ that is infinite at both ends and not odd gives certain pairs no limit, so it is refused.
+    """
     mirror = np.swapaxes(p, -1, -2)
     surely_beats = (mirror == 0) & counts & np.isinf(psi.at_one)
     surely_loses = (p == 0) & counts & np.isinf(psi.at_zero)
@@ -223,31 +234,33 @@ def _certain_pairs(p: Array, psi: Psi, counts: Mask) -> tuple[Mask, Mask]:
 
 
 def cyclic_share(p: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None) -> Array:
-    """Share of Ψ(p*) that no score of single actions explains, and that ΨPO therefore cannot see.
+    """Share of Ψ(p*) that is cyclic, so that no score of single actions explains it.
 
-    The flow F(y, y') = Ψ(p*(y ≻ y')) − Ψ(½) is g(y) − g(y') + C(y, y') with g the expected Ψ, which
-    is F's least-squares potential; the share is ‖C‖²/‖F‖², pairs weighted by μ(y) μ(y') (HodgeRank,
-    Jiang et al. 2011).
+    ΨPO cannot see this share, because its optimum depends on the scores alone. The flow
+    F(y, y') = Ψ(p*(y ≻ y')) − Ψ(½) is the sum of a gradient g(y) − g(y') and a rest C(y, y'). Here
+    g is the expected Ψ, which is the least-squares potential of F. The share is ‖C‖²/‖F‖², where
+    pairs have the weights μ(y) μ(y') (HodgeRank, Jiang et al. 2011).
 
     Parameters
     ----------
     p : array_like, shape (..., K, K)
         Preferences; entry [y, y'] is the probability that y beats y', p + pᵀ = 1.
     psi : Psi
-        An odd Ψ.
+        The function of preferences, which must be odd.
     mu : array_like, shape (..., K), optional
         Distribution of the opponent; uniform by default.
 
     Returns
     -------
     ndarray, shape (...)
-        Between 0 (p is Bradley–Terry, if psi is the logit) and 1 (nothing but cycles); 0 where all
-        pairs are even.
+        From 0, where scores explain all of Ψ(p*), to 1, where everything is cyclic. Under logit it
+        is 0 if p is a Bradley–Terry model. It is 0 if all pairs are even.
 
     Raises
     ------
     ValueError
-        If psi is not odd, or a certain preference makes the flow infinite.
+        If psi is not odd, if a certain preference makes the flow infinite, if p is not a preference
+        table, or if mu is not a distribution over its actions.
 
     Examples
     --------
@@ -286,8 +299,9 @@ def expected_psi_bradley_terry(
 ) -> ExpectedPsi:
     """Expected Ψ under Bradley–Terry, g(y) = E_{y'∼μ}[Ψ(σ(r(y) − r(y')))], without the K×K table.
 
-    Eq. 9 of arXiv:2310.12036 with its Eq. 1. Memory O(K). Time is near-linear for logit, where g =
-    r − E_μ[r] (Prop. 1), and for identity; O(K²) for any other Ψ.
+    This is Eq. 9 of arXiv:2310.12036 with the preferences of its Eq. 1. It needs memory O(K). Its
+    time is near-linear for logit, where g = r − E_μ[r] (Prop. 1), and for identity. It is O(K²) for
+    any other Ψ.
 
     Parameters
     ----------
@@ -301,12 +315,16 @@ def expected_psi_bradley_terry(
     Returns
     -------
     ExpectedPsi
-        Parts of shape (..., K); won and lost are 0, since finite rewards make nothing certain.
+        Parts of shape (..., K); won and lost are 0, because finite rewards make no preference
+        certain.
 
     Raises
     ------
     ValueError
-        If rewards are not finite or mu is no distribution over their actions.
+        If rewards are not finite, if mu is not a distribution over their actions, or if psi cannot
+        tell a preference between them from certainty.
+    TypeError
+        If psi is not a Psi.
 
     Examples
     --------
@@ -319,7 +337,8 @@ def expected_psi_bradley_terry(
     shape = (*checks.broadcast(rewards=r.shape[:-1], mu=mu.shape[:-1]), r.shape[-1])
     r, mu = np.broadcast_to(r, shape), np.broadcast_to(mu, shape)
     if psi is LOGIT:
-        # opponents that count keep their digits
+        # Rewards are measured from that of the likeliest opponent. A huge reward of an unlikely
+        # opponent then costs the likely ones no digits.
         usual = np.take_along_axis(r, mu.argmax(-1, keepdims=True), -1)
         mean = np.sum(mu * (r - usual), -1, keepdims=True)
         g = (r - usual) - mean
@@ -336,7 +355,7 @@ def expected_psi_bradley_terry(
 
 
 def _in_blocks_of_rows(r: Array, psi: Psi, mu: Array) -> tuple[Array, Array]:
-    """The scores, and how far rounding may have moved them."""
+    """Compute the scores block by block, and how far rounding may have moved them."""
     g, rounding = np.empty(r.shape), np.empty(r.shape)
     rows = max(1, _BLOCK // max(1, r.size))
     for start in range(0, r.shape[-1], rows):

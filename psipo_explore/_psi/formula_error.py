@@ -1,5 +1,6 @@
-"""The error of a typed formula; it is public in `psi`, and stands here for what reads formulas to
-raise it.
+"""The error that a wrong formula for Ψ raises.
+
+It is public in `psi`, but defined here so that the modules that `psi` imports can raise it.
 """
 
 from __future__ import annotations
@@ -8,7 +9,9 @@ from textwrap import indent
 
 
 class FormulaError(ValueError):
-    """What is wrong with a typed formula for Ψ (Eq. 6 of arXiv:2310.12036), and at which character.
+    """Error in a typed formula for Ψ, with the column where it occurs.
+
+    Ψ is the function in Eq. 6 of arXiv:2310.12036, and `Psi.from_formula` reads it from a text.
 
     Parameters
     ----------
@@ -17,7 +20,7 @@ class FormulaError(ValueError):
     text : str
         The formula.
     column : int
-        Of the character at fault, from 1.
+        Column of the error, counted from 1.
 
     Examples
     --------
@@ -39,12 +42,13 @@ class FormulaError(ValueError):
         super().__init__(f"text, column {column}: {sentence}\n{indent(self.pointer, '    ')}")
 
     def __reduce__(self) -> tuple[type[FormulaError], tuple[str, str, int]]:
-        # or a process pool could not bring it home
+        # By default, pickle rebuilds an exception from its message alone. That would fail here, and
+        # a process pool could not return the error.
         return type(self), (self.sentence, self.text, self.column)
 
     @property
     def pointer(self) -> str:
-        """The part of the text around the column, and under it a caret."""
+        """The part of the text around the column, with a caret below that column."""
         start = max(0, self.column - 40)
         shown = "".join(c if c.isprintable() else "?" for c in self.text[start : start + 72])
         return f"{shown}\n{' ' * (self.column - 1 - start)}^"

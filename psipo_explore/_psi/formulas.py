@@ -1,7 +1,7 @@
-"""Typed formulas in q: the text is parsed and held against a short list, never executed.
+"""Typed formulas in q, which are parsed and checked against a short list, never executed.
 
-`read_formula` gives a tree of pieces, each of which is a real number on (0, 1); `evaluate` is the
-formula on arrays, `expression` the formula in SymPy's words.
+`read_formula` turns a text into a tree of pieces, each of which is a real number on (0, 1).
+`evaluate` computes such a tree on arrays, and `expression` translates it into SymPy.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from psipo_explore._checks import Array
 from psipo_explore._psi.formula_error import FormulaError
 
 _LONGEST = 200  # characters
-_LARGEST = 10**15  # of a number, and its inverse the smallest
+_LARGEST = 10**15  # largest number in a formula; its inverse is the smallest but 0
 _LARGEST_EXPONENT = 100
 _EVERY = np.arange(1, 512) / 512
 
@@ -29,8 +29,9 @@ q = sp.Symbol("q", positive=True)
 
 @dataclass(frozen=True)
 class _Operation:
-    """What one piece of a formula does to numbers and to expressions (limits among them), and how
-    many arguments it takes.
+    """An operator or function that a formula may use, on arrays and in SymPy.
+
+    The symbolic form is also applied to limits such as ∞.
     """
 
     numeric: Callable[..., Array]
@@ -65,7 +66,7 @@ _OPERATORS: dict[type[ast.AST], _Operation] = {
     ast.USub: _Operation(np.negative, lambda a: -a),
 }
 _FUNCTIONS = {
-    # 0 is a limit from above, where the log is real
+    # SymPy's log(0) is complex infinity. Here 0 is a limit from above, so the log tends to −∞.
     "log": _Operation(np.log, lambda x: -sp.oo if x == 0 else sp.log(x)),
     "exp": _Operation(np.exp, sp.exp),
     "sqrt": _Operation(np.sqrt, sp.sqrt),
@@ -133,7 +134,7 @@ _NOT_IN_A_FORMULA: dict[type[ast.AST], str] = {
 
 
 def read_formula(text: str) -> Piece:
-    """Read the text into pieces, all of them on the list and real numbers inside (0, 1)."""
+    """Parse the text into a tree of known pieces that are real numbers inside (0, 1)."""
     formula = _parsed(text)
     _require_numbers(formula, text)
     return formula
@@ -156,10 +157,11 @@ def _parsed(text: str) -> Piece:
     indent = len(text) - len(text.lstrip())
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # such as Python's on '1if'
+            # Python warns of texts such as '1if q else 0', which _Reader refuses.
+            warnings.simplefilter("ignore")
             tree = ast.parse(text[indent:], mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        # 0 if the text ends too soon
+        # If the text ends too soon, Python's offset is 0 or absent: point behind the text.
         column = min((getattr(error, "offset", None) or len(text) + 1) + indent, len(text) + 1)
         said = getattr(error, "msg", None) or "too deeply nested"
         raise FormulaError(f"the formula cannot be read from here ({said})", text, column) from None
@@ -179,7 +181,10 @@ def _stranger(character: str) -> str:
 
 
 class _Reader:
-    """Turns Python's syntax tree into pieces, refusing what is not on the list with its column."""
+    """Translator of Python's syntax tree into pieces.
+
+    It refuses everything that a formula may not contain and names the column.
+    """
 
     def __init__(self, text: str, indent: int) -> None:
         self._text, self._indent = text, indent
@@ -269,7 +274,7 @@ class _Reader:
 
 
 def evaluate(node: Piece, at: Array) -> Array:
-    """The formula on arrays."""
+    """Evaluate a formula at an array of probabilities."""
     if node.operation is None:
         return at if node.value is None else np.full(at.shape, node.value)
     with np.errstate(all="ignore"):
@@ -279,8 +284,9 @@ def evaluate(node: Piece, at: Array) -> Array:
 
 
 def _require_numbers(node: Piece, text: str) -> Array:
-    """Refuse the first piece that is not a real number everywhere inside (0, 1), exponents that are
-    too large; its values.
+    """Return the values of a formula at the fractions k/512, which must be finite real numbers.
+
+    Every piece is checked, innermost first. An exponent that is too large is refused too.
     """
     arguments = [_require_numbers(argument, text) for argument in node.arguments]
     if node.operation is None:
@@ -308,7 +314,7 @@ def _require_numbers(node: Piece, text: str) -> Array:
 
 
 def expression(node: Piece) -> sp.Expr:
-    """The formula in SymPy's words."""
+    """Translate a formula into a SymPy expression."""
     if node.operation is None:
         return q if node.constant is None else node.constant
     return node.operation.symbolic(*map(expression, node.arguments))

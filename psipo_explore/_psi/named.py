@@ -1,5 +1,6 @@
-"""The Ψ that have a name: their values at log-odds, where a probability would round to 0 or 1, and
-their slopes.
+"""Slopes of the named Ψ, and their values at log-odds.
+
+Log-odds stay distinct where the probability itself would round to 0 or 1.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ def folded_power(q: Array, lam: float) -> Array:
 
 
 def folded_power_of_log_odds(x: Array, lam: float) -> Array:
-    """(1 − e^{−λ|x|}) σ(|x|)^λ / λ with the sign of x: no difference of near equals at q = ½, and
-    logit as λ → 0.
+    """Return sign(x) (1 − e^{−λ|x|}) σ(|x|)^λ / λ, the folded power at log-odds x.
+
+    This form subtracts no nearly equal numbers at q = ½, and it tends to logit as λ → 0.
     """
     distance = np.abs(x)
     with np.errstate(over="ignore"):
