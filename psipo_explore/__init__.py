@@ -1,6 +1,4 @@
-"""psipo_explore: ΨPO and IPO (Azar et al. 2023, arXiv:2310.12036), exact on finite action sets and
-explorable by hand.
-"""
+"""ΨPO and IPO (Azar et al. 2023, arXiv:2310.12036), computed exactly on finite sets of actions."""
 
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.datasets import D1, D2, D3, citations

@@ -1,4 +1,4 @@
-"""Bars that count what has been done, where they are wanted."""
+"""Optional progress bars."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _T = TypeVar("_T")
 
 
 def with_bar(items: Iterable[_T], total: int, unit: str, progress: bool) -> Iterable[_T]:
-    """Pass on the items, with a bar that counts them if progress is wanted."""
+    """Return the items, with a bar that counts them if progress is wanted."""
     if not progress:
         return items
     from tqdm.auto import tqdm

@@ -1,8 +1,8 @@
-"""What input must be, and the words that say so.
+"""Checks of arguments, and the messages of the errors they raise.
 
-Every message begins with the argument's name, then names the worst entry and what was expected.
-Nothing is clipped or repaired in silence; what is returned is a new float64 array, ready for the
-mathematics.
+A message gives the name of the argument, its worst entry, and what was expected. Arrays are
+returned as new float64 arrays, and nothing is clipped or repaired in silence beyond a rounding
+error.
 """
 
 from __future__ import annotations
@@ -27,40 +27,41 @@ ArrayLike = npt.ArrayLike
 _T = TypeVar("_T")
 
 
-POLICY_TOLERANCE = 1e-6  # what float32 probabilities may be off
-PAIR_TOLERANCE = 1e-6  # likewise p + pᵀ
+POLICY_TOLERANCE = 1e-6  # sums of float32 probabilities may miss 1 by this much
+PAIR_TOLERANCE = 1e-6  # so may entries of p + pᵀ
 _MEMORY_IF_UNKNOWN = 16 * 10**9  # bytes
 
 
 _LONGEST_SHOWN = 60  # characters of one value in a message
 _MOST_LISTED = 9  # labels, columns or fields in a message
 _repr = Repr()
-_repr.maxstring = _repr.maxother = _repr.maxlong = 4 * _LONGEST_SHOWN  # which is cut again
+# Reprlib shortens a text in its middle, so it may keep more than `cut` leaves.
+_repr.maxstring = _repr.maxother = _repr.maxlong = 4 * _LONGEST_SHOWN
 
 
 def shown(value: object) -> str:
-    """What the user gave, as Python writes it; the end is cut off where that is long."""
+    """Write a value on one line as Python does, and cut off the end if it is long."""
     try:
         return cut(" ".join(_repr.repr(value).split()))
-    except Exception:  # such as of a whole number of more digits than Python writes
+    except Exception:  # for example, Python refuses to write integers of very many digits
         return f"a value of type {type(value).__name__}"
 
 
 def cut(text: object) -> str:
-    """A label or another text on one line; the end is cut off where it is long."""
+    """Write a label or another text on one line, and cut off the end if it is long."""
     start = str(text)[: _LONGEST_SHOWN + 1]
     printable = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in start)
     return printable if len(printable) <= _LONGEST_SHOWN else f"{printable[:_LONGEST_SHOWN]}…"
 
 
 def listed(labels: Sequence[object]) -> str:
-    """The first labels, columns or fields, and how many there are where these are not all."""
+    """List the first labels, columns or fields, and say how many there are if some are left out."""
     first = ", ".join(map(cut, labels[:_MOST_LISTED]))
     return first if len(labels) <= _MOST_LISTED else f"{first}, … ({len(labels)} in all)"
 
 
 def entry(name: str, at: Sequence[np.intp] | tuple[int, ...]) -> str:
-    """Write an entry as the reader would: p[2, 0], or just p for a scalar."""
+    """Write an entry as a reader would: p[2, 0], or only p for a scalar."""
     return f"{name}[{', '.join(str(i) for i in at)}]" if len(at) else name
 
 
@@ -69,15 +70,16 @@ def actions(count: int) -> str:
 
 
 def worst(badness: Array) -> tuple[np.intp, ...]:
-    """Index of the entry that is furthest off; NaN is worse than anything."""
+    """Return the index of the largest badness, where NaN is worse than any number."""
     return np.unravel_index(np.argmax(np.where(np.isnan(badness), np.inf, badness)), badness.shape)
 
 
 def refuse_where(
     bad: Mask, name: str, values: Array | Indices, expected: str, badness: Array | None = None
 ) -> None:
-    """Raise for the worst of the entries marked bad, the first one if badness does not say which is
-    worst.
+    """Raise a ValueError for the worst of the entries that are marked bad, if there are any.
+
+    Without `badness`, the first bad entry is reported.
     """
     if bad.any():
         at = worst(np.where(bad, 1.0 if badness is None else badness, -1.0))
@@ -85,18 +87,19 @@ def refuse_where(
 
 
 def most_numbers() -> int:
-    """How many float64 numbers one array may hold: half of the machine's memory, the rest for those
-    made on the way.
+    """Return how many float64 numbers fit into half of the machine's memory.
+
+    No array may be larger, because computations need the other half for intermediate results.
     """
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # a system that does not say
+    except (AttributeError, ValueError, OSError):  # some systems do not report it
         memory = _MEMORY_IF_UNKNOWN
     return memory // 16
 
 
 def in_bytes(numbers: float) -> str:
-    """The size of an array of float64 in words, such as 7.2 TB."""
+    """Write the size of an array of float64 numbers in bytes, such as 7.2 TB."""
     size, unit = 8.0 * min(numbers, 10**300), "B"
     for larger in ("kB", "MB", "GB", "TB", "PB", "EB"):
         if size >= 1000:
@@ -105,8 +108,9 @@ def in_bytes(numbers: float) -> str:
 
 
 def require_fits(name: str, shape: tuple[int, ...], instead: str = "") -> None:
-    """Refuse an argument that asks for an array larger than memory, before the system kills the
-    process for it.
+    """Refuse an argument that asks for an array that does not fit into memory.
+
+    Without this check, the system could kill the process.
     """
     if (numbers := prod(shape)) > most_numbers():
         lengths = ", ".join(map(shown, shape))
@@ -117,20 +121,20 @@ def require_fits(name: str, shape: tuple[int, ...], instead: str = "") -> None:
 
 
 def as_array(name: str, values: ArrayLike, expected: str) -> npt.NDArray[Any]:
-    """The values as NumPy reads them, of any type."""
+    """Convert the values to a NumPy array of any type."""
     try:
         return np.asarray(values)
     except ValueError:
         raise ValueError(f"{name} is ragged, must be {expected}") from None
     except (TypeError, RuntimeError) as error:
-        # such as of a tensor on a GPU, or one that requires a gradient
+        # NumPy refuses, for example, a tensor on a GPU or one that requires a gradient.
         raise TypeError(
             f"{name} is no array that NumPy reads ({cut(error)}), must be {expected}"
         ) from error
 
 
 def real(name: str, values: ArrayLike) -> Array:
-    """Float64 array of the values, ±inf and NaN included."""
+    """Convert real numbers to a float64 array; ±inf and NaN are allowed."""
     if np.ma.is_masked(values):
         raise ValueError(f"{name} has masked entries, must be given in full")
     array = as_array(name, values, "a rectangular array of numbers")
@@ -141,16 +145,17 @@ def real(name: str, values: ArrayLike) -> Array:
 
 
 def aligned(name: str, table: Any) -> tuple[Array, Sequence[Hashable]]:
-    """The values of a square table, and its actions' names: those of a DataFrame's rows, or 0, 1,
-    ….
+    """Return the values of a square array or DataFrame, and the names of its actions.
 
-    A DataFrame's columns are put in the order of its rows.
+    The rows of a DataFrame name the actions, and its columns are put into the same order. The
+    actions of an array are named 0, 1, ….
     """
     values = real(name, table)
     if not (hasattr(table, "index") and hasattr(table, "columns")):
         return values, range(len(values) if values.ndim else 0)
     rows, columns = list(table.index), list(table.columns)
-    if columns == list(range(len(rows))):  # which is no name
+    # If only rows or only columns have names, pandas numbers the others, and they follow the named.
+    if columns == list(range(len(rows))):
         columns = rows
     if rows == list(range(len(columns))):
         rows = columns
@@ -170,7 +175,7 @@ def finite(name: str, values: ArrayLike) -> Array:
 
 
 def extended_scalar(name: str, value: ArrayLike) -> float:
-    """A single number, ±inf and NaN included."""
+    """Convert a single number to a float; ±inf and NaN are allowed."""
     array = real(name, value)
     if array.ndim:
         raise ValueError(f"{name} has shape {array.shape}, must be a single number")
@@ -184,7 +189,7 @@ def scalar(name: str, value: ArrayLike) -> float:
 
 
 def count(name: str, value: SupportsIndex) -> int:
-    """A whole number, at least 1."""
+    """Return a whole number that is at least 1."""
     try:
         number = index(value)
     except TypeError:
@@ -195,8 +200,8 @@ def count(name: str, value: SupportsIndex) -> int:
 
 
 def seeds(given: SupportsIndex | Iterable[SupportsIndex]) -> Sequence[int]:
-    """Different whole numbers from 0 on; n alone means 0, 1, …, n − 1."""
-    with suppress(TypeError):  # where they are several
+    """Return distinct seeds, whole numbers from 0 on; a number n stands for 0, 1, …, n − 1."""
+    with suppress(TypeError):  # several seeds are not a count
         n = count("seeds", given)  # type: ignore[arg-type]
         require_fits("seeds", (n,))
         return range(n)
@@ -217,7 +222,7 @@ def seeds(given: SupportsIndex | Iterable[SupportsIndex]) -> Sequence[int]:
 
 
 def confidence(level: ArrayLike) -> float:
-    """The level of a confidence interval."""
+    """Return the level of a confidence interval, strictly between 0 and 1."""
     share = scalar("level", level)
     if not 0 < share < 1:
         raise ValueError(f"level = {share:g}, must be between 0 and 1")
@@ -231,14 +236,14 @@ def positive(name: str, values: ArrayLike) -> Array:
 
 
 def beta_in_training(values: ArrayLike) -> Array:
-    """β's whose squares, and margins divided by them, are numbers."""
+    """Return values of β that are neither so large nor so small that a loss would overflow."""
     beta = positive("beta", values)
     refuse_where((beta < 1e-100) | (beta > 1e100), "beta", beta, "must be from 1e-100 to 1e100")
     return beta
 
 
 def labels(given: Iterable[Hashable]) -> tuple[Hashable, ...]:
-    """Names of actions, each of which can be told from the others."""
+    """Return names of actions as a tuple of hashable labels."""
     try:
         names = tuple(given)
         hash(names)
@@ -254,12 +259,12 @@ def instance(name: str, value: _T, kind: type | tuple[type, ...], expected: str)
 
 
 def path(given: str | os.PathLike[str]) -> Path:
-    """A file's place."""
+    """Return the path of a file, given as a text or a path."""
     return Path(instance("path", given, (str, os.PathLike), "a path"))
 
 
 def weights(values: ArrayLike) -> Array:
-    """Positive weights whose total is finite."""
+    """Return positive weights whose total is finite."""
     array = positive("weights", values)
     with np.errstate(over="ignore"):
         if np.isinf(array.sum()):
@@ -276,7 +281,7 @@ def probabilities(name: str, values: ArrayLike) -> Array:
 
 
 def rewards(values: ArrayLike) -> Array:
-    """Finite rewards of shape (..., K), K ≥ 1, whose differences are finite too."""
+    """Return finite rewards of shape (..., K), K ≥ 1, whose differences are finite too."""
     array = finite("rewards", values)
     require_last_axis("rewards", array)
     with np.errstate(over="ignore"):
@@ -294,8 +299,9 @@ def require_last_axis(name: str, array: Array) -> None:
 
 
 def policy(name: str, values: ArrayLike | None, n_actions: int, *, of: str) -> Array:
-    """Probabilities of shape (..., n_actions) that sum to one, uniform if not given; `of` names
-    what fixed n_actions.
+    """Return probabilities of shape (..., n_actions) that sum to 1, uniform if not given.
+
+    `of` names the argument that determines n_actions, for the error message.
     """
     if values is None:
         return np.full(n_actions, 1 / n_actions)
@@ -308,7 +314,7 @@ def policy(name: str, values: ArrayLike | None, n_actions: int, *, of: str) -> A
 
 
 def distribution(name: str, values: ArrayLike) -> Array:
-    """Probabilities of shape (..., K) that sum to one within 1e-6, made to sum to one exactly."""
+    """Return probabilities of shape (..., K), divided by their sum, which must be 1 within 1e-6."""
     array = real(name, values)
     require_last_axis(name, array)
     refuse_where(~((array >= 0) & np.isfinite(array)), name, array, "must be a probability", -array)
@@ -321,7 +327,7 @@ def distribution(name: str, values: ArrayLike) -> Array:
 
 
 def square(name: str, values: ArrayLike) -> Array:
-    """Real numbers of shape (..., K, K)."""
+    """Return real numbers of shape (..., K, K)."""
     table = real(name, values)
     if table.ndim < 2 or table.shape[-1] != table.shape[-2] or table.shape[-1] == 0:
         raise ValueError(f"{name} has shape {table.shape}, must be (..., K, K) with K ≥ 1 actions")
@@ -329,7 +335,7 @@ def square(name: str, values: ArrayLike) -> Array:
 
 
 def preference_table(p: ArrayLike) -> Array:
-    """Preferences of shape (..., K, K) with p + pᵀ = 1 within 1e-6, divided by p + pᵀ."""
+    """Return preferences of shape (..., K, K), divided by p + pᵀ, which must be 1 within 1e-6."""
     table, _ = aligned("p", p)
     table = probabilities("p", square("p", table))
     total = table + np.swapaxes(table, -1, -2)
@@ -347,8 +353,9 @@ def preference_table(p: ArrayLike) -> Array:
 
 
 def broadcast(**batches: tuple[int, ...]) -> tuple[int, ...]:
-    """Common shape of the arguments' leading axes; the first argument that fits none before it is
-    refused.
+    """Return the common shape of the arguments' leading axes.
+
+    The first argument that does not broadcast with those before it is refused.
     """
     shape: tuple[int, ...] = ()
     for name, batch in batches.items():

@@ -1,5 +1,6 @@
-"""What KL adds up: it is 0 to the second order where two policies agree, and must not be a
-difference of larger numbers there.
+"""The summand of the KL divergence, accurate where two policies almost agree.
+
+It vanishes to second order there, so its closed form would subtract nearly equal numbers.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ _SERIES = [0, 0, *((-1) ** k / (k * (k - 1)) for k in range(2, 16))]
 
 
 def excess(d: Array) -> Array:
-    """(1 + d) log(1 + d) − d for d ≥ −1, so that KL(π ‖ π_ref) = Σ π_ref excess(π/π_ref − 1)."""
+    """Return (1 + d) log(1 + d) − d for d ≥ −1.
+
+    With it, KL(π ‖ π_ref) = Σ π_ref excess(π/π_ref − 1).
+    """
     close = np.abs(d) < CLOSE
     near = polynomial.polyval(np.where(close, d, 0.0), _SERIES)
     return np.asarray(np.where(close, near, special.xlog1py(1 + d, d) - d))

@@ -1,9 +1,9 @@
-"""Σ_j μ_j σ(r_i − r_j) for every i, in O(K) memory and near-linear time, without the K×K table.
+"""Sums Σ_j μ_j σ(r_i − r_j) for every i, in O(K) memory and near-linear time.
 
-σ has its nearest pole at distance π from the real line, so on a bin of width 1 sixteen Chebyshev
-nodes represent it to 5e-15, as a function of r_i and as a function of r_j. Crowded bins are
-therefore replaced by their nodes; what is left is summed directly, rewards further than 40 apart
-counting as certain (σ(−40) is 4e-18).
+The nearest poles of σ are at distance π from the real line, so sixteen Chebyshev nodes represent it
+to 5e-15 on a bin of width 1, both as a function of r_i and as a function of r_j. The rewards in a
+crowded bin are therefore replaced by its nodes, the remaining sums are computed directly, and
+rewards that differ by more than 40 count as a certain preference because σ(−40) is 4e-18.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from scipy.special import expit
 from psipo_explore._checks import Array, Indices
 
 _DEGREE = 16
-_CERTAIN = 41.0  # bins: rewards in bins that far apart differ by more than 40
-# bincount adds one by one; many short sums of equal numbers round far better than one long one
+_CERTAIN = 41.0  # rewards in bins that are further apart than this differ by more than 40
+# np.bincount adds numbers one by one, and a long sum collects rounding errors. Each sum is therefore
+# split into this many parts.
 _PARTS = 256
-_BLOCK = 1 << 18  # kernel entries held at once: 2 MB
+_BLOCK = 1 << 18  # values of σ held at once, which take 2 MB
 _BLOCK_ROWS = 1024
 
 _NODES = chebyshev.chebpts1(_DEGREE)
@@ -29,11 +30,14 @@ _TO_COEFFICIENTS[:, 0] /= 2
 
 
 def win_rates(r: Array, mu: Array) -> Array:
-    """E_{j∼μ}[σ(r_i − r_j)] of each i, for rewards r and opponents μ of shape (K,); error below
-    2e-14.
+    """Return E_{j∼μ}[σ(r_i − r_j)] for every i, with an error below 2e-14.
+
+    The rewards r and the distribution μ of the opponents have shape (K,).
     """
     bin_floor = np.floor(r)
-    within = r - bin_floor  # kept apart: their sum has lost these digits where rewards are large
+    # A node is kept as its bin's floor and its place within the bin. Their sum would lose the digits
+    # of the place where rewards are large.
+    within = r - bin_floor
     floors, bin_of, crowd = np.unique(bin_floor, return_inverse=True, return_counts=True)
     in_crowd = (crowd > _DEGREE)[bin_of]
     lone = np.flatnonzero(~in_crowd)
@@ -55,7 +59,7 @@ def win_rates(r: Array, mu: Array) -> Array:
 
 
 def _spread_over_nodes(x: Array, mu: Array, bin_of: Indices, n_bins: int) -> Array:
-    """Weights at the nodes that act on smooth functions as the weights mu at x do."""
+    """Return weights at the nodes that sum smooth functions as the weights mu at x do."""
     part_of = bin_of * _PARTS + np.arange(x.size) % _PARTS
     moments = np.empty((n_bins, _DEGREE))
     for degree, t in enumerate(_chebyshev_polynomials(x)):
@@ -74,8 +78,9 @@ def _interpolate(x: Array, at_nodes: Array, bin_of: Indices) -> Array:
 
 
 def _chebyshev_polynomials(x: Array) -> Iterator[Array]:
-    """T_0(x), T_1(x), … one at a time: all sixteen at once would be the largest array of the whole
-    computation.
+    """Yield T_0(x), T_1(x), …, one at a time to save memory.
+
+    All sixteen together would be the largest array of the whole computation.
     """
     previous, current = np.ones_like(x), x
     for _ in range(_DEGREE):
@@ -84,8 +89,10 @@ def _chebyshev_polynomials(x: Array) -> Iterator[Array]:
 
 
 def _sums_at_points(floors: Array, within: Array, weights: Array) -> Array:
-    """The sum at each point floor + within: near points by the kernel, those further below by their
-    total weight.
+    """Return Σ_j w_j σ(x_i − x_j) at each point x = floor + within.
+
+    Near points are summed directly. Points far below count with their total weight, because σ is 1
+    there, and points far above do not count, because σ is 0.
     """
     order = np.lexsort((within, floors))
     f, t, w = floors[order], within[order], weights[order]

@@ -1,5 +1,6 @@
-"""φ(x), φ'(x) and φ''(x) of the margin losses, x = βh, elementwise: each written so that no large
-|x| makes a NaN.
+"""The functions φ(x), φ'(x) and φ''(x) of the margin losses, elementwise in x = βh.
+
+Each is written so that no large |x| gives NaN.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from scipy.special import expit, log_expit
 from psipo_explore._checks import Array
 from psipo_explore._excess import excess
 
-# a number that one float64 only comes near, and what it is short of it
+# A real number as the nearest float64 and the remainder.
 TwoFloats = tuple[float, float]
-_NEAR = 1.0  # of the best x: there a slope is no difference of two larger numbers
-_SATURATED = 4.0  # |x| from which a logistic slope is within 2 % of its limit
+_NEAR = 1.0  # within this distance of the best x, a slope is not a difference of larger numbers
+_SATURATED = 4.0  # beyond this |x|, a logistic slope is within 2 % of its limit
 
 
 def dpo(x: Array) -> Array:
@@ -31,8 +32,10 @@ def logistic_curvature(x: Array) -> Array:
 def logistic_slope_parts(
     x: Array, limits: tuple[float, float], offset: float = 0.0
 ) -> tuple[Array, Array]:
-    """Where a logistic φ' saturates, its limit and what it is beyond it, σ(x) or −σ(−x); elsewhere
-    0 and the whole of it.
+    """Split a logistic φ' into its limit and the difference from it, where it saturates.
+
+    The difference is σ(x) on the left and −σ(−x) on the right. Where φ' does not saturate, the
+    parts are 0 and φ'.
     """
     x = x - offset
     at_left, at_right = limits
@@ -43,7 +46,7 @@ def logistic_slope_parts(
 
 
 def beyond(best: TwoFloats, x: Array) -> Array:
-    """δ = x − best."""
+    """Return x − best to full precision, even if x is close to best."""
     return (x - best[0]) - best[1]
 
 
@@ -64,7 +67,10 @@ def cdpo(x: Array, s: float) -> Array:
 
 
 def cdpo_slope(x: Array, s: float, best: TwoFloats) -> Array:
-    """σ(x) − (1−s), which near its zero is σ(x) − σ(x − δ) = 2 sinh(δ/2) √(σ'(x) σ'(x − δ))."""
+    """Return σ(x) − (1−s), without cancellation near its zero.
+
+    There it is σ(x) − σ(x − δ) = 2 sinh(δ/2) √(σ'(x) σ'(x − δ)), where x − δ is the best x.
+    """
     delta = beyond(best, x)
     near = np.abs(delta) < _NEAR
     at_best = logistic_curvature(np.array(best[0]))
@@ -133,7 +139,7 @@ def savage_curvature(x: Array) -> Array:
 
 
 def exo(x: Array, s: float, best: TwoFloats) -> Array:
-    """KL(σ(x) ‖ 1−s), near its zero by how far σ(x) is from 1−s."""
+    """Return KL(σ(x) ‖ 1−s), which near its zero is computed from σ(x) − (1−s)."""
     kl = expit(x) * (log_expit(x) - np.log1p(-s)) + expit(-x) * (log_expit(-x) - np.log(s))
     rise = cdpo_slope(x, s, best)
     near = np.abs(rise) < s / 2
@@ -155,7 +161,7 @@ def discopop(x: Array, tau: float) -> Array:
 
 def discopop_slope(x: Array, tau: float) -> Array:
     m, rest = expit(x / tau), expit(-x / tau)
-    blend = np.exp(log_expit(x / tau) - x)  # m e^{−x}, whose factors may be 0 and ∞
+    blend = np.exp(log_expit(x / tau) - x)  # m e^{−x}, where m may be 0 and e^{−x} ∞
     return np.asarray(-m * rest / tau * dpo(x) + rest * dpo_slope(x) + blend * (rest / tau - 1))
 
 

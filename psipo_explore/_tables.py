@@ -1,6 +1,4 @@
-"""Small HTML tables, so that a result shown in a notebook can be read; and texts made fit for HTML
-and XML.
-"""
+"""Small HTML tables for results in a notebook, and texts that are safe in HTML and XML."""
 
 from __future__ import annotations
 
@@ -8,32 +6,30 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
-SHOWN = 30  # actions, at most
+SHOWN = 30  # a result with more actions is not shown as a table
 
 _NO_TEXT = re.compile(
     "["
-    "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # control characters, terminal escapes among them
-    "\ud800-\udfff"  # halves of a pair, which UTF-8 cannot carry
-    "\u202a-\u202e"  # embeddings and overrides of direction, which reach beyond their label
-    "\ufffe\uffff"
+    "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # control characters, including terminal escapes
+    "\ud800-\udfff"  # surrogates, which UTF-8 cannot encode
+    "\u202a-\u202e"  # direction overrides, which also affect the text after a label
+    "\ufffe\uffff"  # noncharacters, which XML forbids
     "]"
 )
 
 
 def printable(text: str) -> str:
-    """The text with a replacement character for each character that XML, UTF-8 or a line of words
-    cannot hold.
-    """
+    """Replace each character that XML, UTF-8 or a line of text cannot contain."""
     return _NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def as_html(text: str) -> str:
-    """The text as HTML shows it, and XML too."""
+    """Escape a text for HTML and XML."""
     return escape(printable(text))
 
 
 def html_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, caption: str) -> str:
-    """One table: the first cell of each row is its heading."""
+    """Write an HTML table, in which the first cell of each row is the row's heading."""
     head = "".join(f'<th scope="col">{as_html(cell)}</th>' for cell in header)
     body = "".join(
         "<tr><th "

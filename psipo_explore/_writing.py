@@ -1,4 +1,4 @@
-"""Writing files that are whole: a write that is cut off leaves what was there before."""
+"""Writing of whole files: a write that is interrupted leaves the old file unchanged."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a temporary file, then put it in the place of the old one.
+    """Write a temporary file, then replace the old file by it.
 
-    The old file's permissions are kept. A link stays a link. What is no file, a device or a pipe,
-    is written to.
+    The new file has the permissions of the old one. A link stays a link. A device or a pipe is
+    written to directly.
     """
     target = path.resolve()
     try:
@@ -21,14 +21,15 @@ def write_whole(path: Path, content: bytes) -> None:
         else:
             _replace(target, content)
     except OSError as error:
-        # the temporary name says nothing
+        # Report the name that the caller gave. That of the temporary file would tell nothing.
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _replace(target: Path, content: bytes) -> None:
     is_there = target.exists()
     if is_there:
-        os.close(os.open(target, os.O_WRONLY))  # a file that may not be written may not be replaced
+        # Opening the file raises if it is read-only, although it could still be replaced.
+        os.close(os.open(target, os.O_WRONLY))
     part = target.with_name(f".psipo-{secrets.token_hex(8)}.part")
     try:
         with part.open("xb") as file:
@@ -36,7 +37,7 @@ def _replace(target: Path, content: bytes) -> None:
                 shutil.copymode(target, part)
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())  # some disks say only now that they are full
+            os.fsync(file.fileno())  # some file systems report a full disk only here
         part.replace(target)
     except BaseException:
         part.unlink(missing_ok=True)

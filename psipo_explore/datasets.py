@@ -1,9 +1,8 @@
-"""Data that the lessons use, as `Comparisons`.
+"""Data sets that the lessons use, as `Comparisons`.
 
-Citations between four statistics journals, from S. M. Stigler (1994), "Citation patterns in the
-journals of statistics and probability", Statistical Science 9(1), 94–108; the example of a
-Bradley–Terry fit in Agresti's "Categorical Data Analysis" (2002) and in the R package
-BradleyTerry2. The journal that is cited wins; citations of a journal by itself are left out.
+D1, D2 and D3 are examples from the paper. The citations between four statistics journals are a
+standard example of a Bradley–Terry fit, which Agresti's "Categorical Data Analysis" (2002) and the
+R package BradleyTerry2 use.
 """
 
 from __future__ import annotations
@@ -18,23 +17,24 @@ __all__ = ["CITATIONS_CSV", "D1", "D2", "D3", "citations"]
 CITATIONS_CSV = Path(str(files("psipo_explore") / "data" / "citations.csv"))
 
 
-# The data sets of §5.4 of arXiv:2310.12036 as printed, as pairs (winner, loser): a total order, a
-# cycle, and one in which c is never compared.
+# The data sets that §5.4 of arXiv:2310.12036 prints as pairs (winner, loser). D1 is a total order,
+# D2 is a cycle, and D3 never compares c.
 D1 = Comparisons.from_pairs([("a", "b"), ("b", "c"), ("a", "c")])
 D2 = Comparisons.from_pairs([("a", "b"), ("b", "c"), ("c", "a")])
 D3 = Comparisons.from_pairs([("a", "b"), ("b", "a")], actions=("a", "b", "c"))
 
 
 def citations() -> Comparisons:
-    """Who cites whom among four statistics journals: 3727 comparisons of 4 actions, won by the
-    journal that is cited.
+    """Citations between four statistics journals, as 3727 comparisons of 4 actions.
 
-    Counts of Stigler (1994), Statistical Science 9(1), 94–108, off-diagonal.
+    The cited journal wins against the journal that cites it. Citations of a journal by itself are
+    left out. The counts are from S. M. Stigler (1994), "Citation patterns in the journals of
+    statistics and probability", Statistical Science 9(1), 94–108.
 
     Returns
     -------
     Comparisons
-        Actions Biometrika, Comm Statist, JASA, JRSS-B.
+        The actions are Biometrika, Comm Statist, JASA and JRSS-B.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""What a few comparisons make of a preference: the exact law of p̂, and of the policy built on it.
+"""Exact laws of the preferences p̂ that a few comparisons show, and of policies built on p̂.
 
-Finite samples are where §4.2 of arXiv:2310.12036 sees the danger: a preference of 0.8 is often
+Finite samples are the danger that §4.2 of arXiv:2310.12036 describes: a preference of 0.8 is often
 unanimous in a handful of comparisons, and an unbounded Ψ then drops the loser at every β. All laws
-here are finite sums, nothing is sampled.
+are finite sums, so nothing is sampled.
 """
 
 from __future__ import annotations
@@ -21,22 +21,23 @@ from psipo_explore.scores import ExpectedPsi, expected_psi, require_psi
 
 __all__ = ["PreferenceLaw", "collapse_probability", "expected_policy", "preference_law"]
 
-_MOST_NUMBERS = 10**8  # summed over block by block, which takes about a minute
-_BLOCK = 1 << 16  # numbers held at once
-_TINY = 1e-170  # two successes are beyond float64
+_MOST_NUMBERS = 10**8  # most numbers in a sum over all outcomes, which takes about a minute
+_BLOCK = 1 << 16  # numbers held at once in such a sum
+_TINY = 1e-170  # the square of a smaller probability underflows
 
 
 @dataclass(frozen=True, eq=False)
 class PreferenceLaw:
-    """Every table p̂ that n comparisons of each pair can give, and how likely each is (§4.2 of
-    arXiv:2310.12036).
+    """Every table p̂ that n comparisons of each pair can give, with its probability.
+
+    These are the estimates from finite data that §4.2 of arXiv:2310.12036 discusses.
 
     Parameters
     ----------
     p_hat : ndarray, shape (M, K, K)
-        The possible empirical preferences; M = (n + 1) to the number of pairs.
+        The possible empirical preferences. With P pairs there are M = (n + 1)^P.
     probability : ndarray, shape (..., M)
-        Of each of them; the true p's leading axes lead.
+        Probability of each outcome. The leading axes are those of the true p.
 
     Examples
     --------
@@ -49,22 +50,22 @@ class PreferenceLaw:
     probability: Array
 
     def expectation(self, values: ArrayLike) -> Array:
-        """E[f(p̂)], for the values that f takes on the outcomes.
+        """Return the expectation E[f(p̂)], given the value of f at each outcome.
 
         Parameters
         ----------
         values : array_like, shape (M, ...)
-            f of each outcome.
+            Value of f at each outcome.
 
         Returns
         -------
         ndarray, shape (..., ...)
-            The true p's leading axes, then those of a value.
+            Expectations, with the leading axes of the true p, then the axes of one value.
 
         Raises
         ------
         ValueError
-            If values are not finite, or not one for each outcome.
+            If values are not finite, or if their number is not that of the outcomes.
 
         Examples
         --------
@@ -83,9 +84,10 @@ class PreferenceLaw:
 
 
 def preference_law(p: ArrayLike, *, n: int) -> PreferenceLaw:
-    """The law of p̂ when each pair is compared n times, all independently: products of binomials.
+    """Law of the empirical preferences p̂ when each pair is compared n times.
 
-    The finite data of §4.2 of arXiv:2310.12036.
+    All comparisons are independent, so the law is a product of binomial laws. It describes the
+    finite data in §4.2 of arXiv:2310.12036.
 
     Parameters
     ----------
@@ -102,7 +104,8 @@ def preference_law(p: ArrayLike, *, n: int) -> PreferenceLaw:
     Raises
     ------
     ValueError
-        If the outcomes are more than memory holds.
+        If p is not a preference table, if n is less than 1, or if the outcomes do not fit into
+        memory.
 
     Examples
     --------
@@ -118,15 +121,16 @@ def preference_law(p: ArrayLike, *, n: int) -> PreferenceLaw:
 
 
 def _pairs(p: Array) -> tuple[Array, Array]:
-    """How often the first action of each pair beats the second, and the second the first, shape
-    (..., pairs).
+    """Return the probabilities that the first action of each pair wins, and that the second does.
+
+    Both have shape (..., pairs).
     """
     first, second = np.triu_indices(p.shape[-1], 1)
     return p[..., first, second], p[..., second, first]
 
 
 def _numbers_each(p: Array, n_betas: int = 1) -> int:
-    """How many numbers are held for one outcome."""
+    """Count the numbers that are held in memory for one outcome."""
     k: int = p.shape[-1]
     batch: int = prod(p.shape[:-2])
     return max(k * k, batch * k * (k - 1) // 2, n_betas * k)
@@ -135,7 +139,10 @@ def _numbers_each(p: Array, n_betas: int = 1) -> int:
 def _number_of_outcomes(
     p: Array, n: int, ways: int, most: int, why: str = "more take minutes"
 ) -> int:
-    """In how many ways the pairs can come out, each in one of its ways; too many are refused."""
+    """Count the joint outcomes of all pairs, each of which can end in `ways` ways.
+
+    More than `most` outcomes are refused.
+    """
     n_pairs = _pairs(p)[0].shape[-1]
     digits = n_pairs * log10(ways)
     if digits > log10(max(most, 1)):
@@ -148,10 +155,10 @@ def _number_of_outcomes(
 
 
 def _law(of_pair: Array, k: int, outcomes: Indices) -> PreferenceLaw:
-    """The part of a law for some of the outcomes, by their number.
+    """Return the part of a law that covers the outcomes of the given numbers.
 
-    of_pair, of shape (..., pairs, s + 1), is how likely p̂ of each pair is 0, 1/s, …, 1; its digits
-    number an outcome.
+    `of_pair`, of shape (..., pairs, s + 1), holds the probabilities that p̂ of a pair is 0, 1/s, …,
+    1. An outcome's number in base s + 1 has one digit for each pair; digit d means p̂ = d/s.
     """
     first, second = np.triu_indices(k, 1)
     ways, pair = of_pair.shape[-1], np.arange(first.size)
@@ -165,7 +172,7 @@ def _law(of_pair: Array, k: int, outcomes: Indices) -> PreferenceLaw:
 
 
 def _in_blocks(of_pair: Array, k: int, total: int, each: int) -> Iterator[PreferenceLaw]:
-    """The whole law, a part at a time; parts that float64 gives no probability are passed over."""
+    """Yield the whole law one part at a time, without parts whose probabilities round to 0."""
     size = max(1, _BLOCK // each)
     for start in range(0, total, size):
         part = _law(of_pair, k, np.arange(start, min(start + size, total)))
@@ -174,16 +181,18 @@ def _in_blocks(of_pair: Array, k: int, total: int, each: int) -> Iterator[Prefer
 
 
 def _binomial(p: Array, n: int) -> Array:
-    """Probability of 0, 1, …, n wins in each pair, shape (..., pairs, n + 1)."""
+    """Return the probability of 0, 1, …, n wins in each pair, shape (..., pairs, n + 1)."""
     q, opposite = _pairs(p)
-    rarer = (q <= opposite)[..., np.newaxis]  # the side on which float64 is finer
+    # Count the wins of the rarer winner, because float64 resolves small probabilities better.
+    rarer = (q <= opposite)[..., np.newaxis]
     wins = np.arange(n + 1)
     return _of_rarer(np.where(rarer, wins, n - wins), n, np.minimum(q, opposite)[..., np.newaxis])
 
 
 def _of_rarer(k: Indices, n: int, q: Array) -> Array:
-    """Probability of k successes in n draws; where q is tiny two terms are all of it, and SciPy's
-    pmf overflows.
+    """Return the probability of k successes in n draws of probability q ≤ ½.
+
+    If q is tiny, SciPy's pmf overflows. More than one success then has a negligible probability.
     """
     from scipy import stats
 
@@ -192,15 +201,16 @@ def _of_rarer(k: Indices, n: int, q: Array) -> Array:
 
 
 def _unanimous(p: Array, n: int) -> Array:
-    """Probability that the first of each pair wins none, some but not all, and all of n, shape
-    (..., pairs, 3).
+    """Return the probabilities that the first of each pair wins none, some, or all of n.
 
-    Without the middle where n = 1, shape (..., pairs, 2).
+    The shape is (..., pairs, 3). "Some" means neither none nor all. This is impossible at n = 1,
+    where the shape is (..., pairs, 2).
     """
     q, opposite = _pairs(p)
     smaller = np.minimum(q, opposite)
     with np.errstate(over="ignore", under="ignore"):
-        shift = max(0, n.bit_length() - 1000)  # n may be more than float64 holds
+        # n may be larger than any float64, so it is divided by a power of 2 first.
+        shift = max(0, n.bit_length() - 1000)
         log_none = np.ldexp(np.log1p(-smaller) * (n / 2**shift), shift)
         rarer_wins = np.power(smaller, float(min(n, 10**300)))
     rarer_loses, mixed = np.exp(log_none), -np.expm1(log_none) - rarer_wins
@@ -209,10 +219,11 @@ def _unanimous(p: Array, n: int) -> Array:
 
 
 def collapse_probability(p: ArrayLike, psi: Psi, *, n: int, mu: ArrayLike | None = None) -> Array:
-    """Probability that the ΨPO optimum at p̂ gives some action 0, whatever β is.
+    """Probability that the ΨPO optimum at p̂ gives some action probability 0 at every β.
 
-    §4.2 of arXiv:2310.12036. For two actions and Ψ = logit it is pⁿ + (1−p)ⁿ; for a bounded Ψ it is
-    0. It matters only which pairs are unanimous, so that n may be any number.
+    §4.2 of arXiv:2310.12036 describes this collapse. For two actions and Ψ = logit its probability
+    is pⁿ + (1−p)ⁿ, and for a bounded Ψ it is 0. It depends only on which pairs are unanimous, so n
+    may be arbitrarily large.
 
     Parameters
     ----------
@@ -228,13 +239,16 @@ def collapse_probability(p: ArrayLike, psi: Psi, *, n: int, mu: ArrayLike | None
     Returns
     -------
     ndarray, shape (...)
-        For a reference policy that excludes no action.
+        Probabilities, for any reference policy that excludes no action.
 
     Raises
     ------
     ValueError
-        As `optimal_policy` does, or if psi is unbounded and the actions are more than five (six at
-        n = 1).
+        If p is not a preference table, if n is less than 1, if mu is not one distribution over the
+        actions of p, if psi is infinite at both ends and not odd, or if psi is unbounded and there
+        are more than five actions (six at n = 1; fewer for a large batch of tables).
+    TypeError
+        If psi is not a Psi.
 
     Examples
     --------
@@ -259,8 +273,10 @@ def collapse_probability(p: ArrayLike, psi: Psi, *, n: int, mu: ArrayLike | None
 
 
 def _collapses(score: ExpectedPsi) -> Mask:
-    """Whether some action gets 0 at every β: a matter of rates alone, so that no finite part may
-    round it to 0.
+    """Whether some action gets probability 0 at every β.
+
+    Only the rates decide this. The finite parts are set to 0, because they could make a probability
+    round to 0.
     """
     rates = replace(score, rest=np.zeros_like(score.rest))
     return np.asarray((gibbs_policy(rates, 1.0) == 0).any(-1))
@@ -275,7 +291,9 @@ def expected_policy(
     pi_ref: ArrayLike | None = None,
     mu: ArrayLike | None = None,
 ) -> Array:
-    """Mean over p̂ of the ΨPO optimum at p̂ (Eq. 7 and 9 of arXiv:2310.12036).
+    """Mean of the ΨPO optimum at p̂ over the law of p̂.
+
+    The optimum at p̂ is Eq. 7 of arXiv:2310.12036, where p̂ takes the place of p*.
 
     Parameters
     ----------
@@ -284,7 +302,7 @@ def expected_policy(
     psi : Psi
         The function of preferences that is maximised.
     beta : array_like, shape (...)
-        Strength of the KL term; its axes come after those of p.
+        Strength of the KL term. In the result, its axes follow the leading axes of p.
     n : int
         Comparisons of each pair, at least 1.
     pi_ref, mu : array_like, shape (K,), optional
@@ -298,8 +316,10 @@ def expected_policy(
     Raises
     ------
     ValueError
-        As `optimal_policy` does, or if the outcomes are so many that summing over them takes
-        minutes.
+        If `optimal_policy` refuses the arguments at some p̂, if pi_ref or mu is more than one
+        policy, if n is less than 1, or if a sum over all outcomes would take minutes.
+    TypeError
+        If psi is not a Psi.
 
     Examples
     --------
@@ -326,6 +346,6 @@ def expected_policy(
 
 
 def _require_one(name: str, policy: ArrayLike | None) -> None:
-    """Refuse a batch, whose leading axes would meet those of the outcomes."""
+    """Refuse a batch of policies, whose leading axes would collide with that of the outcomes."""
     if policy is not None and (shape := checks.real(name, policy).shape) != shape[:1]:
         raise ValueError(f"{name} has shape {shape}, must be (K,)")

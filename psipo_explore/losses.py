@@ -1,8 +1,7 @@
-"""Losses of the margin h(y_w, y_l) = log π(y_w)π_ref(y_l) / (π(y_l)π_ref(y_w)): DPO, IPO and their
-kin.
+"""DPO, IPO and other losses of the margin h = log π(y_w)π_ref(y_l) / (π(y_l)π_ref(y_w)).
 
-Each is a function φ of x = βh, IPO's divided by β². What follows from φ alone, such as where its
-minimum lies, serves every β.
+Each loss is a function φ of x = βh, which IPO divides by β². Results that depend on φ alone, such
+as the x at its minimum, hold for every β.
 """
 
 from __future__ import annotations
@@ -35,41 +34,44 @@ __all__ = [
     "robust_dpo",
 ]
 
-_DECIMALS = 60  # twice a float64's digits, and more
+_DECIMALS = 60  # more decimal digits than two float64s hold together
 Phi = Callable[[Array], Array]
 SlopeParts = Callable[[Array], tuple[Array, Array]]
 _LARGEST = np.finfo(np.float64).max
-_RISES = 1e290  # φ at the largest float64, if it rises for ever
-# βh up to which its rounding may be a large share of what is left of βh − ½, and no φ overflows
+_RISES = 1e290  # a φ without a bound exceeds this at the largest float64
+# Up to this |βh| the rounding error of βh is corrected. It can be large beside βh − ½, and no φ
+# overflows.
 _NEAR = 700.0
 _LARGEST_OFFSET = 600.0
-_SPLIT = 2.0**27 + 1  # halves float64's digits (Veltkamp)
+_SPLIT = 2.0**27 + 1  # factor of Veltkamp's splitting, which halves the digits of a float64
 
 
 @dataclass(frozen=True, eq=False)
 class MarginLoss:
-    """A loss of the margin, ℓ(h; β) = φ(βh) or, for IPO, φ(βh)/β² (Eq. 4 and 17 of
-    arXiv:2310.12036).
+    """A loss of the margin, ℓ(h; β) = φ(βh) or, for IPO, φ(βh)/β².
+
+    DPO is Eq. 4 and IPO is Eq. 17 of arXiv:2310.12036.
 
     Parameters
     ----------
     name : str
-        A word for legends and messages.
+        Name for legends and messages.
     latex : str
         ℓ as LaTeX, without dollar signs.
     phi, phi_slope, phi_curvature : callable
         φ, φ' and φ'' as functions of x = βh, elementwise on arrays.
     best_x : float
-        Where φ has its minimum; inf if it falls for ever.
+        The x at which φ has its minimum; inf if φ decreases everywhere.
     per_beta_squared : bool
         Whether ℓ is φ(βh)/β².
     no_minimiser : str
-        Why the loss of a data set has no well-defined minimiser; empty if it has.
+        Reason why the loss of a data set has no well-defined minimiser; empty if it has one.
     flipped : float
-        Share of labels that the loss takes to be flipped, and whose wins it takes away again.
+        Share of labels that the loss assumes to be flipped and corrects for, as `robust_dpo` does.
     phi_slope_parts : callable, optional
-        φ' in two parts, its limit on x's side of the line and what it is beyond that, for a φ' that
-        saturates: where two pulls round to the same limit, their difference is in the second part.
+        φ' as a sum of two parts, for a φ' that saturates. Where φ' is close to a limit, the parts
+        are this limit and the small difference from it; elsewhere they are 0 and φ'. The second
+        part still distinguishes two slopes that round to the same limit.
 
     Examples
     --------
@@ -89,7 +91,7 @@ class MarginLoss:
     phi_slope_parts: SlopeParts | None = None
 
     def value(self, h: ArrayLike, beta: ArrayLike) -> Array:
-        """ℓ(h; β), ±inf where it, or φ(βh), overflows.
+        """Return the loss ℓ(h; β), which is ±inf where ℓ or φ(βh) overflows.
 
         Parameters
         ----------
@@ -106,7 +108,7 @@ class MarginLoss:
         Raises
         ------
         ValueError
-            If h is not finite, or beta not positive and finite.
+            If h is not finite, or if beta is not from 1e-100 to 1e100.
 
         Examples
         --------
@@ -116,7 +118,7 @@ class MarginLoss:
         return self._of(h, beta, 0)
 
     def slope(self, h: ArrayLike, beta: ArrayLike) -> Array:
-        """∂ℓ/∂h; negative where descent raises the winner.
+        """Return the slope ∂ℓ/∂h, which is negative where gradient descent raises the winner.
 
         Parameters
         ----------
@@ -128,12 +130,12 @@ class MarginLoss:
         Returns
         -------
         ndarray, shape (...)
-            At a kink the slope to its right.
+            Slopes; at a kink, the slope to the right of it.
 
         Raises
         ------
         ValueError
-            If h is not finite, or beta not positive and finite.
+            If h is not finite, or if beta is not from 1e-100 to 1e100.
 
         Examples
         --------
@@ -143,7 +145,7 @@ class MarginLoss:
         return self._of(h, beta, 1)
 
     def curvature(self, h: ArrayLike, beta: ArrayLike) -> Array:
-        """∂²ℓ/∂h².
+        """Return the curvature ∂²ℓ/∂h².
 
         Parameters
         ----------
@@ -155,12 +157,12 @@ class MarginLoss:
         Returns
         -------
         ndarray, shape (...)
-            At a kink the curvature to its right.
+            Curvatures; at a kink, the curvature to the right of it.
 
         Raises
         ------
         ValueError
-            If h is not finite, or beta not positive and finite.
+            If h is not finite, or if beta is not from 1e-100 to 1e100.
 
         Examples
         --------
@@ -170,7 +172,7 @@ class MarginLoss:
         return self._of(h, beta, 2)
 
     def best_margin(self, beta: ArrayLike) -> Array:
-        """The h that a winner who always wins is driven to.
+        """Return the margin that minimises ℓ, to which training drives a winner that always wins.
 
         Parameters
         ----------
@@ -180,7 +182,7 @@ class MarginLoss:
         Returns
         -------
         ndarray, shape (...)
-            1/(2β) for IPO, inf for DPO.
+            Margins in nats, such as 1/(2β) for IPO and inf for DPO.
 
         Raises
         ------
@@ -197,15 +199,17 @@ class MarginLoss:
             return np.asarray(self.best_x / beta)[()]
 
     def _of(self, h: ArrayLike, beta: ArrayLike, order: int) -> Array:
-        """The derivative of that order; by Taylor's series at x = βh as float64 has it, from which
-        βh differs by a rounding.
+        """Return the derivative of the given order at βh.
+
+        It is computed at the float64 product of β and h. Taylor's series then corrects for the
+        rounding error of this product.
         """
         h, beta = checks.finite("h", h), checks.beta_in_training(beta)
         checks.broadcast(h=h.shape, beta=beta.shape)
         power = order - 2 if self.per_beta_squared else order
         with np.errstate(over="ignore"):
             x = beta * h
-            finite = np.clip(x, -_LARGEST, _LARGEST)  # ∞ − ∞ would be NaN
+            finite = np.clip(x, -_LARGEST, _LARGEST)  # at x = ±∞, φ could be ∞ − ∞ = NaN
             near = np.abs(x) < _NEAR
             rounding = np.where(near, _rounding_of_product(beta, h), 0.0)
             found, *more = (
@@ -226,20 +230,20 @@ class MarginLoss:
 
 
 def cdpo(smoothing: float) -> MarginLoss:
-    """Conservative DPO: a share of the labels is taken to be the wrong way round.
+    """Conservative DPO, which assumes that a share of the labels is the wrong way round.
 
-    −(1−s) log σ(βh) − s log σ(−βh); DPO at s = 0. Eq. 4 of arXiv:2310.12036 with smoothed labels
-    (Mitchell 2023, "A note on DPO with noisy preferences and relationship to IPO").
+    The loss is −(1−s) log σ(βh) − s log σ(−βh). It is DPO with smoothed labels (Mitchell 2023, "A
+    note on DPO with noisy preferences and relationship to IPO"), and DPO itself at s = 0.
 
     Parameters
     ----------
     smoothing : float
-        s, from 0 to below ½.
+        The assumed share s, at least 0 and below ½.
 
     Returns
     -------
     MarginLoss
-        Its minimum is at βh = log((1−s)/s).
+        A convex loss whose minimum is at βh = log((1−s)/s).
 
     Raises
     ------
@@ -265,20 +269,21 @@ def cdpo(smoothing: float) -> MarginLoss:
 
 
 def robust_dpo(smoothing: float) -> MarginLoss:
-    """Robust DPO: DPO made unbiased when a known share of the labels is the wrong way round.
+    """Robust DPO, an unbiased DPO for labels of which a known share is the wrong way round.
 
-    [−(1−s) log σ(βh) + s log σ(−βh)]/(1−2s); DPO at s = 0 (Chowdhury et al. 2024, "Provably robust
-    DPO"). On the wins W of a data set it is DPO on the corrected counts ((1−s) W − s Wᵀ)/(1−2s).
+    The loss is [−(1−s) log σ(βh) + s log σ(−βh)]/(1−2s), which is DPO at s = 0 (Chowdhury et al.
+    2024, "Provably robust DPO"). If a data set has the counts of wins W, it equals DPO on the
+    corrected counts ((1−s) W − s Wᵀ)/(1−2s).
 
     Parameters
     ----------
     smoothing : float
-        s, from 0 to below ½.
+        The known share s, at least 0 and below ½.
 
     Returns
     -------
     MarginLoss
-        Not bounded below on one-sided data; `minimise` says where it is.
+        A loss that may have no lower bound on one-sided data, which `minimise` then refuses.
 
     Raises
     ------
@@ -306,26 +311,26 @@ def robust_dpo(smoothing: float) -> MarginLoss:
 
 
 def odpo(offset: float) -> MarginLoss:
-    """DPO with an offset: the winner is to lead by Δ, in units of βh, before the loss is content.
+    """DPO with an offset: the loss expects the winner to lead by Δ, in units of βh.
 
-    −log σ(βh − Δ) (Amini et al. 2024, "Direct preference optimization with an offset",
-    arXiv:2402.10571). SimPO's target reward margin γ is such a Δ, at equal lengths and a uniform
-    reference.
+    The loss is −log σ(βh − Δ) (Amini et al. 2024, "Direct preference optimization with an offset",
+    arXiv:2402.10571). If all answers have the same length and the reference policy is uniform,
+    SimPO's target reward margin γ is such a Δ.
 
     Parameters
     ----------
     offset : float
-        Δ, from −600 to 600, the same for every comparison.
+        The offset Δ, from −600 to 600, the same for every comparison.
 
     Returns
     -------
     MarginLoss
-        DPO at Δ = 0; whether its minimum is attained does not depend on Δ.
+        A convex loss, which is DPO at Δ = 0. Whether its minimum is attained does not depend on Δ.
 
     Raises
     ------
     ValueError
-        If offset is out of that range, beyond which float64 holds no curvature at h = 0.
+        If offset is not from −600 to 600. Outside that range the curvature at h = 0 may underflow.
 
     Examples
     --------
@@ -351,20 +356,20 @@ def odpo(offset: float) -> MarginLoss:
 
 
 def exo(smoothing: float) -> MarginLoss:
-    """EXO for pairs: the reverse KL from the policy's preference to the smoothed label.
+    """EXO for pairs, the reverse KL divergence of the policy's preference from a smoothed label.
 
-    σ(βh)[log σ(βh) − log(1−s)] + σ(−βh)[log σ(−βh) − log s] (Ji et al. 2024, "Towards efficient
-    exact optimization of language model alignment").
+    The loss is σ(βh)[log σ(βh) − log(1−s)] + σ(−βh)[log σ(−βh) − log s] (Ji et al. 2024, "Towards
+    efficient exact optimization of language model alignment").
 
     Parameters
     ----------
     smoothing : float
-        s, above 0 and below ½.
+        Probability s that the label gives to the loser, above 0 and below ½.
 
     Returns
     -------
     MarginLoss
-        Its minimum is at βh = log((1−s)/s); it is not convex.
+        A loss that is not convex. Its minimum is at βh = log((1−s)/s).
 
     Raises
     ------
@@ -390,26 +395,26 @@ def exo(smoothing: float) -> MarginLoss:
 
 
 def discopop(temperature: float) -> MarginLoss:
-    """DiscoPOP: DPO and the exponential loss, blended by m = σ(βh/τ) (Lu et al. 2024, "Discovering
-    preference optimization").
+    """DiscoPOP, a blend of DPO and the exponential loss.
 
-    −(1−m) log σ(βh) + m e^{−βh}. At h = 0 and small τ its slope is positive: descent lowers the
-    winner.
+    The loss is −(1−m) log σ(βh) + m e^{−βh}, where m = σ(βh/τ) (Lu et al. 2024, "Discovering
+    preference optimization"). If τ is small, its slope at h = 0 is positive, so gradient descent
+    lowers the winner there.
 
     Parameters
     ----------
     temperature : float
-        τ > 0.
+        The temperature τ of the blend, at least 1e-100.
 
     Returns
     -------
     MarginLoss
-        Not convex.
+        A loss that is not convex.
 
     Raises
     ------
     ValueError
-        If temperature is not positive and finite.
+        If temperature is below 1e-100 or not finite.
 
     Examples
     --------
@@ -431,8 +436,9 @@ def discopop(temperature: float) -> MarginLoss:
 
 
 def _rounding_of_product(a: Array, b: Array) -> Array:
-    """What a·b in float64 is short of the product: exact where nothing over- or underflows, else
-    maybe NaN (Dekker 1971).
+    """Return the exact product a·b minus its float64 value (Dekker 1971).
+
+    The result is exact if nothing overflows or underflows. It may be NaN otherwise.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         (a_high, a_low), (b_high, b_low) = _halves(a), _halves(b)
@@ -456,7 +462,7 @@ def _smoothing(smoothing: float, *, zero: bool) -> float:
 
 
 def _smoothed_logit(s: float) -> phi.TwoFloats:
-    """log((1−s)/s)."""
+    """Return log((1−s)/s) as a sum of two float64s."""
     if s == 0:
         return np.inf, 0.0
     with decimal.localcontext(prec=_DECIMALS):
