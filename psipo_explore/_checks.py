@@ -154,7 +154,7 @@ def aligned(name: str, table: Any) -> tuple[Array, Sequence[Hashable]]:
     if not (hasattr(table, "index") and hasattr(table, "columns")):
         return values, range(len(values) if values.ndim else 0)
     rows, columns = list(table.index), list(table.columns)
-    # If only rows or only columns have names, pandas numbers the others, and they follow the named.
+    # Pandas numbers rows or columns without names; they get the names of the other axis.
     if columns == list(range(len(rows))):
         columns = rows
     if rows == list(range(len(columns))):
@@ -236,7 +236,7 @@ def positive(name: str, values: ArrayLike) -> Array:
 
 
 def beta_in_training(values: ArrayLike) -> Array:
-    """Return values of β that are neither so large nor so small that a loss would overflow."""
+    """Return values of β whose squares, and margins divided by them, stay finite."""
     beta = positive("beta", values)
     refuse_where((beta < 1e-100) | (beta > 1e100), "beta", beta, "must be from 1e-100 to 1e100")
     return beta

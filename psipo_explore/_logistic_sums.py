@@ -18,8 +18,8 @@ from psipo_explore._checks import Array, Indices
 
 _DEGREE = 16
 _CERTAIN = 41.0  # rewards in bins that are further apart than this differ by more than 40
-# np.bincount adds numbers one by one, and a long sum collects rounding errors. Each sum is therefore
-# split into this many parts.
+# np.bincount adds numbers one by one, and a long sum collects rounding errors. Each sum is split
+# into this many parts to keep them small.
 _PARTS = 256
 _BLOCK = 1 << 18  # values of σ held at once, which take 2 MB
 _BLOCK_ROWS = 1024
@@ -35,8 +35,8 @@ def win_rates(r: Array, mu: Array) -> Array:
     The rewards r and the distribution μ of the opponents have shape (K,).
     """
     bin_floor = np.floor(r)
-    # A node is kept as its bin's floor and its place within the bin. Their sum would lose the digits
-    # of the place where rewards are large.
+    # A point is kept as its bin's floor and its place within the bin. Where rewards are large, the
+    # sum of both would lose the digits of the place.
     within = r - bin_floor
     floors, bin_of, crowd = np.unique(bin_floor, return_inverse=True, return_counts=True)
     in_crowd = (crowd > _DEGREE)[bin_of]

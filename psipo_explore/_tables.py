@@ -12,7 +12,7 @@ _NO_TEXT = re.compile(
     "["
     "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # control characters, including terminal escapes
     "\ud800-\udfff"  # surrogates, which UTF-8 cannot encode
-    "\u202a-\u202e"  # direction overrides, which also affect the text after a label
+    "\u202a-\u202e"  # direction embeddings and overrides, which affect the text after a label
     "\ufffe\uffff"  # noncharacters, which XML forbids
     "]"
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a temporary file, then replace the old file by it.
+    """Write a temporary file, then replace the old file with it.
 
     The new file has the permissions of the old one. A link stays a link. A device or a pipe is
     written to directly.
@@ -21,7 +21,7 @@ def write_whole(path: Path, content: bytes) -> None:
         else:
             _replace(target, content)
     except OSError as error:
-        # Report the name that the caller gave. That of the temporary file would tell nothing.
+        # Report the name that the caller gave. That of the temporary file means nothing.
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 

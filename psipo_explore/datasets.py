@@ -25,7 +25,7 @@ D3 = Comparisons.from_pairs([("a", "b"), ("b", "a")], actions=("a", "b", "c"))
 
 
 def citations() -> Comparisons:
-    """Citations between four statistics journals, as 3727 comparisons of 4 actions.
+    """Load the citations between four statistics journals, 3727 comparisons of 4 actions.
 
     The cited journal wins against the journal that cites it. Citations of a journal by itself are
     left out. The counts are from S. M. Stigler (1994), "Citation patterns in the journals of

@@ -19,7 +19,7 @@ __all__ = ["bradley_terry", "tournament"]
 
 
 def bradley_terry(rewards: ArrayLike) -> Array:
-    """Preferences of the Bradley–Terry model, p(y ≻ y') = σ(r(y) − r(y')).
+    """Make a table of Bradley–Terry preferences, p(y ≻ y') = σ(r(y) − r(y')).
 
     Eq. 1 of arXiv:2310.12036. If two rewards differ by more than 745, their preference rounds to
     certainty. `gibbs_policy` and `expected_psi_bradley_terry` avoid this, because they take the
@@ -57,7 +57,7 @@ def bradley_terry(rewards: ArrayLike) -> Array:
 def tournament(
     pairs: Sequence[tuple[int, int]] | ArrayLike, n_actions: int, q: ArrayLike = 1.0
 ) -> Array:
-    """Preferences in which each listed winner beats its loser with probability q.
+    """Make a table in which each listed winner beats its loser with probability q.
 
     All other pairs are even. One pair with q = 1 is the example of §4.2 of arXiv:2310.12036, and
     pairs that form a circle make cyclic preferences.
