@@ -157,8 +157,8 @@ def _number_of_outcomes(
 def _law(of_pair: Array, k: int, outcomes: Indices) -> PreferenceLaw:
     """Return the part of a law that covers the outcomes of the given numbers.
 
-    `of_pair`, of shape (..., pairs, s + 1), holds the probability that p̂ of a pair is d/s, for each
-    d from 0 to s. An outcome's number in base s + 1 has one digit d for each pair.
+    `of_pair`, of shape (..., pairs, s + 1), holds the probability that p̂ of a pair is d/s, for
+    each d from 0 to s. An outcome's number in base s + 1 has one digit d for each pair.
     """
     first, second = np.triu_indices(k, 1)
     ways, pair = of_pair.shape[-1], np.arange(first.size)
