@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeVar, cast
 
 _T = TypeVar("_T")
@@ -15,3 +15,17 @@ def with_bar(items: Iterable[_T], total: int, unit: str, progress: bool) -> Iter
     from tqdm.auto import tqdm
 
     return cast(Iterable[_T], tqdm(items, total=total, unit=unit))
+
+
+def with_passing_bar(items: Sequence[_T], title: str) -> Iterable[_T]:
+    """Pass on the items, with a bar that goes away after the last."""
+    from tqdm.auto import tqdm
+
+    return cast(Iterable[_T], tqdm(items, desc=title, leave=False))
+
+
+def with_bar_in_terminal(items: Sequence[_T], title: str) -> Iterable[_T]:
+    """Pass on the items, with a passing bar if a terminal shows it."""
+    from tqdm import tqdm
+
+    return cast(Iterable[_T], tqdm(items, desc=title, leave=False, disable=None))

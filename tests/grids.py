@@ -1,9 +1,13 @@
-"""Views whose controls have few stops, so that their pages are drawn in a second."""
+"""The views that tests try, each drawing once, and views whose controls have few stops."""
 
 from collections.abc import Collection
 from dataclasses import replace
 
-from psipo_explore.views import View
+from psipo_explore.views import VIEWS, View
+
+# Views that share their update, such as never_wins and training, draw the same at equal values.
+FIRST_WITH = {view.update: name for name, view in reversed(VIEWS.items())}
+DRAWINGS = {name: view for name, view in VIEWS.items() if FIRST_WITH[view.update] == name}
 
 
 def at_start_and_end(view: View, *, kept: Collection[str] = ()) -> View:

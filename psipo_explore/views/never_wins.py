@@ -8,11 +8,9 @@ does not.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from psipo_explore.views import training
 from psipo_explore.views.kit.controls import Choice
-from psipo_explore.views.kit.panel import Panel
 
 VIEW = replace(
     training.VIEW,
@@ -26,10 +24,4 @@ VIEW = replace(
     ),
 )
 figure = VIEW.figure
-
-
-def panel(**start: Any) -> Panel:
-    """The picture with its controls; all runs are trained ahead, as `training.panel` does."""
-    VIEW.values(start)
-    training.train_ahead()
-    return VIEW.panel(**start)
+panel = VIEW.panel

@@ -110,6 +110,11 @@ def _runs(
     return _trained(beside if data in beside else (data,), int(batch_size), betas)[data]
 
 
+def _compute(examples: Mapping[str, Comparisons], *, batch_size: float, comparisons: str) -> None:
+    """Train for every β that the slider has."""
+    _runs(examples, examples[comparisons], batch_size, _BETAS)
+
+
 @cache
 def _exact(data: Comparisons, loss: MarginLoss) -> Minimum | None:
     """At the β's of the fine grid, which begins and ends with the slider; None where the loss has
@@ -389,6 +394,8 @@ def view_of(data: Comparisons | None = None) -> View:
         build=partial(build, examples),
         update=partial(update, examples),
         rebuild_on=("comparisons",),
+        compute=partial(_compute, examples),
+        compute_on=("batch_size", "comparisons"),
         size=(9.0, 4.6),
     )
 
@@ -402,20 +409,5 @@ def figure(data: Comparisons | None = None, **values: Any) -> StillFigure:
 
 
 def panel(data: Comparisons | None = None, **start: Any) -> Panel:
-    """The picture with its controls; all runs are trained ahead, with a bar, so that every control
-    answers at once.
-    """
-    view = VIEW if data is None else view_of(data)
-    view.values(start)
-    train_ahead(data)
-    return view.panel(**start)
-
-
-def train_ahead(data: Comparisons | None = None) -> None:
-    """Train whatever the controls can ask for."""
-    from tqdm.auto import tqdm
-
-    examples = _examples_with(data)
-    for batch_size in tqdm(_BATCH_SIZES, desc="training runs for the sliders", leave=False):
-        for comparisons in examples.values():
-            _runs(examples, comparisons, batch_size, _BETAS)
+    """The picture with its controls, of your own data if there are any."""
+    return (VIEW if data is None else view_of(data)).panel(**start)

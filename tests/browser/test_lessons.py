@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from grids import DRAWINGS
 from lab import ERRORS
 from playwright.sync_api import Locator, Page, expect
 
@@ -155,13 +156,10 @@ def assert_layers_lie_exactly_over_each_other(panel: Locator) -> None:
 def walked_in(lesson: str) -> list[bool]:
     """Return for each panel of the lesson whether its controls are tested here.
 
-    They are tested only in the lesson that shows the view for the first time.
+    They are tested only in the lesson that shows the drawing for the first time.
     """
-    # `never_wins` has the controls of `training`, which another lesson tests.
-    earlier = [view for before, views in SHOWN.items() if before < lesson for view in views] + [
-        "never_wins"
-    ]
-    return [view not in earlier for view in SHOWN[lesson]]
+    earlier = [view for before, views in SHOWN.items() if before < lesson for view in views]
+    return [view in DRAWINGS and view not in earlier for view in SHOWN[lesson]]
 
 
 @pytest.mark.parametrize("lesson", WALKED)

@@ -11,7 +11,7 @@ from typing import Any
 import matplotlib.image
 import numpy as np
 import pytest
-from grids import at_start_and_end
+from grids import DRAWINGS, at_start_and_end
 from playwright.sync_api import Browser, Page, expect
 
 from psipo_explore.views import VIEWS, Choice, View
@@ -27,15 +27,11 @@ PARTS_ARE = """(parts, pictures) => parts.every((part, k) => {
 })"""
 # These controls would start seconds of training. The explorer tests controls that rebuild a page.
 TRAINED_ANEW = ("comparisons", "batch_size")
-DRAWINGS = {
-    name: at_start_and_end(view, kept=TRAINED_ANEW)
-    for name, view in VIEWS.items()
-    if name != "never_wins"
-}
+FEW_STOPS = {name: at_start_and_end(view, kept=TRAINED_ANEW) for name, view in DRAWINGS.items()}
 
 IN_MAKE_TEST = ("collapse", "explorer")
 WALKED = [
-    pytest.param(name, marks=[] if name in IN_MAKE_TEST else pytest.mark.slow) for name in DRAWINGS
+    pytest.param(name, marks=[] if name in IN_MAKE_TEST else pytest.mark.slow) for name in FEW_STOPS
 ]
 
 
@@ -112,7 +108,7 @@ def assert_looks_like(page: Page, view: View, values: Mapping[str, Any]) -> None
 def test_every_control_shows_what_the_figure_shows(
     name: str, open_page: Callable[[View], Page]
 ) -> None:
-    view = DRAWINGS[name]
+    view = FEW_STOPS[name]
     page = open_page(view)
     values = dict(view.values({}))
     assert_shows(page, view, values)

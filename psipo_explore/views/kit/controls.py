@@ -5,8 +5,9 @@ Each control checks that a value is one that it can be set to.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from psipo_explore.psi import Psi
@@ -87,3 +88,10 @@ class Typed:
 
 
 Control = Slider | Choice | Typed
+Grid = Mapping[Control, tuple[Any, ...]]
+
+
+def combinations(grid: Grid) -> Iterator[dict[str, Any]]:
+    """Every combination of stops, as values by the controls' names; the last control moves fastest."""
+    names = [control.name for control in grid]
+    return (dict(zip(names, stops, strict=True)) for stops in product(*grid.values()))

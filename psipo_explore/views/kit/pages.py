@@ -11,18 +11,25 @@ import base64
 import gzip
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Sequence
 from importlib.resources import files
-from itertools import product
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from psipo_explore._bars import with_passing_bar
 from psipo_explore._checks import count
 from psipo_explore._tables import as_html
 from psipo_explore.views.kit import svg
-from psipo_explore.views.kit.controls import Choice, Control, Slider, Typed
+from psipo_explore.views.kit.controls import (
+    Choice,
+    Control,
+    Grid,
+    Slider,
+    Typed,
+    combinations,
+)
 from psipo_explore.views.kit.still import cannot_be_shown
 from psipo_explore.views.kit.view import Values, View
 
@@ -36,8 +43,6 @@ _DEFINED = re.compile(r'<(path|clipPath) id="([^"]+)"(?:[^>]*/>|.*?</\1>)', re.D
 
 _NAMES = re.compile(r' id="[^"]*_\d+"|\n *')  # of groups, by a count that runs over all artists
 _MORE_DIGITS = re.compile(r"(\.\d\d\d)\d+")  # of coordinates in points, than an eye can see
-
-Grid = Mapping[Control, tuple[Any, ...]]
 
 
 def page(view: View, stops: int | None = None, *, progress: bool = False) -> str:
@@ -79,6 +84,7 @@ def page(view: View, stops: int | None = None, *, progress: bool = False) -> str
             f"stops = {stops}: {view.name} would have {frames} frames, a page holds {MOST_FRAMES}; "
             f"must be at most {better}"
         )
+    view.compute_ahead(with_passing_bar if progress else _without_bar, grid)
     html = _html(view, grid, _with_bar(frames, view.name, progress))
     if len(html) > MOST_BYTES:
         better = _most_stops(view, int(frames * MOST_BYTES / len(html) * 0.9))
@@ -136,7 +142,7 @@ def _html(view: View, grid: Grid, bar: Any) -> str:
     with bar:
         drawings = [
             _drawing(view, grid, built_for, definitions, bar)
-            for built_for in _combinations(_rebuilding(view, grid))
+            for built_for in combinations(_rebuilding(view, grid))
         ]
     start = view.values({})
     figure, artists = view.drawn(start)
@@ -175,7 +181,7 @@ def _drawing(
     looks: list[dict[str, int]] = [{"": 0} for _ in in_order]
     shown: list[list[int]] = [[] for _ in in_order]
     sentences, possible = [], []
-    for moved in _combinations(
+    for moved in combinations(
         {control: stops for control, stops in grid.items() if control.name not in view.rebuild_on}
     ):
         try:
@@ -214,11 +220,6 @@ def _rebuilding(view: View, grid: Grid) -> Grid:
     return {control: stops for control, stops in grid.items() if control.name in view.rebuild_on}
 
 
-def _combinations(grid: Grid) -> Iterator[Values]:
-    names = [control.name for control in grid]
-    return (dict(zip(names, values, strict=True)) for values in product(*grid.values()))
-
-
 def _control(view: View, control: Control, stops: Iterable[Any]) -> dict[str, Any]:
     stops = list(stops)
     return {
@@ -236,3 +237,7 @@ def _with_bar(frames: int, name: str, progress: bool) -> Any:
     from tqdm.auto import tqdm
 
     return tqdm(total=frames, desc=name, unit="frame", disable=not progress)
+
+
+def _without_bar(pieces: Sequence[Values], _: str) -> Sequence[Values]:
+    return pieces

@@ -7,21 +7,23 @@ two, so they are equal at equal values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
 
+from psipo_explore._bars import with_passing_bar
 from psipo_explore._tables import printable
 from psipo_explore.views.kit import svg
-from psipo_explore.views.kit.controls import Control, Slider
+from psipo_explore.views.kit.controls import Control, Grid, Slider, combinations
 from psipo_explore.views.kit.palette import STYLE
 from psipo_explore.views.kit.panel import Panel
 from psipo_explore.views.kit.still import StillFigure
 
 Artists = Mapping[str, Any]  # Line2D, Text, Rectangle …: a view knows which of its own is which
 Values = Mapping[str, Any]
+Bar = Callable[[Sequence[Values], str], Iterable[Values]]  # passes on what it counts, under a title
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,11 @@ class View:
     rebuild_on : tuple of str
         Controls that change what stands still, or how many artists there are; build gets their
         values as keywords.
+    compute : callable, optional
+        `compute(**values)` computes, and keeps, what would take longer than a reader waits for a
+        slider. Whoever opens the view live has it computed before.
+    compute_on : tuple of str
+        Controls on which that depends; compute gets their values as keywords.
     size : (float, float)
         Width and height in inches.
     """
@@ -53,6 +60,8 @@ class View:
     build: Callable[..., Artists]
     update: Callable[..., str]
     rebuild_on: tuple[str, ...] = ()
+    compute: Callable[..., object] | None = None
+    compute_on: tuple[str, ...] = ()
     size: tuple[float, float] = (9.0, 4.4)
 
     @property
@@ -106,6 +115,29 @@ class View:
         """The picture at the given values, as a Matplotlib figure."""
         return self.drawn(self.values(values))[0]
 
-    def panel(self, **start: Any) -> Panel:
-        """The picture with its controls, which begin at the given values."""
-        return Panel(self, self.values(start))
+    def compute_ahead(self, bar: Bar = with_passing_bar, grid: Grid | None = None) -> None:
+        """Compute what `update` would take too long for, at every stop that the controls have.
+
+        Parameters
+        ----------
+        bar : callable
+            Shows how much is done: `bar(pieces, title)` passes on the pieces of work.
+        grid : mapping from control to its stops, optional
+            The stops that the view is opened with; by default all stops of its controls.
+        """
+        if self.compute is None:
+            return
+        grid = {control: control.stops for control in self.controls} if grid is None else grid
+        stops = {control.name: (control, of_control) for control, of_control in grid.items()}
+        pieces = list(combinations(dict(stops[name] for name in self.compute_on)))
+        for values in bar(pieces, f"{self.name}: computing for the sliders"):
+            self.compute(**values)
+
+    def panel(self, bar: Bar = with_passing_bar, /, **start: Any) -> Panel:
+        """The picture with its controls, which begin at the given values.
+
+        What the view computes ahead is computed first, with a bar.
+        """
+        values = self.values(start)
+        self.compute_ahead(bar)
+        return Panel(self, values)
