@@ -282,22 +282,19 @@ def diagnose(
     merged = data.merged()
     n_contexts = _distinct(data.contexts)
     vanishing = blocks_of(merged, DPO).vanishing
-    pairs, how_often = np.unique(_unordered(data), return_counts=True)
-    _, ways = np.unique(_unordered(merged), return_counts=True)
+    contradictions, contradictory = _both_ways_round(data, merged)
     losses = with_bar([DPO, cdpo(smoothing), IPO], 3, "loss", progress)
     mean_kl = {loss.name: _total_kl(merged, loss, beta, pi_ref) / n_contexts for loss in losses}
-    _, one_of_each = np.unique(merged.components, return_index=True)
-    _, parts = np.unique(data.contexts[one_of_each], return_counts=True)
     return Diagnosis(
         contexts=n_contexts,
         actions=data.n_actions,
         comparisons=data.winners.size,
         duplicates=data.winners.size - merged.winners.size,
-        contradictions=merged.winners.size - pairs.size,
-        contradictory=int(how_often[ways == 2].sum()),
+        contradictions=contradictions,
+        contradictory=contradictory,
         collapsing=_distinct(data.contexts[vanishing]),
         vanishing=int(vanishing.sum()),
-        unconnected=int((parts > 1).sum()),
+        unconnected=_unconnected(merged),
         beta=beta,
         mean_kl=mean_kl,
     )
@@ -388,8 +385,23 @@ def _total_kl(data: Comparisons, loss: MarginLoss, beta: Array, pi_ref: ArrayLik
     return np.asarray(np.maximum((fit.policy[:, kept] * fit.log_ratio[:, kept]).sum(-1), 0.0))
 
 
+def _both_ways_round(data: Comparisons, merged: Comparisons) -> tuple[int, int]:
+    """Count the pairs of actions of which each beat the other, and the comparisons of such pairs."""
+    _, comparisons = np.unique(_unordered(data), return_counts=True)
+    _, ways_round = np.unique(_unordered(merged), return_counts=True)
+    both = ways_round == 2
+    return int(both.sum()), int(comparisons[both].sum())
+
+
+def _unconnected(data: Comparisons) -> int:
+    """Count the contexts whose comparisons leave several connected components."""
+    _, one_action_each = np.unique(data.components, return_index=True)
+    _, components = np.unique(data.contexts[one_action_each], return_counts=True)
+    return int((components > 1).sum())
+
+
 def _unordered(data: Comparisons) -> Indices:
-    """One number for each pair of actions, whoever won."""
+    """Number the pair of actions of each comparison, whoever won."""
     return np.minimum(data.winners, data.losers) * data.n_actions + np.maximum(
         data.winners, data.losers
     )

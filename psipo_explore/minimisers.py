@@ -87,11 +87,13 @@ class Minimum:
         (array([0., 0., 0.]), array([0.5, 0.5, 1. ]))
         """
         block, context = Segments(self.blocks), Segments(self.contexts)
-        in_block = block.sum(self.policy)
-        share = np.divide(self.policy, in_block, out=np.zeros_like(self.policy), where=in_block > 0)
-        n_blocks = context.sum((in_block > 0) / block.sum(np.ones(self.blocks.size)))
-        one_block = n_blocks < 1.5
-        return np.where(one_block, self.policy, 0.0), np.where(one_block, self.policy, share)
+        of_block = block.sum(self.policy)
+        possible = of_block > 0
+        share = np.divide(self.policy, of_block, out=np.zeros_like(self.policy), where=possible)
+        size = block.sum(np.ones(self.blocks.size))
+        possible_blocks = np.rint(context.sum(possible / size))
+        fixed = possible_blocks == 1
+        return np.where(fixed, self.policy, 0.0), np.where(fixed, self.policy, share)
 
     def _repr_html_(self) -> str:
         status = (

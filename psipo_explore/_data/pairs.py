@@ -19,9 +19,19 @@ def counted_pairs(
     actions: Sequence[Hashable] | None,
     weights: ArrayLike | None,
 ) -> tuple[Indices, Indices, list[Hashable], Array]:
-    """Winners and losers as indices into the labels, the labels, and how often each pair counts;
-    weights of 0 leave it out.
+    """Read pairs of labels as winners and losers, the labels they index, and the pairs' weights.
+
+    A pair of weight 0 is left out.
     """
+    rows = _checked_rows(pairs)
+    counts = _checked_counts(weights, len(rows))
+    labels = list(_named_in(rows) if actions is None else checks.labels(actions))
+    winners, losers = _indices(rows, labels).T
+    counted = counts > 0
+    return winners[counted], losers[counted], labels, counts[counted]
+
+
+def _checked_rows(pairs: Iterable[Any]) -> list[tuple[Hashable, Hashable]]:
     if isinstance(pairs, Mapping):
         raise TypeError(
             "pairs is a mapping, must be a sequence: give its keys, and its values as weights"
@@ -29,21 +39,29 @@ def counted_pairs(
     rows = [_pair(k, pair) for k, pair in enumerate(_rows(pairs))]
     if not rows:
         raise ValueError("pairs is empty, must hold at least one (winner, loser)")
-    counts = np.ones(len(rows)) if weights is None else checks.real("weights", weights)
-    if counts.shape != (len(rows),):
+    return rows
+
+
+def _checked_counts(weights: ArrayLike | None, n_pairs: int) -> Array:
+    counts = np.ones(n_pairs) if weights is None else checks.real("weights", weights)
+    if counts.shape != (n_pairs,):
         raise ValueError(
-            f"weights has shape {counts.shape}, must be ({len(rows)},), one for each pair"
+            f"weights has shape {counts.shape}, must be ({n_pairs},), one for each pair"
         )
-    checks.refuse_where(
-        ~((counts >= 0) & np.isfinite(counts)), "weights", counts, "must be finite and at least 0"
-    )
+    refused = ~((counts >= 0) & np.isfinite(counts))
+    checks.refuse_where(refused, "weights", counts, "must be finite and at least 0")
     if not counts.any():
         raise ValueError("weights are all 0, must leave at least one comparison")
-    labels = list(
-        checks.labels(actions)
-        if actions is not None
-        else dict.fromkeys(label for pair in rows for label in pair)
-    )
+    return counts
+
+
+def _named_in(rows: Iterable[tuple[Hashable, Hashable]]) -> Iterable[Hashable]:
+    """Each label once, in the order in which they are first named."""
+    return dict.fromkeys(label for pair in rows for label in pair)
+
+
+def _indices(rows: list[tuple[Hashable, Hashable]], labels: list[Hashable]) -> Indices:
+    """Where each label of each pair stands among the labels, shape (pairs, 2)."""
     index = {label: i for i, label in enumerate(labels)}
     for k, pair in enumerate(rows):
         for label in pair:
@@ -52,9 +70,7 @@ def counted_pairs(
                     f"pairs[{k}] names {checks.cut(label)}, which is not among the actions "
                     f"{checks.listed(labels)}"
                 )
-    ends = np.array([[index[winner], index[loser]] for winner, loser in rows], dtype=np.intp)
-    ends, counts = ends[counts > 0], counts[counts > 0]
-    return ends[:, 0], ends[:, 1], labels, counts
+    return np.array([[index[winner], index[loser]] for winner, loser in rows], dtype=np.intp)
 
 
 def _rows(pairs: Iterable[Any]) -> Iterable[Any]:

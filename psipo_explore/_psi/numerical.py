@@ -28,8 +28,14 @@ _SPECIAL_IN_LATEX = str.maketrans(
 _TAILS = np.exp2(-np.arange(1.0, 53.0))
 # its mirror images are exact in float64
 _GRID = np.unique(np.concatenate([_TAILS, 1 - _TAILS, np.arange(1, 512) / 512]))
-# near the end, and nearer
+# Points that near an end of [0, 1], and points that come nearer still; float64 has none nearer to 1.
 _APPROACHES = {0.0: (_TAILS, np.exp2(-np.arange(2.0, 1000.0, 16.0))), 1.0: (1 - _TAILS, 1 - _TAILS)}
+# How far a function moves on the last eight points of an approach, as a share of its move on the
+# eight before. Each point halves the distance to the end: q^a has the share 2^(−8a), log q has 1,
+# (log q)² about 1.2, log(−log q) about 0.8. The borders leave room for rounding.
+_SETTLES = 0.3
+_LIKE_A_LOGARITHM = 0.99
+_RUNS_OFF = 1.05
 _AWAY_FROM_ENDS = np.abs(_GRID - 0.5) <= 0.5 - 2.0**-12
 _ROUNDING = 1e-12
 _ODD_WITHIN = 1e-9
@@ -97,9 +103,7 @@ def on_grid(argument: str, function: Function) -> Array:
 
 @dataclass(frozen=True)
 class _Tail:
-    """How far a function moves on its last steps towards an end of [0, 1], and on as many before
-    them.
-    """
+    """Where a function is at the last point of an approach, and how far it moved just before."""
 
     last: float
     early: float
@@ -117,32 +121,34 @@ class _Tail:
 
     @property
     def settles(self) -> bool:
-        return self.late <= 0.3 * self.early
+        return self.late <= _SETTLES * self.early
 
     @property
     def runs_off(self) -> bool:
-        return self.late > 1.05 * self.early or not np.isfinite(self.last)
+        return self.late > _RUNS_OFF * self.early or not np.isfinite(self.last)
 
     @property
     def like_a_logarithm(self) -> bool:
-        return self.late >= 0.99 * self.early > 0
+        return self.late >= _LIKE_A_LOGARITHM * self.early > 0
 
 
 def limit(function: Function, end: float) -> float:
-    """What f returns at the end of [0, 1], or, if that is NaN or mere rounding, what it tends to
-    there, if that can be told.
+    """Return what f gives at the end of [0, 1], or what it tends to where it gives no number there.
+
+    What f gives at the end is mere rounding where f runs off.
     """
     at_end = float(np.asarray(function(np.asarray(end))))
     near, far = (_Tail.of(function, approach) for approach in _APPROACHES[end])
-    if near.runs_off == far.runs_off:
-        if not far.runs_off and not np.isnan(at_end):
-            return at_end
-        if far.settles:
-            return far.last
-        if far.runs_off or far.like_a_logarithm:
-            return np.inf if end else -np.inf
+    agree = near.runs_off == far.runs_off
+    if agree and not far.runs_off and not np.isnan(at_end):
+        return at_end
+    if agree and far.settles:
+        return far.last
+    if agree and (far.runs_off or far.like_a_logarithm):
+        return np.inf if end else -np.inf
     raise ValueError(
-        f"f's limit as q nears {end:g} cannot be told: make f accurate there, or say its limit in Psi(…)"
+        f"f's limit as q nears {end:g} cannot be told: make f accurate there, or say its limit in "
+        "Psi(…)"
     )
 
 
