@@ -8,7 +8,7 @@ as the data, how often each comparison was drawn says all of it, in fewer terms.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,47 +20,66 @@ _Scalar = TypeVar("_Scalar", bound=np.generic)
 _NUMBERS = 1 << 20  # random numbers held at once
 
 
+class Chunk(NamedTuple):
+    """Batches for n_steps steps that follow each other; an axis of length 1 is the same all along.
+
+    pairs has shape (n_steps or 1, 2, data sets, seeds or 1, width): winners, then losers. weights
+    has shape (n_steps or 1, data sets, seeds or 1, width) and sums to 1 over its last axis.
+    """
+
+    n_steps: int
+    pairs: Indices
+    weights: Array
+
+
 def batches(
     tables: Sequence[Comparisons], batch_size: int | None, seeds: Sequence[int], steps: int
-) -> Iterator[tuple[int, Indices, Array]]:
-    """Yield (n, pairs, weights) for the next n steps.
-
-    pairs has shape (n or 1, 2, data sets, seeds or 1, width), winners and losers; weights has shape
-    (n or 1, data sets, seeds or 1, width) and sums to 1 over its last axis.
-    """
+) -> Iterator[Chunk]:
+    """Yield the batches of all steps, chunk by chunk; without a batch size each holds all data."""
     if batch_size is None:
-        width = max(table.winners.size for table in tables)
-        pairs = np.stack([_padded(_pairs(table), width) for table in tables], axis=1)
-        weights = np.stack(
-            [_padded(table.weights / table.weights.sum(), width) for table in tables]
-        )
-        yield steps, pairs[np.newaxis, :, :, np.newaxis], weights[np.newaxis, :, np.newaxis]
+        yield _all_data(tables, steps)
         return
     width = max(min(table.winners.size, batch_size) for table in tables)
     generators = [np.random.default_rng(seed) for seed in seeds]
-    most = max(1, _NUMBERS // (len(seeds) * batch_size))
-    for start in range(0, steps, most):
-        n = min(most, steps - start)
-        uniform = np.stack([rng.random((n, batch_size)) for rng in generators], axis=1)
-        drawn = [_drawn(table, uniform, width) for table in tables]
-        pairs_of, weights_of = (np.broadcast_arrays(*parts) for parts in zip(*drawn, strict=True))
-        yield n, np.stack(pairs_of, axis=2), np.stack(weights_of, axis=1)
+    most_steps = max(1, _NUMBERS // (len(seeds) * batch_size))
+    for start in range(0, steps, most_steps):
+        n_steps = min(most_steps, steps - start)
+        # axes: step, seed, place in the batch
+        uniform = np.stack([rng.random((n_steps, batch_size)) for rng in generators], axis=1)
+        pairs, weights = zip(*(_drawn(table, uniform, width) for table in tables), strict=True)
+        yield Chunk(n_steps, _side_by_side(pairs, axis=2), _side_by_side(weights, axis=1))
+
+
+def _all_data(tables: Sequence[Comparisons], steps: int) -> Chunk:
+    width = max(table.winners.size for table in tables)
+    # axes: winner or loser, data set, comparison
+    pairs = np.stack([_padded(_pairs(table), width) for table in tables], axis=1)
+    # axes: data set, comparison
+    shares = np.stack([_padded(table.weights / table.weights.sum(), width) for table in tables])
+    return Chunk(steps, pairs[np.newaxis, :, :, np.newaxis], shares[np.newaxis, :, np.newaxis])
 
 
 def _drawn(table: Comparisons, uniform: Array, width: int) -> tuple[Indices, Array]:
-    """Pairs of shape (n or 1, 2, seeds or 1, width) and weights without the 2, for numbers of shape
-    (n, seeds, batch).
+    """Draw one data set's batches by random numbers of shape (n_steps, seeds, batch size).
+
+    Returns pairs of shape (n_steps or 1, 2, seeds or 1, width) and weights without the 2. Where a
+    batch is at least as large as the data, the pairs are the data's and the weights count draws.
     """
     share = np.cumsum(table.weights) / table.weights.sum()
     share[-1] = 1.0
     which = np.searchsorted(share, uniform, side="right")
     batch_size = uniform.shape[-1]
     if table.winners.size > batch_size:
-        return _pairs(table)[:, which].swapaxes(0, 1), np.full((1, 1, width), 1 / batch_size)
+        pairs = _pairs(table)[:, which].swapaxes(0, 1)
+        return pairs, np.full((1, 1, width), 1 / batch_size)
     times_drawn = _counts(which, table.winners.size)
-    return _padded(_pairs(table), width)[np.newaxis, :, np.newaxis], _padded(
-        times_drawn / batch_size, width
-    )
+    pairs = _padded(_pairs(table), width)[np.newaxis, :, np.newaxis]
+    return pairs, _padded(times_drawn / batch_size, width)
+
+
+def _side_by_side(of_data_sets: Sequence[npt.NDArray[_Scalar]], axis: int) -> npt.NDArray[_Scalar]:
+    """Stack what was drawn of each data set, some of it the same for all steps or seeds."""
+    return np.stack(np.broadcast_arrays(*of_data_sets), axis=axis)
 
 
 def _pairs(table: Comparisons) -> Indices:

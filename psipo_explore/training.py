@@ -11,13 +11,14 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from scipy.special import stdtrit
 
 from psipo_explore import _checks as checks
 from psipo_explore._bars import with_bar
-from psipo_explore._batches import batches
+from psipo_explore._batches import Chunk, batches
 from psipo_explore._checks import Array, ArrayLike, Indices
 from psipo_explore._tables import SHOWN, as_html, html_table
 from psipo_explore._training_input import data_sets, losses_of
@@ -26,6 +27,8 @@ from psipo_explore.losses import MarginLoss
 from psipo_explore.optimisers import Adam, Optimiser
 
 __all__ = ["TrainingRun", "train"]
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -342,69 +345,101 @@ class Settings:
 
 
 def log_ratios(settings: Settings, *, progress: bool = False) -> Array:
-    """Train; log π − log π_ref of every run at every record, shape (data sets, losses, β's, seeds,
-    records, K).
+    """Train, and return log π − log π_ref of every run at every record.
+
+    Its shape is (data sets, losses, β's, seeds, records, K).
     """
-    tables, losses, recorded = settings.tables, settings.losses, settings.recorded
-    each_beta = settings.betas.reshape(-1, 1)
-    scale = np.stack([each_beta ** (-1.0 if one.per_beta_squared else 1.0) for one in losses])
-    shape = (
-        len(losses),
-        each_beta.size,
-        len(tables),
-        len(settings.seeds),
-        settings.log_reference.size,
-    )
-    u = np.zeros((*shape[:2], math.prod(shape[2:])))
-    records = np.zeros((len(recorded), *u.shape))
+    data_sets, losses, betas, seeds = settings.runs
+    # Losses stand outermost, so that each acts on one contiguous part of the logits u.
+    shape = (losses, betas, data_sets, seeds, settings.log_reference.size)
+    gradient = _Gradient.of(settings)
+    u = np.zeros((losses, betas, math.prod(shape[2:])))
     descend = settings.optimiser.steps(u.shape)
-    record = 1
-    drawn = batches(tables, settings.batch_size, settings.seeds, settings.steps)
+    records = np.zeros((settings.n_records, *u.shape))
+    record_after = {step: k for k, step in enumerate(settings.recorded)}
+    drawn = batches(settings.tables, settings.batch_size, settings.seeds, settings.steps)
+    draws = with_bar(_placed(drawn, shape), settings.steps, "step", progress)
     with np.errstate(over="ignore", invalid="ignore"):
-        draws = with_bar(_places(drawn, shape), settings.steps, "step", progress)
-        for count, (ends, weights) in enumerate(draws, start=1):
-            u += descend(_gradient(u, ends, weights, losses, each_beta, scale))
-            if count == recorded[record]:
-                if not np.isfinite(u).all():
-                    raise RuntimeError(f"the logits overflowed by step {count}: try a smaller rate")
-                records[record] = u
-                record += 1
-    logits = np.moveaxis(records.reshape(-1, *shape), (3, 0), (0, -2))
-    return tables[0].by_context.less_log_mean(logits, settings.log_reference)
+        for step, batch in enumerate(draws, start=1):
+            u += descend(gradient(u, batch))
+            if step in record_after:
+                _require_finite(u, step)
+                records[record_after[step]] = u
+    # axes: record, loss, β, data set, seed, action; then as they are returned
+    logits = records.reshape(-1, *shape).transpose(3, 1, 2, 4, 0, 5)
+    by_context = settings.tables[0].by_context
+    return by_context.less_log_mean(logits, settings.log_reference)
 
 
-def _gradient(
-    u: Array, ends: Indices, weights: Array, losses: Sequence[MarginLoss], beta: Array, scale: Array
-) -> Array:
-    """Of each run's weighted batch loss in its logits, shape (losses, β's, rest of the runs and
-    actions).
+def _require_finite(u: Array, step: int) -> None:
+    if not np.isfinite(u).all():
+        raise RuntimeError(f"the logits overflowed by step {step}: try a smaller rate")
 
-    ends are the places in u of winners and losers, weights what each comparison pulls them by.
+
+class _Batch(NamedTuple):
+    """What every run descends on in one step.
+
+    ends has shape (2, losses, β's, data sets × seeds × width): the places of winners, then of
+    losers, among the logits. pulls broadcasts to it: by its weight a comparison pulls its winner,
+    and by as much, the other way, its loser.
     """
-    won, lost = u.take(ends)
-    x = beta * (won - lost)
-    slope = np.array([loss.phi_slope(of_loss) for loss, of_loss in zip(losses, x, strict=True)])
-    pull = weights * (slope * scale)
-    return np.asarray(np.bincount(ends.ravel(), pull.ravel(), u.size).reshape(u.shape))
+
+    ends: Indices
+    pulls: Array
 
 
-def _places(
-    chunks: Iterable[tuple[int, Indices, Array]], shape: tuple[int, ...]
-) -> Iterator[tuple[Indices, Array]]:
-    """For each step the places of all winners and losers among logits of shape (losses, β's, data
-    sets, seeds, K).
+@dataclass(frozen=True)
+class _Gradient:
+    """The gradient of each run's mean loss of a batch, in the logits u."""
 
-    A comparison pulls its winner by its weight, and its loser by as much the other way.
-    """
-    run = np.arange(0, math.prod(shape), shape[-1], dtype=np.intp).reshape(*shape[:-1], 1)
+    losses: Sequence[MarginLoss]
+    beta: Array  # shape (β's, 1)
+    scale: Array  # of each loss's slope in the margin, shape (losses, β's, 1)
 
-    def places(pairs: Indices) -> Indices:
-        return (run + pairs[:, np.newaxis, np.newaxis]).reshape(2, *shape[:2], -1)
+    @classmethod
+    def of(cls, settings: Settings) -> _Gradient:
+        beta = settings.betas.reshape(-1, 1)
+        scale = [beta ** (-1.0 if loss.per_beta_squared else 1.0) for loss in settings.losses]
+        return cls(settings.losses, beta, np.stack(scale))
 
-    for n, pairs, weights in chunks:
-        ends = map(places, pairs) if len(pairs) == n else repeat(places(pairs[0]), n)
-        every = np.broadcast_to(weights, (len(weights), *shape[2:4], weights.shape[-1])).reshape(
-            len(weights), 1, 1, -1
+    def __call__(self, u: Array, batch: _Batch) -> Array:
+        won, lost = u.take(batch.ends)
+        x = self.beta * (won - lost)
+        slope = np.array(
+            [loss.phi_slope(of_loss) for loss, of_loss in zip(self.losses, x, strict=True)]
         )
-        pulls = np.stack([every, -every], axis=1)
-        yield from zip(ends, pulls if len(pulls) == n else repeat(pulls[0], n), strict=True)
+        pulls = batch.pulls * (slope * self.scale)
+        return np.asarray(np.bincount(batch.ends.ravel(), pulls.ravel(), u.size).reshape(u.shape))
+
+
+def _placed(chunks: Iterable[Chunk], shape: tuple[int, ...]) -> Iterator[_Batch]:
+    """Yield the batch of each step, placed among logits of shape (losses, β's, data sets, seeds, K)."""
+    *runs, n_actions = shape
+    first_action = np.arange(0, math.prod(shape), n_actions, dtype=np.intp).reshape(*runs, 1)
+
+    def ends(pairs: Indices) -> Indices:
+        """Place pairs of shape (2, data sets, seeds or 1, width)."""
+        return (first_action + pairs[:, np.newaxis, np.newaxis]).reshape(2, *shape[:2], -1)
+
+    for chunk in chunks:
+        pulls = _pulls(chunk.weights, shape)
+        yield from map(
+            _Batch,
+            _of_each_step(map(ends, chunk.pairs), len(chunk.pairs), chunk.n_steps),
+            _of_each_step(pulls, len(pulls), chunk.n_steps),
+        )
+
+
+def _pulls(weights: Array, shape: tuple[int, ...]) -> Array:
+    """Weights of shape (n or 1, data sets, seeds or 1, width), given to every seed and both ends."""
+    n, *_, width = weights.shape
+    every_seed = np.broadcast_to(weights, (n, *shape[2:4], width)).reshape(n, 1, 1, -1)
+    return np.stack([every_seed, -every_seed], axis=1)
+
+
+def _of_each_step(values: Iterable[_T], n_values: int, n_steps: int) -> Iterable[_T]:
+    """Repeat a value that is the same for all steps."""
+    if n_values == n_steps:
+        return values
+    (same,) = values
+    return repeat(same, n_steps)
