@@ -8,6 +8,9 @@ no longer holds the policy where KL is within one per cent of its value at colla
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -40,6 +43,7 @@ _LOST: dict[str, palette.Look] = {
         "edgecolor": palette.IDENTITY,
     },
 }
+_QUANTITIES = ("kl", "ratio")
 _SMALL_SHARES = (
     0.01,
     0.02,
@@ -135,66 +139,98 @@ def _legend(figure: Figure) -> Artists:
     }
 
 
-def _optimum(one_minus_p: Array, psi: Psi, beta: Array, pi_ref: Array) -> tuple[Array, Array]:
-    """KL(π* ‖ π_ref) as a share of that at collapse, and how far the log-ratio of y_w to y_l has
-    moved.
-    """
+class _Curve(NamedTuple):
+    """One quantity under one Ψ: along the grids of β and of p, and at two points."""
+
+    on_beta: Array
+    on_p: Array
+    now: float  # at the reader's p and β
+    tenfold: float  # at ten times that β
+
+
+def _curves(psi: Psi, p: float, beta: float, pi_ref: Array) -> dict[str, _Curve]:
+    """KL and log-ratio, by name."""
+    on_beta = _optimum(1 - p, psi, _BETA_GRID, pi_ref)
+    on_p = _optimum(_ONE_MINUS_P_GRID, psi, beta, pi_ref)
+    now = _optimum(1 - p, psi, beta, pi_ref)
+    tenfold = _optimum(1 - p, psi, 10 * beta, pi_ref)
+    return {
+        name: _Curve(on_beta[name], on_p[name], float(now[name]), float(tenfold[name]))
+        for name in _QUANTITIES
+    }
+
+
+def _optimum(
+    one_minus_p: Array | float, psi: Psi, beta: Array | float, pi_ref: Array
+) -> dict[str, Array]:
+    """KL(π* ‖ π_ref) as a share of that at collapse, and by how much log π*(y_w)/π*(y_l) moved."""
     losers = range(1, pi_ref.size)
     g = expected_psi(tournament([(y, 0) for y in losers], pi_ref.size, one_minus_p), psi)
     kl = kl_divergence(gibbs_policy(g, beta, pi_ref=pi_ref), pi_ref)
-    return kl / -np.log(pi_ref[0]), (g.value[..., 0] - g.value[..., 1]) / beta
+    return {"kl": kl / -np.log(pi_ref[0]), "ratio": (g.value[..., 0] - g.value[..., 1]) / beta}
 
 
 def update(artists: Artists, *, p: float, beta: float, pi_ref_loser: float, n_losers: float) -> str:
-    """Move every curve, mark and band to the given values, and say who still moves when β grows
-    tenfold.
-    """
-    n = int(n_losers)
-    if n * pi_ref_loser >= 1:
-        raise ValueError(
-            f"π_ref = {number(pi_ref_loser)} for each of {n} losing answers leaves y_w nothing, "
-            f"must be below 1/{n}"
-        )
-    pi_ref = np.array([1 - n * pi_ref_loser, *[pi_ref_loser] * n])
+    """Move every curve, mark and band, and say who still moves when β grows tenfold."""
+    pi_ref = _reference(pi_ref_loser, int(n_losers))
     at_collapse = float(-np.log(pi_ref[0]))
-    one_minus_p = np.array(1 - p)
-    for place in ("kl beta", "kl p", "ratio beta", "ratio p"):
-        artists[f"{place} here"].set_xdata(
-            [beta if place.endswith("beta") else decade(one_minus_p)] * 2
-        )
-    artists["ratio beta bound"].set_data(_BETA_GRID, IDENTITY.spread / _BETA_GRID)
-    artists["ratio p bound"].set_data([0, CERTAIN + 1], [IDENTITY.spread / beta] * 2)
-    said = {}
-    for name, psi in PSIS.items():
-        by_beta = _optimum(one_minus_p, psi, _BETA_GRID, pi_ref)
-        by_p = _optimum(_ONE_MINUS_P_GRID, psi, np.array(beta), pi_ref)
-        here = _optimum(one_minus_p, psi, np.array([beta, 10 * beta]), pi_ref)
-        for quantity, on_beta, on_p, (now, tenfold) in zip(
-            ("kl", "ratio"), by_beta, by_p, here, strict=True
-        ):
-            mark = _on_axis if quantity == "ratio" else np.asarray
-            artists[f"{quantity} beta {name}"].set_data(_BETA_GRID, np.minimum(on_beta, _INFINITE))
-            artists[f"{quantity} p {name}"].set_data(decade(DECADES), on_p[:-1])
-            artists[f"{quantity} beta {name} mark"].set_data([beta], [mark(now)])
-            artists[f"{quantity} p {name} mark"].set_data([decade(one_minus_p)], [mark(now)])
-            artists[f"{quantity} beta {name} hollow"].set_data([10 * beta], [mark(tenfold)])
-            artists[f"{quantity} p {name} hollow"].set_data([CERTAIN], [mark(on_p[-1])])
-        lost_below = _lost_below(by_beta[0])
-        for quantity in ("kl", "ratio"):
-            _set_band(artists[f"{quantity} beta {name} band"], _BETA_GRID[0], lost_below)
-            _set_band(artists[f"{quantity} p {name} band"], _lost_from(by_p[0]), CERTAIN + 1)
-        artists[f"{name} number"].set_text(number(here[0][0] * at_collapse))
-        artists[f"{name} held"].set_text(_range_of_beta(lost_below))
-        said[name] = here
+    drawn = {name: _curves(psi, p, beta, pi_ref) for name, psi in PSIS.items()}
+    _move_lines(artists, p, beta)
+    for name, curves in drawn.items():
+        for quantity, curve in curves.items():
+            _move_curve(artists, quantity, name, curve, p, beta)
+        _move_bands(artists, name, curves["kl"])
+        artists[f"{name} number"].set_text(number(curves["kl"].now * at_collapse))
     artists["bound number"].set_text(number(IDENTITY.spread / beta))
     artists["collapse number"].set_text(number(at_collapse))
-    return _sentence(p, beta, pi_ref_loser, n, at_collapse, said)
+    return _sentence(p, beta, pi_ref_loser, int(n_losers), at_collapse, drawn)
+
+
+def _reference(pi_ref_loser: float, n_losers: int) -> Array:
+    """π_ref of the winner, then of each loser."""
+    if n_losers * pi_ref_loser >= 1:
+        raise ValueError(
+            f"π_ref = {number(pi_ref_loser)} for each of {n_losers} losing answers leaves y_w "
+            f"nothing, must be below 1/{n_losers}"
+        )
+    return np.array([1 - n_losers * pi_ref_loser, *[pi_ref_loser] * n_losers])
+
+
+def _move_lines(artists: Artists, p: float, beta: float) -> None:
+    """Move the lines at the reader's p and β, and identity's bound."""
+    for quantity in _QUANTITIES:
+        artists[f"{quantity} beta here"].set_xdata([beta] * 2)
+        artists[f"{quantity} p here"].set_xdata([decade(np.array(1 - p))] * 2)
+    artists["ratio beta bound"].set_data(_BETA_GRID, IDENTITY.spread / _BETA_GRID)
+    artists["ratio p bound"].set_data([0, CERTAIN + 1], [IDENTITY.spread / beta] * 2)
+
+
+def _move_curve(
+    artists: Artists, quantity: str, name: str, curve: _Curve, p: float, beta: float
+) -> None:
+    """Move one curve with its filled and its hollow mark, against β and against p."""
+    now, tenfold, certain = curve.now, curve.tenfold, curve.on_p[-1]
+    if quantity == "ratio":
+        now, tenfold, certain = _on_axis(np.array([now, tenfold, certain]))
+    artists[f"{quantity} beta {name}"].set_data(_BETA_GRID, np.minimum(curve.on_beta, _INFINITE))
+    artists[f"{quantity} beta {name} mark"].set_data([beta], [now])
+    artists[f"{quantity} beta {name} hollow"].set_data([10 * beta], [tenfold])
+    artists[f"{quantity} p {name}"].set_data(decade(DECADES), curve.on_p[:-1])
+    artists[f"{quantity} p {name} mark"].set_data([decade(np.array(1 - p))], [now])
+    artists[f"{quantity} p {name} hollow"].set_data([CERTAIN], [certain])
+
+
+def _move_bands(artists: Artists, name: str, kl: _Curve) -> None:
+    """Show, in all four axes and in words, where β no longer holds this Ψ's policy."""
+    lost_below, lost_from = _lost_below(kl.on_beta), _lost_from(kl.on_p)
+    for quantity in _QUANTITIES:
+        _set_band(artists[f"{quantity} beta {name} band"], _BETA_GRID[0], lost_below)
+        _set_band(artists[f"{quantity} p {name} band"], lost_from, CERTAIN + 1)
+    artists[f"{name} held"].set_text(_range_of_beta(lost_below))
 
 
 def _on_axis(moved: Array) -> Array:
-    """Where the logarithmic axis can show a log-ratio: ∞ has its own tick, what is too small stands
-    on the lower edge.
-    """
+    """Put log-ratios where the logarithmic axis has room: ∞ at its tick, small ones at the edge."""
     return np.clip(moved, _LOWEST, _INFINITE)
 
 
@@ -206,9 +242,7 @@ def _lost_below(share: Array) -> float:
 
 
 def _lost_from(share: Array) -> float:
-    """Position of p from which the policy is within one per cent of collapse; share rises along the
-    grid of p.
-    """
+    """Position of p from which the policy is within one per cent of collapse; share rises with p."""
     *_, before, certain = share
     if before >= _HELD:
         return float(np.interp(_HELD, share[:-1], decade(DECADES)))
@@ -232,7 +266,7 @@ def _sentence(
     pi_ref_loser: float,
     n: int,
     at_collapse: float,
-    said: dict[str, tuple[Array, Array]],
+    drawn: Mapping[str, Mapping[str, _Curve]],
 ) -> str:
     losers = "One loser" if n == 1 else f"{n} losers"
     before = (
@@ -246,11 +280,10 @@ def _sentence(
             "at every β."
         )
     moves = {
-        name: f"{name}'s KL goes from {number(share[0] * at_collapse)} to {number(share[1] * at_collapse)} "
-        f"and its log-ratio from {number(ratio[0])} to {number(ratio[1])}"
-        for name, (share, ratio) in said.items()
+        name: _moves_in_words(name, curves["kl"], curves["ratio"], at_collapse)
+        for name, curves in drawn.items()
     }
-    held = [name for name, (share, _) in said.items() if share[1] < _HELD]
+    held = [name for name, curves in drawn.items() if curves["kl"].tenfold < _HELD]
     who = {
         0: "Neither is held yet",
         1: f"Only {held[0] if held else ''} comes back",
@@ -259,6 +292,14 @@ def _sentence(
     return (
         f"{before}. {turned}: {moves['identity']}; {moves['logit']}. {who}; at collapse KL is "
         f"{number(at_collapse)}."
+    )
+
+
+def _moves_in_words(name: str, kl: _Curve, ratio: _Curve, at_collapse: float) -> str:
+    return (
+        f"{name}'s KL goes from {number(kl.now * at_collapse)} to "
+        f"{number(kl.tenfold * at_collapse)} and its log-ratio from {number(ratio.now)} to "
+        f"{number(ratio.tenfold)}"
     )
 
 

@@ -8,7 +8,7 @@ exact limit, or the set of limits where the loss leaves a choice. `panel(data=�
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -67,14 +67,19 @@ _COLOURS = {"DPO": palette.LOGIT, "IPO": palette.IDENTITY}
 
 
 class Runs(NamedTuple):
-    """Mean policies of all runs with the ends of their 95 % interval, each of shape (losses, β's,
-    records, K).
+    """The mean policy over all runs and the ends of its 95 % interval.
+
+    Each has the shape (losses, β's, records, K), or is a part of that.
     """
 
     steps: Indices
     mean: Array
     low: Array
     high: Array
+
+    def at(self, *index: int | slice) -> Runs:
+        """The part of all three at an index."""
+        return Runs(self.steps, self.mean[index], self.low[index], self.high[index])
 
 
 @cache
@@ -266,6 +271,59 @@ def _explain(figure: Figure, labels: Labels) -> None:
         figure.text(0.015, 0.293 - 0.0455 * line, words, fontsize=10)
 
 
+class _Row(NamedTuple):
+    """What the two axes of one loss show."""
+
+    name: str
+    along_steps: Runs  # of shape (records, K), at the reader's β
+    against_beta: Runs  # of shape (β's, K), at the reader's step
+    record: int  # which is that of the reader's step
+    limit: Minimum | None  # at the reader's β; None where the loss has no minimiser
+    exact: Minimum | None  # on the fine grid of β
+
+    @property
+    def loss(self) -> MarginLoss:
+        return _LOSSES[self.name]
+
+    @property
+    def now(self) -> Array:
+        """The mean policy at the reader's step and β."""
+        return np.asarray(self.along_steps.mean[self.record])
+
+
+def _rows(
+    examples: Mapping[str, Comparisons],
+    data: Comparisons,
+    losses: Sequence[str],
+    *,
+    beta: float,
+    step: float,
+    batch_size: float,
+) -> Iterator[_Row]:
+    on_slider = _runs(examples, data, batch_size, _BETAS)
+    # A panel may begin between two stops of β, for which nothing was trained ahead.
+    at_beta = on_slider if beta in _BETAS else _runs(examples, data, batch_size, (beta,))
+    b = _BETAS.index(beta) if beta in _BETAS else 0
+    record = _record_after(step)
+    for name in losses:
+        k, loss = list(_LOSSES).index(name), _LOSSES[name]
+        yield _Row(
+            name,
+            along_steps=at_beta.at(k, b),
+            against_beta=on_slider.at(k, slice(None), record),
+            record=record,
+            limit=None if loss.no_minimiser else minimise(data, loss, beta),
+            exact=_exact(data, loss),
+        )
+
+
+def _record_after(step: float) -> int:
+    record, steps_since = divmod(step, _EVERY)
+    if steps_since:
+        raise ValueError(f"step = {step:.0f} was not recorded, must be a multiple of {_EVERY}")
+    return int(record)
+
+
 def update(
     examples: Mapping[str, Comparisons],
     artists: Artists,
@@ -276,69 +334,82 @@ def update(
     step: float,
     batch_size: float,
 ) -> str:
-    """Move every curve to the runs and limits of the given values, and say where training stands
-    and where it heads.
-    """
-    chosen = examples[comparisons]
-    labels = _labels(chosen)
-    by_beta = _runs(examples, chosen, batch_size, _BETAS)
-    runs = by_beta if beta in _BETAS else _runs(examples, chosen, batch_size, (beta,))
-    b = _BETAS.index(beta) if beta in _BETAS else 0
-    if step not in runs.steps:
-        raise ValueError(f"step = {step:.0f} was not recorded, must be a multiple of {_EVERY}")
-    record = int(np.flatnonzero(runs.steps == step)[0])
+    """Move every curve to the given values, and say where training stands and where it heads."""
+    data = examples[comparisons]
+    labels = _labels(data)
+    shown = _rows(examples, data, (_ABOVE, loss), beta=beta, step=step, batch_size=batch_size)
     said = []
-    for row, name in zip(_ROWS, (_ABOVE, loss), strict=True):
-        k = list(_LOSSES).index(name)
-        now = Runs(runs.steps, runs.mean[k, b], runs.low[k, b], runs.high[k, b])
-        limit = None if _LOSSES[name].no_minimiser else minimise(chosen, _LOSSES[name], beta)
-        fine = _exact(chosen, _LOSSES[name])
-        for y in range(chosen.n_actions):
-            _move_along_steps(artists, f"{row} {y}", now, limit, record, y, chosen.n_actions)
-            _move_against_beta(artists, f"{row} {y}", by_beta, fine, k, record, y)
-        artists[f"{row} step"].set_xdata([step] * 2)
-        artists[f"{row} beta"].set_xdata([beta] * 2)
-        artists[f"{row} none"].set_text("" if limit is not None else "none drawn")
-        short = name.split(",")[0]
-        artists[f"{row} name"].set(text=short, color=_COLOURS.get(name, palette.CHOSEN))
-        numbers = _listed(labels.said, now.mean[record])
-        artists[f"{row} numbers"].set_text(_header(labels.drawn[-1], now.mean[record], step))
-        said.append(f"{short}: {numbers}; {_heads_for(labels.said, limit, _LOSSES[name])}.")
+    for place, row in zip(_ROWS, shown, strict=True):
+        for y in range(data.n_actions):
+            _move_along_steps(artists, f"{place} {y}", row, y)
+            _move_against_beta(artists, f"{place} {y}", row, y)
+        artists[f"{place} step"].set_xdata([step] * 2)
+        artists[f"{place} beta"].set_xdata([beta] * 2)
+        _write_header(artists, place, row, labels, step)
+        said.append(_row_in_words(row, labels))
     batches = "single comparisons" if batch_size == 1 else f"batches of {batch_size:.0f}"
-    told = (
+    return (
         f"{comparisons}. β = {number(beta)}, {batches}, step {_whole(step)}, mean of {_SEEDS} "
-        f"runs. {' '.join(said)}"
+        f"runs. {' '.join(said)}{labels.note}"
     )
-    return told + labels.note
 
 
-def _move_along_steps(
-    artists: Artists, key: str, runs: Runs, limit: Minimum | None, record: int, y: int, n: int
-) -> None:
-    mean, low, high = (part[:, y] for part in runs[1:])
-    around = np.concatenate([runs.steps, runs.steps[::-1]]), np.concatenate([low, high[::-1]])
-    artists[f"{key} band"].set_xy(np.stack(around, axis=-1))
-    artists[f"{key} mean"].set_data(runs.steps, mean)
-    artists[f"{key} here"].set_data([runs.steps[record]], [mean[record]])
-    at = _places(n)[y]
-    low_end, high_end = (np.nan, np.nan) if limit is None else (bound[y] for bound in limit.bounds)
-    artists[f"{key} limit"].set_data(*([at], [low_end]) if low_end == high_end else ([], []))
-    ends = [[(at, low_end), (at, high_end)]] if low_end < high_end else []
-    artists[f"{key} limits"].set_segments(ends)
+def _move_along_steps(artists: Artists, key: str, row: _Row, y: int) -> None:
+    """Move one action's curve with its interval, the mark on it, and its limit on the right."""
+    steps = row.along_steps.steps
+    mean, low, high = (curve[:, y] for curve in row.along_steps[1:])
+    artists[f"{key} band"].set_xy(_outline(steps, low, high))
+    artists[f"{key} mean"].set_data(steps, mean)
+    artists[f"{key} here"].set_data([steps[row.record]], [mean[row.record]])
+    _move_limit(artists, key, row.limit, y)
 
 
-def _move_against_beta(
-    artists: Artists, key: str, runs: Runs, exact: Minimum | None, k: int, record: int, y: int
-) -> None:
-    mean, low, high = (part[k, :, record, y] for part in runs[1:])
+def _outline(x: Array | Indices, low: Array, high: Array) -> Array:
+    """Go along the lower curve and back along the upper one, shape (points, 2)."""
+    along, back = np.stack([x, low], axis=-1), np.stack([x, high], axis=-1)[::-1]
+    return np.concatenate([along, back])
+
+
+def _move_limit(artists: Artists, key: str, limit: Minimum | None, y: int) -> None:
+    """Mark the probability that the loss heads for, or draw the range that it leaves open."""
+    point, ranges = None, []
+    if limit is not None:
+        x = _places(len(limit.actions))[y]
+        least, greatest = (bound[y] for bound in limit.bounds)
+        if least == greatest:
+            point = x, least
+        else:
+            ranges = [[(x, least), (x, greatest)]]
+    artists[f"{key} limit"].set_data(*([], []) if point is None else np.reshape(point, (2, 1)))
+    artists[f"{key} limits"].set_segments(ranges)
+
+
+def _move_against_beta(artists: Artists, key: str, row: _Row, y: int) -> None:
+    """Move one action's means with their intervals, and the exact curve where there is one."""
+    mean, low, high = (points[:, y] for points in row.against_beta[1:])
     artists[f"{key} means"].set_data(_BETAS, mean)
-    artists[f"{key} intervals"].set_segments(
-        [[(b, bottom), (b, top)] for b, bottom, top in zip(_BETAS, low, high, strict=True)]
-    )
-    unique = exact is not None and exact.unique
+    ends = np.stack([np.stack([_BETAS, low], axis=-1), np.stack([_BETAS, high], axis=-1)], axis=1)
+    artists[f"{key} intervals"].set_segments(ends)
+    exact = row.exact if row.exact is not None and row.exact.unique else None
     artists[f"{key} exact"].set_data(
-        *(_FINE_BETAS, exact.policy[:, y]) if exact is not None and unique else ([], [])
+        *([], []) if exact is None else (_FINE_BETAS, exact.policy[:, y])
     )
+
+
+def _write_header(artists: Artists, place: str, row: _Row, labels: Labels, step: float) -> None:
+    colour = _COLOURS.get(row.name, palette.CHOSEN)
+    artists[f"{place} name"].set(text=_short(row.name), color=colour)
+    artists[f"{place} numbers"].set_text(_header(labels.drawn[-1], row.now, step))
+    artists[f"{place} none"].set_text("none drawn" if row.limit is None else "")
+
+
+def _row_in_words(row: _Row, labels: Labels) -> str:
+    heads_for = _heads_for(labels.said, row.limit, row.loss)
+    return f"{_short(row.name)}: {_listed(labels.said, row.now)}; {heads_for}."
+
+
+def _short(name: str) -> str:
+    return name.split(",")[0]
 
 
 def _whole(count: float) -> str:
