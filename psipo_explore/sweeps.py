@@ -65,8 +65,8 @@ def sweep(
     parts : int, optional
         Least number of parts; by default, one for each seed. It is rounded up to fill the grid of
         blocks, but there are never more parts than runs.
-    pi_ref, optimiser, steps, batch_size, seeds, record_every
-        As in `train`.
+    pi_ref, optimiser, steps, batch_size, seeds, record_every : as in `train`
+        Each part passes them on to `train`.
     progress : bool
         Whether to show a bar that counts the finished parts.
 

@@ -1,14 +1,15 @@
-"""What holds of every public name: it says what it takes and gives, in which shapes, where it comes
-from, and shows it.
-"""
+"""What holds of every public name: its docstring, and the order of its arguments."""
 
 import inspect
 import re
 from importlib import import_module
 from pathlib import Path
 from types import FunctionType, ModuleType
+from typing import Any
 
 import pytest
+from numpydoc.docscrape import get_doc_object
+from numpydoc.validate import validate
 
 import psipo_explore
 
@@ -42,21 +43,26 @@ PROPERTIES = {
     for attribute, value in vars(thing).items()
     if not attribute.startswith("_") and isinstance(value, property)
 }
-SOURCE = r"(Eq|Prop|Thm|App)\. ?[A-Z]?\d|§\d|arXiv:\d|\b(19|20)\d\d\b"
 ACT_ON_PI_REF = ("policy.kl_divergence", "comparisons.Comparisons.reference")
 ORDER = ["policy", "p", "data", "g", "rewards", "psi", "loss", "beta"]
 
-described = pytest.mark.parametrize("name", DESCRIBED)
+# What numpydoc asks for and these docstrings leave out, with the reason.
+NOT_ASKED = {
+    "ES01",  # one sentence may say it all
+    "EX01",  # a property needs no example; what is called is held to one below
+    "SA01",  # the module's docstring says what stands beside it
+    "PR08", "RT04", "SS02",  # a sentence may begin with a symbol, such as φ or π
+}  # fmt: skip
+
 called = pytest.mark.parametrize("name", CALLED)
+functions = pytest.mark.parametrize(
+    "name", [name for name, thing in CALLED.items() if not isinstance(thing, type)]
+)
 
 
-def section(name: str, title: str) -> str:
-    """A section of a numpydoc docstring, without its title."""
-    document = inspect.getdoc(CALLED[name]) or ""
-    found = re.search(
-        rf"^{title}\n-+\n(.*?)(?=^\w[^\n]*\n-+\n|\Z)", document, re.DOTALL | re.MULTILINE
-    )
-    return found[1] if found else ""
+def document(name: str) -> Any:
+    """The docstring, as numpydoc reads it."""
+    return get_doc_object(CALLED[name])
 
 
 def parameters(name: str) -> list[str]:
@@ -79,45 +85,31 @@ def test_the_package_s_names_are_those_of_its_modules() -> None:
         )
 
 
-@called
-def test_its_parameters_are_documented_in_the_order_of_the_signature(name: str) -> None:
-    heads = re.findall(r"^(\S.*?)(?: : .*)?$", section(name, "Parameters"), re.MULTILINE)
-    assert [
-        documented.lstrip("*") for head in heads for documented in head.split(", ")
-    ] == parameters(name)
+@pytest.mark.parametrize("name", [*CALLED, *PROPERTIES])
+def test_numpydoc_finds_nothing_wrong_with_its_docstring(name: str) -> None:
+    errors = validate(f"psipo_explore.{name}")["errors"]
+    assert [error for error in errors if error[0] not in NOT_ASKED] == []
 
 
 @called
 def test_every_array_has_a_shape(name: str) -> None:
-    for line in re.findall(
-        r"^\S.*\barray.*$", section(name, "Parameters") + section(name, "Returns"), re.MULTILINE
-    ):
-        assert "shape (" in line or "shape p.shape" in line, line
+    for field in [*document(name)["Parameters"], *document(name)["Returns"]]:
+        if "array" in field.type:
+            assert re.search(r"shape (\(|p\.shape)", field.type), field
 
 
 @called
 def test_it_shows_itself_in_a_doctest(name: str) -> None:
-    assert ">>> " in section(name, "Examples")
+    assert any(">>> " in line for line in document(name)["Examples"])
 
 
-@pytest.mark.parametrize("name", [name for name in CALLED if not isinstance(CALLED[name], type)])
-def test_it_says_what_it_returns_and_what_it_refuses(name: str) -> None:
-    assert section(name, "Returns")
-    if parameters(name) not in ([], ["shape"]):
-        assert re.search(r"^(ValueError|TypeError)$", section(name, "Raises"), re.MULTILINE)
+@called
+def test_it_says_what_can_really_go_wrong(name: str) -> None:
+    for error in document(name)["Raises"]:
+        assert "not what it must be" not in " ".join(error.desc)
 
 
-@described
-def test_it_names_its_source(name: str) -> None:
-    assert re.search(SOURCE, inspect.getdoc(DESCRIBED[name]) or "")
-
-
-@pytest.mark.parametrize("name", PROPERTIES)
-def test_a_property_is_described_in_a_sentence(name: str) -> None:
-    assert (inspect.getdoc(PROPERTIES[name]) or "").partition("\n")[0].endswith(".")
-
-
-@pytest.mark.parametrize("name", [name for name in CALLED if not isinstance(CALLED[name], type)])
+@functions
 def test_arguments_come_in_the_one_order(name: str) -> None:
     """What it acts on, then psi or loss, then beta; the rest by keyword alone."""
     kinds = inspect.signature(CALLED[name]).parameters
@@ -126,24 +118,3 @@ def test_arguments_come_in_the_one_order(name: str) -> None:
     for parameter in ("pi_ref", "mu", "seeds", "n_samples", "progress", "rng"):
         if parameter in kinds and name not in ACT_ON_PI_REF:
             assert kinds[parameter].kind is inspect.Parameter.KEYWORD_ONLY
-
-
-@pytest.mark.parametrize(
-    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
-)
-def test_a_module_opens_with_what_it_is_in_at_most_three_sentences(path: Path) -> None:
-    first = re.match(r'r?"""(.*?)"""', path.read_text(encoding="utf-8"), re.DOTALL)
-    assert first, "no docstring"
-    without_code_and_short_words = re.sub(r"`[^`]*`|\b(Eq|Prop|App|Thm|S|M)\.", "", first[1])
-    assert len(re.findall(r"[.!?](?=\s|$)", without_code_and_short_words)) <= 3
-    assert first[1].strip().endswith(".")
-
-
-def test_theory_draws_nothing() -> None:
-    for path in PACKAGE.glob("*.py"):
-        if path.stem not in NOT_THEORY:
-            lines = path.read_text(encoding="utf-8").splitlines()
-            assert not any(
-                re.match(r"\s*(from|import) (matplotlib|ipywidgets|psipo_explore\.views)", line)
-                for line in lines
-            ), path.name
