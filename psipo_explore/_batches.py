@@ -1,8 +1,8 @@
-"""Batches of comparisons for simulated training: drawn with replacement, for several data sets and
-seeds at once.
+"""Batches of comparisons for simulated training, for several data sets and seeds at once.
 
-The draws of a seed are the same whatever is drawn beside them. Where a batch is at least as large
-as the data, how often each comparison was drawn says all of it, in fewer terms.
+They are drawn with replacement, and the draws of a seed do not depend on the other seeds or data
+sets. A batch at least as large as its data set is stored as the number of times that each
+comparison was drawn, which takes less room and gives the same gradient.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from psipo_explore._checks import Array, Indices
 from psipo_explore.comparisons import Comparisons
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
-_NUMBERS = 1 << 20  # random numbers held at once
+_NUMBERS = 1 << 20  # most random numbers held at once, unless a single step needs more
 
 
 class Chunk(NamedTuple):
-    """Batches for n_steps steps that follow each other; an axis of length 1 is the same all along.
+    """Batches for n_steps consecutive steps.
 
-    pairs has shape (n_steps or 1, 2, data sets, seeds or 1, width): winners, then losers. weights
-    has shape (n_steps or 1, data sets, seeds or 1, width) and sums to 1 over its last axis.
+    `pairs` has shape (n_steps or 1, 2, data sets, seeds or 1, width); its second axis is winners,
+    then losers. `weights` has shape (n_steps or 1, data sets, seeds or 1, width) and sums to 1 over
+    its last axis. An axis of length 1 holds what is common to all steps or seeds.
     """
 
     n_steps: int
@@ -35,7 +36,7 @@ class Chunk(NamedTuple):
 def batches(
     tables: Sequence[Comparisons], batch_size: int | None, seeds: Sequence[int], steps: int
 ) -> Iterator[Chunk]:
-    """Yield the batches of all steps, chunk by chunk; without a batch size each holds all data."""
+    """Yield the batches of all steps in chunks; with batch_size None, each batch is all data."""
     if batch_size is None:
         yield _all_data(tables, steps)
         return
@@ -60,10 +61,11 @@ def _all_data(tables: Sequence[Comparisons], steps: int) -> Chunk:
 
 
 def _drawn(table: Comparisons, uniform: Array, width: int) -> tuple[Indices, Array]:
-    """Draw one data set's batches by random numbers of shape (n_steps, seeds, batch size).
+    """Draw the batches of one data set, given random numbers of shape (n_steps, seeds, batch size).
 
-    Returns pairs of shape (n_steps or 1, 2, seeds or 1, width) and weights without the 2. Where a
-    batch is at least as large as the data, the pairs are the data's and the weights count draws.
+    Return pairs of shape (n_steps or 1, 2, seeds or 1, width), and weights of that shape without
+    the 2. If a batch is at least as large as the data set, the pairs are those of the data set, and
+    each weight is the share of the draws that fell on its pair.
     """
     share = np.cumsum(table.weights) / table.weights.sum()
     share[-1] = 1.0
@@ -78,7 +80,7 @@ def _drawn(table: Comparisons, uniform: Array, width: int) -> tuple[Indices, Arr
 
 
 def _side_by_side(of_data_sets: Sequence[npt.NDArray[_Scalar]], axis: int) -> npt.NDArray[_Scalar]:
-    """Stack what was drawn of each data set, some of it the same for all steps or seeds."""
+    """Stack the arrays of all data sets, after broadcasting them over steps and seeds."""
     return np.stack(np.broadcast_arrays(*of_data_sets), axis=axis)
 
 
@@ -87,14 +89,19 @@ def _pairs(table: Comparisons) -> Indices:
 
 
 def _padded(values: npt.NDArray[_Scalar], width: int) -> npt.NDArray[_Scalar]:
-    """Zeros after the values: comparisons of weight 0 of an action with itself, so that data sets
-    fit side by side.
+    """Append zeros along the last axis, so that data sets of different lengths can be stacked.
+
+    As pairs with weights, the zeros are comparisons of action 0 with itself that weigh nothing.
     """
     return np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, width - values.shape[-1])])
 
 
 def _counts(which: Indices, n_comparisons: int) -> Indices:
-    """How often each comparison is in each batch; batches are the last axis."""
+    """Count how often each comparison is in each batch.
+
+    The last axis of `which` runs over the draws of a batch. In the result, it runs over the
+    comparisons.
+    """
     n_batches = which[..., 0].size
     batch = np.arange(n_batches).reshape(*which.shape[:-1], 1)
     counts = np.bincount(

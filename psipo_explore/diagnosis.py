@@ -1,7 +1,7 @@
-"""What a preference file holds, and what DPO, cDPO and IPO would make of it.
+"""Diagnosis of a preference file: what it holds, and what DPO, cDPO and IPO would make of it.
 
-Whether DPO's loss has a minimum is read off the comparison graph of each context; how far each loss
-lets go of π_ref is the KL divergence at its exact minimiser, or, where there is none, at the limit.
+The comparison graph of each context decides whether DPO's loss has a minimum there. The distance
+from π_ref under a loss is the KL divergence at its exact minimiser, or at the limit if it has none.
 """
 
 from __future__ import annotations
@@ -33,36 +33,38 @@ LEAST_SMOOTHING = 1e-100
 
 @dataclass(frozen=True, eq=False)
 class Diagnosis:
-    """Counts over a preference file, and the KL divergence at the optimum of three losses (Eq. 4,
-    17 of arXiv:2310.12036).
+    """Counts over a preference file, and how far three losses would move a policy from π_ref.
+
+    The losses are DPO's (Eq. 4 of arXiv:2310.12036), its smoothed variant cDPO, and IPO's (Eq. 17).
 
     Parameters
     ----------
     contexts, actions, comparisons : int
-        How many prompts, answers (counted in each prompt anew) and comparisons.
+        Numbers of prompts, answers and comparisons. The same answer to two prompts counts twice.
     duplicates : int
-        Comparisons with the winner and the loser of an earlier one.
+        Comparisons that have the same winner and the same loser as an earlier one.
     contradictions : int
-        Pairs of answers of which either was preferred at least once.
+        Pairs of answers in which each was preferred to the other at least once.
     contradictory : int
-        Comparisons of such pairs.
+        Comparisons of the answers of such pairs.
     collapsing : int
         Contexts in which DPO's loss has no minimum.
     vanishing : int
         Actions whose probability goes to 0 along every minimising sequence of DPO's loss, for every
         β.
     unconnected : int
-        Contexts whose comparisons do not connect all their actions, so that no loss says how the
-        parts compare.
+        Contexts whose comparisons do not connect all their actions. No loss says how the actions of
+        two unconnected parts compare.
     beta : ndarray, shape (B,)
         Strengths of the KL term.
     mean_kl : mapping of str to ndarray, shape (B,)
-        For each loss KL(π ‖ π_ref) in nats at its minimum, or at its limit, the mean over contexts.
-        Where the loss leaves a choice, at the choice closest to π_ref.
+        Mean over contexts of KL(π ‖ π_ref) in nats, for each loss. The policy π is the minimiser,
+        or the limit where there is none. Where several policies minimise the loss, π is the one
+        closest to π_ref.
     skipped : int
-        Lines of the file that could not be read.
+        Number of lines of the file that could not be read.
     first_skipped : str
-        What was wrong with the first of them.
+        What was wrong with the first of these lines.
 
     Examples
     --------
@@ -87,25 +89,25 @@ class Diagnosis:
     first_skipped: str = ""
 
     def share_collapsing(self, level: float = 0.95) -> tuple[float, float, float]:
-        """Share of contexts without a finite DPO optimum, and Clopper and Pearson's interval for
-        it.
+        """Share of contexts in which DPO's loss has no minimum, with a confidence interval.
 
-        The interval is that of the population the contexts are independent draws from.
+        The interval is Clopper and Pearson's. It is for the share in the population, if the
+        contexts are independent draws from that population.
 
         Parameters
         ----------
         level : float
-            Between 0 and 1.
+            Confidence level of the interval, strictly between 0 and 1.
 
         Returns
         -------
         tuple of float
-            The share, and the interval's ends.
+            The share, and the lower and the upper end of the interval.
 
         Raises
         ------
         ValueError
-            If level is not between 0 and 1.
+            If level is not strictly between 0 and 1.
 
         Examples
         --------
@@ -120,12 +122,12 @@ class Diagnosis:
         return self.collapsing / self.contexts, float(interval.low), float(interval.high)
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything as numbers, texts and lists, as JSON takes them.
+        """Return all fields as numbers, texts, lists and dictionaries, ready for JSON.
 
         Returns
         -------
         dict
-            By the names above.
+            The values of the fields, by their names.
 
         Examples
         --------
@@ -147,13 +149,13 @@ class Diagnosis:
             f"{_some(self.contexts, 'prompt')}.",
             "Comparisons that repeat an earlier one: "
             f"{_with_share(self.duplicates, self.comparisons)}. Pairs of answers "
-            f"preferred both ways round: {_grouped(self.contradictions)}.",
+            f"in which each was preferred at least once: {_grouped(self.contradictions)}.",
         ]
         if self.unconnected:
             lines.append(
                 "Prompts whose comparisons do not connect all answers: "
-                f"{_with_share(self.unconnected, self.contexts)}. How "
-                "their parts compare no loss says; the policy closest to π_ref is taken."
+                f"{_with_share(self.unconnected, self.contexts)}. No loss "
+                "says how the unconnected parts compare; the policy closest to π_ref is taken."
             )
         if self.skipped:
             lines.append(
@@ -168,9 +170,9 @@ class Diagnosis:
         return [
             "Prompts where DPO's loss has no minimum: "
             f"{_with_share(self.collapsing, self.contexts)}. Answers that vanish there: "
-            f"{_with_share(self.vanishing, self.actions)}. They lose, directly or through others, "
-            "and never win back; the longer "
-            "one trains the closer their probability comes to 0, whatever β is.",
+            f"{_with_share(self.vanishing, self.actions)}. Each of them loses to another "
+            "answer, directly or through a chain of others, and no chain leads back. The longer "
+            "DPO trains, the closer their probability comes to 0, whatever β is.",
         ]
 
     def _kl_in_words(self) -> list[str]:
@@ -195,8 +197,8 @@ class Diagnosis:
         ]
         return [
             "",
-            f"So much closer to π_ref does β hold the policy, from {self.beta[least]:g} to "
-            f"{self.beta[most]:g}: by "
+            f"Raising β from {self.beta[least]:g} to "
+            f"{self.beta[most]:g} lowers the mean KL by "
             f"{', '.join(falls[:-1])} and {falls[-1]}.",
         ]
 
@@ -221,32 +223,39 @@ def diagnose(
     pi_ref: ArrayLike | None = None,
     progress: bool = False,
 ) -> Diagnosis:
-    """Count what comparisons hold, and find how far from pi_ref DPO, cDPO and IPO would go on them.
+    """Diagnose comparisons: count what they hold, and find how far three losses move from pi_ref.
+
+    The losses are DPO, cDPO and IPO.
 
     Parameters
     ----------
     data : Comparisons
-        One context for each prompt; `diagnose_file` reads them from a file.
+        The data, with one context for each prompt; `diagnose_file` reads them from a file.
     beta : array_like, shape (B,) or ()
         Strengths of the KL term.
     smoothing : float
-        Of cDPO, the share of labels taken to be wrong; below ½ and above 0, so that its minimum
-        exists, by at least 1e-100, so that float64 can tell it from DPO's.
+        Share of labels that cDPO takes to be wrong, at least 1e-100 and below ½. It must be
+        positive because cDPO would otherwise be DPO, whose loss may have no minimum.
     pi_ref : array_like, shape (K,), optional
         Reference policy, which sums to 1 in each context; by default uniform over the answers of
         each prompt.
     progress : bool
-        Whether to show a bar that counts the losses.
+        Whether to show a progress bar that counts the losses.
 
     Returns
     -------
     Diagnosis
-        `print` says it in words.
+        The counts and the divergences; `print` shows them in words.
 
     Raises
     ------
     ValueError
-        If data holds no comparison, or an argument is not what it must be.
+        If data holds no comparison; if beta is empty, has more than one axis, or is not from 1e-12
+        to 1e100; if smoothing is not at least 1e-100 and below ½; if pi_ref is not a distribution
+        in each context, or excludes an action that was compared; or if beta is so small that
+        rounding would decide between two actions.
+    TypeError
+        If data is not Comparisons.
 
     Notes
     -----
@@ -275,8 +284,8 @@ def diagnose(
     smoothing = checks.scalar("smoothing", smoothing)
     if not LEAST_SMOOTHING <= smoothing < 0.5:
         why = (
-            f"positive (without any, cDPO is DPO), at least {LEAST_SMOOTHING:g} (float64 loses "
-            "less) and below ½"
+            f"positive (with 0, cDPO is DPO), at least {LEAST_SMOOTHING:g} (in float64, less "
+            "would not count) and below ½"
         )
         raise ValueError(f"smoothing = {smoothing:g}, must be {why}")
     merged = data.merged()
@@ -311,10 +320,11 @@ def diagnose_file(
     skip_bad: bool = False,
     progress: bool = False,
 ) -> Diagnosis:
-    r"""Diagnose a CSV or JSONL file of preferences, line by line; of each text, with its blanks, 16
-    bytes are kept.
+    r"""Diagnose a CSV or JSONL file of preferences, which is read line by line.
 
-    What `diagnose` says of them (Eq. 4 and 17 of arXiv:2310.12036).
+    The result is that of `diagnose` on the comparisons of the file: the losses are DPO (Eq. 4 of
+    arXiv:2310.12036), cDPO and IPO (Eq. 17). Blanks around a text count as part of it. The texts
+    are not kept in memory, only a hash of 16 bytes for each.
 
     Parameters
     ----------
@@ -325,22 +335,23 @@ def diagnose_file(
     prompt, chosen, rejected : str
         Names of the columns or fields.
     smoothing : float
-        Of cDPO, as in `diagnose`.
+        Share of labels that cDPO takes to be wrong, as in `diagnose`.
     skip_bad : bool
-        Whether to pass over lines that cannot be read, and count them, instead of refusing the
-        file.
+        Whether to skip and count the lines that cannot be read, instead of refusing the file.
     progress : bool
-        Whether to show a bar.
+        Whether to show progress bars.
 
     Returns
     -------
     Diagnosis
-        With π_ref uniform over the answers of each prompt.
+        The diagnosis with π_ref uniform over the answers of each prompt.
 
     Raises
     ------
     ValueError
-        With file and line: what cannot be read, and what is expected.
+        If the file's name has another ending, a line cannot be read and skip_bad is False, no
+        comparison is left, or `diagnose` refuses beta or smoothing. The message names the file, and
+        the line if one is at fault.
 
     Examples
     --------
@@ -358,7 +369,7 @@ def diagnose_file(
         ".ndjson": jsonl_rows,
     }
     skipped = Skipped()
-    # which says what is wrong with a folder
+    # A folder has no suffix to choose a reader by; csv_rows refuses it with a clear message.
     reader = csv_rows if path.is_dir() else readers.get(path.suffix.lower())
     if reader is None:
         raise ValueError(f"{path.name} is of no kind known here, must end in {', '.join(readers)}")
@@ -379,14 +390,14 @@ def diagnose_file(
 
 
 def _total_kl(data: Comparisons, loss: MarginLoss, beta: Array, pi_ref: ArrayLike | None) -> Array:
-    """Σ over contexts of KL(π ‖ π_ref) at the minimiser or the limit, shape (B,)."""
+    """Sum KL(π ‖ π_ref) over the contexts, at the minimiser or the limit, shape (B,)."""
     fit = minimise(data, loss, beta, pi_ref=pi_ref)
     kept = ~fit.vanishing
     return np.asarray(np.maximum((fit.policy[:, kept] * fit.log_ratio[:, kept]).sum(-1), 0.0))
 
 
 def _both_ways_round(data: Comparisons, merged: Comparisons) -> tuple[int, int]:
-    """Count the pairs of actions of which each beat the other, and the comparisons of such pairs."""
+    """Count the pairs of actions that beat each other, and the comparisons of such pairs."""
     _, comparisons = np.unique(_unordered(data), return_counts=True)
     _, ways_round = np.unique(_unordered(merged), return_counts=True)
     both = ways_round == 2
@@ -394,14 +405,14 @@ def _both_ways_round(data: Comparisons, merged: Comparisons) -> tuple[int, int]:
 
 
 def _unconnected(data: Comparisons) -> int:
-    """Count the contexts whose comparisons leave several connected components."""
+    """Count the contexts whose actions fall into several connected components."""
     _, one_action_each = np.unique(data.components, return_index=True)
     _, components = np.unique(data.contexts[one_action_each], return_counts=True)
     return int((components > 1).sum())
 
 
 def _unordered(data: Comparisons) -> Indices:
-    """Number the pair of actions of each comparison, whoever won."""
+    """Number the pair of actions of each comparison, regardless of which action won."""
     return np.minimum(data.winners, data.losers) * data.n_actions + np.maximum(
         data.winners, data.losers
     )

@@ -1,9 +1,8 @@
-"""The exact minimiser of an empirical loss, or, where there is none, the limit that minimising
-sequences share.
+"""The exact minimiser of an empirical loss, or the limit of minimising policies if there is none.
 
-In x = β(log π − log π_ref) every accepted loss is a convex function of differences over the
-comparisons, so one sparse solve serves all β. Whether a minimum exists is read off the comparison
-graph before anything is solved (Ford 1957).
+Every accepted loss is a convex function of the differences of x = β(log π − log π_ref) over the
+comparisons, so one sparse solve serves all β. The comparison graph decides beforehand whether a
+minimum exists (Ford 1957).
 """
 
 from __future__ import annotations
@@ -25,34 +24,35 @@ from psipo_explore.losses import DPO, MarginLoss
 
 __all__ = ["Minimum", "minimise"]
 
-_SOLVED = 1e-12  # of a potential: how near the solver comes to the minimum
+_SOLVED = 1e-12  # error that the solver may leave in a potential x, as a share of 1 + |x|
 
 
 @dataclass(frozen=True, eq=False)
 class Minimum:
-    """Where the loss of a data set (Eq. 4 and 17 of arXiv:2310.12036) is least, and whether it is
-    attained there.
+    """The policy at which the loss of a data set is least, and whether it attains the infimum.
+
+    The loss is Eq. 4 of arXiv:2310.12036 for DPO, and Eq. 17 for IPO.
 
     Parameters
     ----------
     policy : ndarray, shape (..., K)
-        The minimiser, or the limit of minimising policies; normalised within each context.
+        The minimiser, or the limit of minimising policies; it sums to 1 in each context.
     log_ratio : ndarray, shape (..., K)
-        log policy − log π_ref; −inf where vanishing.
+        log policy − log π_ref; −inf where an action vanishes.
     attained : bool
-        Whether a policy has the infimum as its loss.
+        Whether the loss of some policy equals the infimum.
     unique : bool
-        Whether the loss leaves no choice; where it does, policy is the choice closest to π_ref in
-        KL(π ‖ π_ref).
+        Whether the loss determines the policy. If it does not, policy is the one closest to π_ref
+        in KL(π ‖ π_ref) of those that the loss allows.
     vanishing : ndarray of bool, shape (K,)
         Actions whose probability goes to 0 along every minimising sequence, at every β.
     loss : ndarray, shape (...)
         Infimum of the weighted mean loss.
     actions : tuple of str
-        Labels.
+        Labels of the actions.
     blocks, contexts : ndarray of int, shape (K,)
-        The loss fixes ratios of probabilities inside each block, and a policy sums to 1 in each
-        context.
+        Numbers of each action's block and context. The loss fixes the ratios of probabilities
+        inside each block, and a policy sums to 1 in each context.
 
     Examples
     --------
@@ -74,11 +74,11 @@ class Minimum:
 
     @property
     def bounds(self) -> tuple[Array, Array]:
-        """Least and greatest probability that the loss leaves each action, two arrays of shape
-        (..., K).
+        """Least and greatest probability that the loss allows each action, shape (..., K) each.
 
-        Both are policy where nothing is open. Otherwise the least is 0 and the greatest is the
-        action's share of its block, neither of which a minimiser need attain.
+        Both equal `policy` in a context where the loss determines it. Elsewhere the least is 0, and
+        the greatest is the action's share of its block. Minimisers may come arbitrarily close to
+        these bounds without attaining them.
 
         Examples
         --------
@@ -120,14 +120,14 @@ def minimise(
 ) -> Minimum:
     """Minimise the weighted mean of a loss over comparisons, exactly.
 
-    The optimum that training on `data` heads for: Eq. 17 of arXiv:2310.12036 for IPO, Eq. 4 for
-    DPO. For DPO it is the Bradley–Terry fit, attained if and only if every connected component of
-    the comparisons is strongly connected.
+    This is the optimum that training on `data` approaches. IPO's loss is Eq. 17 of
+    arXiv:2310.12036, DPO's is Eq. 4. The optimum of DPO is the Bradley–Terry fit; it is attained if
+    and only if every connected component of the comparisons is strongly connected.
 
     Parameters
     ----------
     data : Comparisons
-        Who beat whom.
+        The data set to fit.
     loss : MarginLoss
         IPO, SQUARED, DPO, odpo(…), cdpo(…), EXPONENTIAL, or robust_dpo(…) where it is bounded
         below; the others have no well-defined minimiser.
@@ -139,16 +139,19 @@ def minimise(
     Returns
     -------
     Minimum
-        beta's axes lead policy, log_ratio and loss.
+        The axes of beta come first in policy, log_ratio and loss.
 
     Raises
     ------
     ValueError
-        If there is no comparison, the loss has no well-defined minimiser or is not bounded below,
-        pi_ref excludes an action that was compared, or beta is so small that rounding would decide
-        between two actions.
+        If data holds no comparison, the loss has no well-defined minimiser or is not bounded below
+        on data, beta is not from 1e-100 to 1e100, pi_ref is not a distribution in each context or
+        excludes an action that was compared, or beta is so small that rounding would decide between
+        two actions.
+    TypeError
+        If data is not Comparisons, or loss is not a MarginLoss.
     RuntimeError
-        If the solver stops short of the minimum, with the gradient it reached.
+        If the solver stops short of the minimum; the message gives the gradient that it reached.
 
     Examples
     --------
@@ -199,11 +202,11 @@ def minimise(
 
 
 def _closest_to_reference(u: Array, blocks: Blocks, reference: Array, data: Comparisons) -> Array:
-    """Log π − log π_ref of the π closest to π_ref among those with u's differences inside each
-    block.
+    """Return log π − log π_ref of the π closest to π_ref that has u's differences in each block.
 
-    Block B with inner law q gets weight ∝ π_ref(B) exp(−KL(q ‖ π_ref(·|B))), which is to say that
-    E_q[u] is taken off u.
+    Let q be the conditional distribution inside a block B, which u determines. The closest policy
+    gives B a weight proportional to π_ref(B) exp(−KL(q ‖ π_ref(·|B))). Subtracting E_q[u] from u in
+    each block yields these weights.
     """
     with np.errstate(divide="ignore"):
         log_reference = np.where(blocks.vanishing, -np.inf, np.log(reference))
@@ -217,8 +220,9 @@ def _closest_to_reference(u: Array, blocks: Blocks, reference: Array, data: Comp
 
 
 def _infimum(data: Comparisons, loss: MarginLoss, beta: Array, x: Array, inside: Mask) -> Array:
-    """Weighted mean loss at x, comparisons that are not inside costing what an infinite margin
-    costs, nothing.
+    """Return the infimum of the weighted mean loss, given the potentials x inside the blocks.
+
+    In the limit, the margins of the comparisons between blocks are infinite, and their loss is 0.
     """
     phi = loss.phi(x[data.winners[inside]] - x[data.losers[inside]])
     weights = data.weights / data.weights.max()

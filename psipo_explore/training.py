@@ -1,8 +1,8 @@
-"""Simulated training of softmax policies on comparisons, §5.4 of arXiv:2310.12036: all runs advance
-together in one array.
+"""Simulated training of softmax policies on comparisons, as in §5.4 of arXiv:2310.12036.
 
-A margin is a difference of logits, in which the softmax's normaliser cancels; so nothing is
-normalised inside a step, and losses without a minimum may be followed as far as one likes.
+All runs advance together in one array. A margin is a difference of logits, in which the softmax's
+normaliser cancels, so a step need not normalise anything, and a run can follow a loss without a
+minimum as far as one likes.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class TrainingRun:
     Parameters
     ----------
     policy : ndarray, shape (..., seeds, records, K)
-        Action probabilities; beta's axes lead.
+        Action probabilities; the leading axes are those of the data sets, losses and β's.
     log_ratio : ndarray, shape (..., seeds, records, K)
         log policy − log π_ref.
     steps : ndarray of int, shape (records,)
-        When they were recorded; 0 and the last step always are.
+        Steps after which the policies were recorded, always including 0 and the last step.
     actions : tuple of str
-        Labels.
+        Labels of the actions.
 
     Examples
     --------
@@ -66,7 +66,7 @@ class TrainingRun:
         )
 
     def _repr_html_(self) -> str:
-        """The last policies of a single loss, data set and β; of more, how many there are."""
+        """Show the final policies in a table, or a summary if they are too many for one."""
         if self.policy.ndim > 3 or len(self.actions) > SHOWN:
             return f"<p>{as_html(repr(self))}</p>"
         last = self.final
@@ -86,17 +86,19 @@ class TrainingRun:
         Parameters
         ----------
         action : str
-            Its label.
+            Label of the action.
 
         Returns
         -------
         ndarray, shape (..., seeds, records)
-            Of every run.
+            The probability in each run, at each record.
 
         Raises
         ------
         ValueError
-            If no action has that label, or several contexts have one.
+            If no action has that label, or if actions in several contexts have it.
+        TypeError
+            If action is not a str.
 
         Examples
         --------
@@ -113,12 +115,12 @@ class TrainingRun:
         return self.policy[..., self.actions.index(action)]
 
     def mean(self) -> Array:
-        """Mean over seeds.
+        """Mean of the policies over the seeds.
 
         Returns
         -------
         ndarray, shape (..., records, K)
-            Of the policies.
+            The mean policy at each record.
 
         Examples
         --------
@@ -129,22 +131,22 @@ class TrainingRun:
         return np.asarray(self.policy.mean(-3))
 
     def interval(self, level: float = 0.95) -> tuple[Array, Array]:
-        """Student's confidence interval for the mean over seeds.
+        """Student's confidence interval for the mean over the seeds.
 
         Parameters
         ----------
         level : float
-            Between 0 and 1.
+            Confidence level of the interval, strictly between 0 and 1.
 
         Returns
         -------
         tuple of ndarray, shape (..., records, K)
-            Its lower and its upper end.
+            The lower and the upper end of the interval.
 
         Raises
         ------
         ValueError
-            If there is one seed only, or level is not between 0 and 1.
+            If there is only one seed, or level is not strictly between 0 and 1.
 
         Examples
         --------
@@ -174,49 +176,56 @@ def train(
     record_every: int = 100,
     progress: bool = False,
 ) -> TrainingRun:
-    """Train softmax policies from pi_ref on the mean loss of batches drawn with replacement, all
-    runs at once.
+    """Train softmax policies, starting from pi_ref, on batches of comparisons, all runs at once.
 
-    The experiment of §5.4 of arXiv:2310.12036, with its settings as defaults. Batches depend on the
-    seed alone, so that losses and β's are compared on the same draws, and a run is the same
-    whatever runs beside it.
+    This is the experiment of §5.4 of arXiv:2310.12036, and its settings are the defaults. Each step
+    follows the gradient of the mean loss of a batch that is drawn with replacement. The draws depend
+    on the seed alone, so all losses and β's are compared on the same draws, and the result of a run
+    does not depend on the other runs.
 
     Parameters
     ----------
     data : Comparisons, or a sequence of them with the same actions
-        Drawn with probability proportional to their weights. A sequence adds an axis, before that
-        of loss.
+        Comparisons to train on; each is drawn with a probability proportional to its weight. A
+        sequence adds an axis to the result, before that of loss.
     loss : MarginLoss, or a sequence of them
-        Any of `losses`, one without a minimum too. A sequence adds an axis, before those of beta.
+        Any of `losses`, even one that has no minimum. A sequence adds an axis to the result, before
+        those of beta.
     beta : array_like, shape (...)
         Strength of the KL term; larger stays closer to pi_ref.
     pi_ref : array_like, shape (K,), optional
         Reference policy, which sums to 1 in each context; uniform by default.
     optimiser : Adam or GradientDescent, optional
-        Adam(0.01) by default.
+        Rule that turns gradients into steps; Adam(0.01) by default.
     steps : int
-        How many steps.
+        Number of steps.
     batch_size : int or None
-        Comparisons a step; None takes all of them, by their weights.
+        Number of comparisons in the batch of each step. With None, each step takes all comparisons
+        by their weights.
     seeds : int or sequence of int
-        3 means 0, 1, 2; a seed may be named once only.
+        Seeds of the runs, all different; 3 stands for 0, 1, 2.
     record_every : int
-        After how many steps the policy is recorded.
+        Number of steps from one record of the policy to the next.
     progress : bool
-        Whether to show a bar.
+        Whether to show a progress bar.
 
     Returns
     -------
     TrainingRun
-        Policies of shape (data sets,) + (losses,) + beta.shape + (seeds, records, K), the first two
-        where sequences were given.
+        Policies of shape (data sets,) + (losses,) + beta.shape + (seeds, records, K). The first two
+        axes are there only if sequences were given.
 
     Raises
     ------
     ValueError
-        If an argument is not what it must be, or the records do not fit into memory.
+        If data or loss is an empty sequence, a data set holds no comparison or has other actions
+        than the first, beta is empty or not from 1e-100 to 1e100, pi_ref is not a distribution in
+        each context or excludes an action that was compared, steps, batch_size or record_every is
+        less than 1, seeds are negative or repeated, or the records do not fit into memory.
+    TypeError
+        If an argument is of the wrong type, such as an optimiser that has no steps.
     RuntimeError
-        If the logits overflow, as descent with too large a rate makes them.
+        If the logits overflow, as in gradient descent with too large a rate.
 
     Examples
     --------
@@ -243,18 +252,19 @@ def train(
 
 @dataclass(frozen=True)
 class Settings:
-    """What `train` was asked for, checked; a block of it, cut along any of its first four fields,
-    is one as well.
+    """The checked arguments of `train`.
+
+    A part of the runs, cut along any of the first four fields, is a Settings object as well.
 
     Parameters
     ----------
     tables, losses, betas, seeds
-        The runs: every combination of a data set, a loss, a β and a seed.
+        Data sets, losses, β's and seeds. There is a run for every combination of them.
     log_reference : ndarray, shape (K,)
         log π_ref.
     axes : tuple of int
-        Leading axes of what `train` returns: of data sets and losses where sequences were given,
-        then of beta.
+        Leading axes of the arrays that `train` returns: those of data sets and losses if sequences
+        were given, then those of beta.
     """
 
     tables: Sequence[Comparisons]
@@ -282,7 +292,7 @@ class Settings:
         seeds: int | Sequence[int],
         record_every: int,
     ) -> Settings:
-        """Raise what `train` says it raises for arguments that are not what they must be."""
+        """Check the arguments of `train`, and raise the errors that its docstring names."""
         tables, losses = data_sets(data), losses_of(loss)
         beta = checks.beta_in_training(beta)
         if not beta.size:
@@ -314,7 +324,7 @@ class Settings:
         return settings
 
     def _require_fits(self) -> None:
-        """Refuse runs whose records do not fit into memory, by the argument that asks for most."""
+        """Refuse runs whose records do not fit into memory, and name the longest argument."""
         shape = (*self.runs, self.n_records)
         largest = max(range(5), key=shape.__getitem__)
         name = ("data", "loss", "beta", "seeds", "record_every")[largest]
@@ -324,21 +334,24 @@ class Settings:
 
     @property
     def runs(self) -> tuple[int, int, int, int]:
-        """How many data sets, losses, β's and seeds."""
+        """Numbers of data sets, losses, β's and seeds."""
         return len(self.tables), len(self.losses), self.betas.size, len(self.seeds)
 
     @property
     def n_records(self) -> int:
-        """How often the policy is recorded."""
+        """Number of records of each run, including that of step 0."""
         return -(-self.steps // self.record_every) + 1
 
     @property
     def recorded(self) -> list[int]:
-        """The steps after which the policy is recorded."""
+        """Steps after which the policy is recorded."""
         return [*range(0, self.steps, self.record_every), self.steps]
 
     def as_run(self, log_ratio: Array) -> TrainingRun:
-        """What `train` returns, of log-ratios of shape (data sets, losses, β's, seeds, records, K)."""
+        """Make the result of `train` from its log-ratios.
+
+        Their shape is (data sets, losses, β's, seeds, records, K).
+        """
         log_ratio = log_ratio.reshape(*self.axes, *log_ratio.shape[-3:])
         policy = np.exp(self.log_reference + log_ratio)
         return TrainingRun(policy, log_ratio, np.array(self.recorded), self.tables[0].actions)
@@ -347,10 +360,10 @@ class Settings:
 def log_ratios(settings: Settings, *, progress: bool = False) -> Array:
     """Train, and return log π − log π_ref of every run at every record.
 
-    Its shape is (data sets, losses, β's, seeds, records, K).
+    The result has shape (data sets, losses, β's, seeds, records, K).
     """
     data_sets, losses, betas, seeds = settings.runs
-    # Losses stand outermost, so that each acts on one contiguous part of the logits u.
+    # Losses come first, so that each of them acts on one contiguous part of the logits u.
     shape = (losses, betas, data_sets, seeds, settings.log_reference.size)
     gradient = _Gradient.of(settings)
     u = np.zeros((losses, betas, math.prod(shape[2:])))
@@ -365,7 +378,7 @@ def log_ratios(settings: Settings, *, progress: bool = False) -> Array:
             if step in record_after:
                 _require_finite(u, step)
                 records[record_after[step]] = u
-    # axes: record, loss, β, data set, seed, action; then as they are returned
+    # The transposition turns (record, loss, β, data set, seed, action) into the order returned.
     logits = records.reshape(-1, *shape).transpose(3, 1, 2, 4, 0, 5)
     by_context = settings.tables[0].by_context
     return by_context.less_log_mean(logits, settings.log_reference)
@@ -377,11 +390,11 @@ def _require_finite(u: Array, step: int) -> None:
 
 
 class _Batch(NamedTuple):
-    """What every run descends on in one step.
+    """The comparisons that all runs take in one step.
 
-    ends has shape (2, losses, β's, data sets × seeds × width): the places of winners, then of
-    losers, among the logits. pulls broadcasts to it: by its weight a comparison pulls its winner,
-    and by as much, the other way, its loser.
+    `ends` has shape (2, losses, β's, data sets × seeds × width). It holds the positions of the
+    winners, then of the losers, in the flattened logits. `pulls` broadcasts to that shape. It is the
+    weight of each comparison for its winner, and minus that weight for its loser.
     """
 
     ends: Indices
@@ -390,11 +403,11 @@ class _Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class _Gradient:
-    """The gradient of each run's mean loss of a batch, in the logits u."""
+    """Gradient of the mean loss of a batch with respect to the logits u, for every run."""
 
     losses: Sequence[MarginLoss]
     beta: Array  # shape (β's, 1)
-    scale: Array  # of each loss's slope in the margin, shape (losses, β's, 1)
+    scale: Array  # turns φ'(βh) into the slope in the margin h, shape (losses, β's, 1)
 
     @classmethod
     def of(cls, settings: Settings) -> _Gradient:
@@ -413,12 +426,15 @@ class _Gradient:
 
 
 def _placed(chunks: Iterable[Chunk], shape: tuple[int, ...]) -> Iterator[_Batch]:
-    """Yield the batch of each step, placed among logits of shape (losses, β's, data sets, seeds, K)."""
+    """Yield the batch of each step, with the positions of its actions among the logits.
+
+    The logits have the given shape (losses, β's, data sets, seeds, K).
+    """
     *runs, n_actions = shape
     first_action = np.arange(0, math.prod(shape), n_actions, dtype=np.intp).reshape(*runs, 1)
 
     def ends(pairs: Indices) -> Indices:
-        """Place pairs of shape (2, data sets, seeds or 1, width)."""
+        """Find the positions of pairs of shape (2, data sets, seeds or 1, width)."""
         return (first_action + pairs[:, np.newaxis, np.newaxis]).reshape(2, *shape[:2], -1)
 
     for chunk in chunks:
@@ -431,14 +447,17 @@ def _placed(chunks: Iterable[Chunk], shape: tuple[int, ...]) -> Iterator[_Batch]
 
 
 def _pulls(weights: Array, shape: tuple[int, ...]) -> Array:
-    """Weights of shape (n or 1, data sets, seeds or 1, width), given to every seed and both ends."""
+    """Give weights to the winners of every seed, and minus the weights to the losers.
+
+    The weights have shape (n or 1, data sets, seeds or 1, width).
+    """
     n, *_, width = weights.shape
     every_seed = np.broadcast_to(weights, (n, *shape[2:4], width)).reshape(n, 1, 1, -1)
     return np.stack([every_seed, -every_seed], axis=1)
 
 
 def _of_each_step(values: Iterable[_T], n_values: int, n_steps: int) -> Iterable[_T]:
-    """Repeat a value that is the same for all steps."""
+    """Return a value for each step, repeating a single one that serves all steps."""
     if n_values == n_steps:
         return values
     (same,) = values
