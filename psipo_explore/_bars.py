@@ -9,7 +9,7 @@ _T = TypeVar("_T")
 
 
 def with_bar(items: Iterable[_T], total: int, unit: str, progress: bool) -> Iterable[_T]:
-    """Return the items, with a bar that counts them if progress is wanted."""
+    """Return the items, and let a progress bar count them if progress is True."""
     if not progress:
         return items
     from tqdm.auto import tqdm
@@ -18,14 +18,14 @@ def with_bar(items: Iterable[_T], total: int, unit: str, progress: bool) -> Iter
 
 
 def with_passing_bar(items: Sequence[_T], title: str) -> Iterable[_T]:
-    """Pass on the items, with a bar that goes away after the last."""
+    """Return the items, and let a progress bar count them and disappear after the last."""
     from tqdm.auto import tqdm
 
     return cast(Iterable[_T], tqdm(items, desc=title, leave=False))
 
 
 def with_bar_in_terminal(items: Sequence[_T], title: str) -> Iterable[_T]:
-    """Pass on the items, with a passing bar if a terminal shows it."""
+    """Return the items, with the bar of `with_passing_bar` if stderr is a terminal."""
     from tqdm import tqdm
 
     return cast(Iterable[_T], tqdm(items, desc=title, leave=False, disable=None))

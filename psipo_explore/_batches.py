@@ -2,7 +2,7 @@
 
 They are drawn with replacement, and the draws of a seed do not depend on the other seeds or data
 sets. A batch at least as large as its data set is stored as the number of times that each
-comparison was drawn, which takes less room and gives the same gradient.
+comparison was drawn, which gives the same gradient with fewer terms.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Derivations: chains of definitions and claims, each claim checked in numbers and by SymPy.
 
-An equation holds over K actions, numbered 1 to K; its free indices y and y' stand for each of them.
-`_proofs` reads it and proves it.
+An equation is about K actions, numbered from 1 to K, and its free indices y and y' stand for each
+of them. The modules of `_proofs` read and prove it.
 """
 
 from __future__ import annotations
@@ -27,26 +27,29 @@ _NAMES = (sp.Symbol, sp.Dummy, sp.IndexedBase)
 
 @dataclass(frozen=True)
 class Step:
-    """One line of a derivation, as App. A.1 of arXiv:2310.12036 has them.
+    """One line of a derivation, like the lines of App. A.1 of arXiv:2310.12036.
 
     Parameters
     ----------
     sentence : str
-        What is said, in words.
+        The statement in words.
     equation : sympy.Eq, sympy.Gt or sympy.Lt
-        What is said, in symbols: over K actions, with free indices y and y' where it holds for each
-        action. A claim may be an inequality. A claim about a limit has the limit as its left side.
+        The statement in symbols, about K actions. The free indices y and y' mean that it holds for
+        each action. A claim may be an inequality. A claim about a limit has the limit as its left
+        side.
     defines : bool
-        Whether this step gives the left side its meaning; else the equation is claimed. The left
-        side is a symbol, or one symbol for each action. It is new, or it has a kind, any value of
-        which would do: then this step chooses one.
+        Whether this step defines the left side; otherwise the equation is a claim. The left side of
+        a definition is a symbol, or one symbol for each action. It may be a new symbol. It may also
+        be a symbol with a kind, and the step then chooses one of the values of that kind.
 
     Raises
     ------
     TypeError
-        If the equation is none, for instance because SymPy made it True by itself.
+        If sentence is not a str, if equation is not a sympy.Eq, Gt or Lt, for instance because
+        SymPy simplified it to True, or if defines is not a bool.
     ValueError
-        If the left side of a definition is not a symbol, or not one symbol for each action.
+        If a definition is not an equality, if its left side is neither a symbol nor one symbol for
+        each choice of y, y' or both, or if that symbol assumes more than that it is positive.
 
     Examples
     --------
@@ -67,7 +70,7 @@ class Step:
             _require_definition(self.equation)
 
     def _take(self, reader: Reader, rng: np.random.Generator) -> None:
-        """Define what is defined, or prove what is claimed for each action."""
+        """Add the definition to the reader, or prove the claim for each choice of the actions."""
         if self.defines:
             reader.define(self.equation)
             return
@@ -80,34 +83,37 @@ class Step:
 
 @dataclass(frozen=True)
 class Derivation:
-    """A chain of steps, such as the proofs of App. A.1 of arXiv:2310.12036, and what its symbols
-    stand for.
+    """A chain of steps, such as a proof of App. A.1 of arXiv:2310.12036, and its symbols' kinds.
 
     Parameters
     ----------
     title : str
         What is derived.
     source : str
-        Where the paper does so.
+        Where the derivation comes from, such as an appendix of the paper.
     steps : tuple of Step
-        In order; a claim rests on the definitions before it.
+        The steps in order; a claim may use the definitions before it.
     kinds : mapping
-        What each symbol is that no step has defined yet: "real", "positive", "probability",
-        "distribution" or "preferences". A claim is proved for all values of these kinds, and for no
-        others. Probabilities are between 0 and 1, neither being reached. A derivative by one entry
-        of a distribution leaves the other entries alone.
+        The kind of each symbol that a step uses before any step defines it: "real", "positive",
+        "probability", "distribution" or "preferences". A claim is proved for all values of these
+        kinds, and for no others. Probabilities lie strictly between 0 and 1. A derivative with
+        respect to one entry of a distribution holds the other entries fixed.
     sizes : tuple of int
-        Numbers of actions K for which `check` proves every step, and for no others.
+        Numbers of actions K for which `check` proves every step; it proves nothing for others.
     proves : str
         What follows from the steps, in words.
     leaves_open : str
-        What does not, in words.
+        What does not follow from the steps, in words.
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument is not what it must be, no step claims anything, a symbol is defined twice,
-        two symbols look alike, or a symbol assumes more than its kind says.
+    TypeError
+        If an argument is of the wrong type, or kinds has a key that is not a sympy.Symbol or
+        IndexedBase.
+    ValueError
+        If no step claims anything, a kind is unknown or does not suit its symbol, a symbol assumes
+        more than its kind says, sizes are empty, repeated or less than 1, a symbol has two
+        meanings, or two different symbols are written alike.
 
     Examples
     --------
@@ -132,34 +138,36 @@ class Derivation:
         _require_kinds(self.kinds)
         _require_sizes(self.sizes)
         _require_one_meaning_each(self.steps, self.kinds)
-        # what the caller does to his must not change ours
+        # A copy is kept, so that later changes of the caller's mapping have no effect here.
         object.__setattr__(self, "kinds", dict(self.kinds))
 
     @property
     def claims(self) -> tuple[Step, ...]:
-        """The steps that are claimed, not defined."""
+        """The steps that are claims rather than definitions."""
         return tuple(step for step in self.steps if not step.defines)
 
     def check(self, *, seed: int = 0) -> str:
-        """Prove every claim for all values of its symbols, compare both sides at many points, and
-        say so.
+        """Prove every claim for all values of its symbols, and compare its sides at 12 points.
 
         Parameters
         ----------
         seed : int
-            Of the points.
+            Seed of the random points, at least 0.
 
         Returns
         -------
         str
-            How many claims were proved, and for which K if there are actions in them.
+            A sentence that says how many claims were proved, and for which K if the steps involve
+            actions.
 
         Raises
         ------
         ValueError
-            If a claim fails, with its number, its sentence, and the point where its sides differ;
-            or if a step says something that is not known to be a real number for all values of its
-            symbols.
+            If a claim fails at a point or cannot be proved, if an expression is not known to be a
+            real number for all values of its symbols, or if seed is negative. The message gives the
+            number and the sentence of the step, and the point where its sides differ.
+        TypeError
+            If seed is not a whole number.
 
         Examples
         --------
@@ -183,24 +191,28 @@ class Derivation:
         return f"{self.title}: {claims} proved by SymPy{sizes}, confirmed at {POINTS} points."
 
     def with_equation(self, number: int, equation: sp.Rel) -> Derivation:
-        """The same derivation with another equation at one step; see what `check` says to it.
+        """Copy the derivation with another equation at one step.
+
+        `check` then shows whether the changed derivation still holds.
 
         Parameters
         ----------
         number : int
-            Of the step, from 1.
+            Number of the step, counted from 1.
         equation : sympy.Eq, sympy.Gt or sympy.Lt
-            What it is to say instead.
+            The new equation of that step.
 
         Returns
         -------
         Derivation
-            This one is as it was.
+            The changed copy; the original stays as it is.
 
         Raises
         ------
+        TypeError
+            If number is not a whole number, or equation is not a sympy.Eq, Gt or Lt.
         ValueError
-            If no step has that number.
+            If no step has that number, or if the new equation does not suit the step.
 
         Examples
         --------
@@ -290,13 +302,15 @@ def _require_one_meaning_each(steps: tuple[Step, ...], kinds: Mapping[sp.Basic, 
 
 
 def _name(left: sp.Expr) -> sp.Basic:
-    """What is defined: of an indexed symbol its base, so that g[1] and g[y] have one name."""
+    """Return the symbol on a left side; for g[1] and g[y], that is their common base g."""
     return left.base if isinstance(left, sp.Indexed) else left
 
 
 def _latex(equation: sp.Rel) -> str:
-    """LaTeX in the paper's symbols, such as π(y) and p(y ≻ y'), so named that β comes before them,
-    and y before y'.
+    """Write an equation as LaTeX in the paper's notation, such as π(y) and p(y ≻ y').
+
+    SymPy orders factors by the names of their symbols. The names chosen here put β before π(y), and
+    terms with y before those with y'.
     """
 
     def words(e: sp.Indexed) -> sp.Symbol:

@@ -179,9 +179,9 @@ def train(
     """Train softmax policies, starting from pi_ref, on batches of comparisons, all runs at once.
 
     This is the experiment of §5.4 of arXiv:2310.12036, and its settings are the defaults. Each step
-    follows the gradient of the mean loss of a batch that is drawn with replacement. The draws depend
-    on the seed alone, so all losses and β's are compared on the same draws, and the result of a run
-    does not depend on the other runs.
+    follows the gradient of the mean loss of a batch that is drawn with replacement. The draws
+    depend on the seed alone, so all losses and β's are compared on the same draws, and the result
+    of a run does not depend on the other runs.
 
     Parameters
     ----------
@@ -324,7 +324,7 @@ class Settings:
         return settings
 
     def _require_fits(self) -> None:
-        """Refuse runs whose records do not fit into memory, and name the longest argument."""
+        """Refuse runs whose records or draws do not fit into memory, and name an argument."""
         shape = (*self.runs, self.n_records)
         largest = max(range(5), key=shape.__getitem__)
         name = ("data", "loss", "beta", "seeds", "record_every")[largest]
@@ -393,8 +393,8 @@ class _Batch(NamedTuple):
     """The comparisons that all runs take in one step.
 
     `ends` has shape (2, losses, β's, data sets × seeds × width). It holds the positions of the
-    winners, then of the losers, in the flattened logits. `pulls` broadcasts to that shape. It is the
-    weight of each comparison for its winner, and minus that weight for its loser.
+    winners, then of the losers, in the flattened logits. `pulls` broadcasts to that shape. It holds
+    the weight of each comparison for its winner, and minus that weight for its loser.
     """
 
     ends: Indices

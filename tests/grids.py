@@ -1,19 +1,20 @@
-"""The views that tests try, each drawing once, and views whose controls have few stops."""
+"""The views that the tests go through, without duplicates, and copies of views with few stops."""
 
 from collections.abc import Collection
 from dataclasses import replace
 
 from psipo_explore.views import VIEWS, View
 
-# Views that share their update, such as never_wins and training, draw the same at equal values.
+# Views that share their update, such as never_wins and training, draw the same picture at equal
+# values, so only the first of them is tested.
 FIRST_WITH = {view.update: name for name, view in reversed(VIEWS.items())}
 DRAWINGS = {name: view for name, view in VIEWS.items() if FIRST_WITH[view.update] == name}
 
 
 def at_start_and_end(view: View, *, kept: Collection[str] = ()) -> View:
-    """Return the view with only the start and the last stop of each control.
+    """Copy a view, and leave each control only its start and its last stop.
 
-    Controls named in `kept` have only their start.
+    The controls named in `kept` keep only their start.
     """
     ends = [
         (c.start,) if c.name in kept else tuple(dict.fromkeys((c.start, c.stops[-1])))

@@ -1,5 +1,6 @@
-"""What `Comparisons` takes for pairs of actions, and what it refuses with its place: labels become
-indices, fields must fit.
+"""Reading and checking the pairs of actions that `Comparisons` is made from.
+
+Labels become indices, and the errors name the pair or the entry that is wrong.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ def counted_pairs(
     actions: Sequence[Hashable] | None,
     weights: ArrayLike | None,
 ) -> tuple[Indices, Indices, list[Hashable], Array]:
-    """Read pairs of labels as winners and losers, the labels they index, and the pairs' weights.
+    """Return the winners and losers of pairs of labels, the labels that they index, and weights.
 
-    A pair of weight 0 is left out.
+    Pairs of weight 0 are left out, but their labels are kept.
     """
     rows = _checked_rows(pairs)
     counts = _checked_counts(weights, len(rows))
@@ -56,12 +57,12 @@ def _checked_counts(weights: ArrayLike | None, n_pairs: int) -> Array:
 
 
 def _named_in(rows: Iterable[tuple[Hashable, Hashable]]) -> Iterable[Hashable]:
-    """Each label once, in the order in which they are first named."""
+    """Return each label once, in order of first appearance."""
     return dict.fromkeys(label for pair in rows for label in pair)
 
 
 def _indices(rows: list[tuple[Hashable, Hashable]], labels: list[Hashable]) -> Indices:
-    """Where each label of each pair stands among the labels, shape (pairs, 2)."""
+    """Return the index of each pair's winner and loser among the labels, shape (pairs, 2)."""
     index = {label: i for i, label in enumerate(labels)}
     for k, pair in enumerate(rows):
         for label in pair:
@@ -74,7 +75,10 @@ def _indices(rows: list[tuple[Hashable, Hashable]], labels: list[Hashable]) -> I
 
 
 def _rows(pairs: Iterable[Any]) -> Iterable[Any]:
-    """A DataFrame's rows, which as an iterable gives its columns' names; anything else as it is."""
+    """Iterate over the pairs, which are the rows if a DataFrame is given.
+
+    Iterating over a DataFrame itself would give the names of its columns.
+    """
     if not (hasattr(pairs, "columns") and hasattr(pairs, "itertuples")):
         try:
             return iter(pairs)
@@ -107,7 +111,7 @@ def _pair(k: int, pair: Any) -> tuple[Hashable, Hashable]:
 
 
 def _is_label(value: Any) -> bool:
-    """Whether a value is there (not None, NaN or pandas' NA) and can be told from others."""
+    """Whether a value is hashable and not missing, that is, not None, NaN or pandas' NA."""
     try:
         hash(value)
         return value is not None and bool(value == value)
@@ -118,7 +122,7 @@ def _is_label(value: Any) -> bool:
 def check_lengths(
     actions: tuple[str, ...], contexts: Indices, winners: Indices, losers: Indices, weights: Array
 ) -> None:
-    """Refuse fields that do not fit together."""
+    """Refuse fields of `Comparisons` whose lengths or labels do not fit together."""
     if not actions:
         raise ValueError("actions is empty, must name at least one")
     if len(contexts) != len(actions):
@@ -141,7 +145,10 @@ def check_lengths(
 
 
 def check_pairs(contexts: Indices, winners: Indices, losers: Indices) -> None:
-    """Refuse indices that are no comparison of two actions of one context."""
+    """Refuse comparisons that are not between two different actions of one context.
+
+    If there are several actions, a context that holds only one of them is refused too.
+    """
     n_actions = contexts.size
     for name, index in {"winners": winners, "losers": losers}.items():
         outside = (index < 0) | (index >= n_actions)

@@ -1,5 +1,6 @@
-"""What must hold of a function that is to be a Ψ: its limits found, its monotonicity and its
-symmetry checked on a grid.
+"""Numerical facts about a function that is to be a Ψ: limits, monotonicity, symmetry and slope.
+
+They are found or checked by evaluating the function on a grid, because nothing else is known of it.
 """
 
 from __future__ import annotations
@@ -26,13 +27,15 @@ _SPECIAL_IN_LATEX = str.maketrans(
 )
 
 _TAILS = np.exp2(-np.arange(1.0, 53.0))
-# its mirror images are exact in float64
+# For every q of the grid, 1 − q is a point of the grid too, without rounding.
 _GRID = np.unique(np.concatenate([_TAILS, 1 - _TAILS, np.arange(1, 512) / 512]))
-# Points that near an end of [0, 1], and points that come nearer still; float64 has none nearer to 1.
+# Two sequences towards each end of [0, 1]; the second comes nearer to 0. Next to 1, float64 is too
+# coarse for a nearer one, so both are the same.
 _APPROACHES = {0.0: (_TAILS, np.exp2(-np.arange(2.0, 1000.0, 16.0))), 1.0: (1 - _TAILS, 1 - _TAILS)}
-# How far a function moves on the last eight points of an approach, as a share of its move on the
-# eight before. Each point halves the distance to the end: q^a has the share 2^(−8a), log q has 1,
-# (log q)² about 1.2, log(−log q) about 0.8. The borders leave room for rounding.
+# Thresholds for the ratio of a function's change over the last eight steps of a sequence to its
+# change over the eight steps before. If each step halves the distance to the end, the ratio is
+# 2^(−8a) for q^a, 1 for log q, about 1.2 for (log q)² and about 0.8 for log(−log q). The thresholds
+# leave room for rounding.
 _SETTLES = 0.3
 _LIKE_A_LOGARITHM = 0.99
 _RUNS_OFF = 1.05
@@ -42,13 +45,15 @@ _ODD_WITHIN = 1e-9
 
 
 def latex_of(name: str) -> str:
-    """The function of that name at q, in LaTeX, whatever characters the name has."""
+    """Write the function of that name at q in LaTeX, with special characters escaped."""
     return r"\mathrm{" + printable(str(name)).translate(_SPECIAL_IN_LATEX) + "}(q)"
 
 
 def vectorised(f: Callable[..., ArrayLike]) -> Function:
-    """The same function on arrays, NaN where it raises or warns for a single number, such as
-    math.log at 0.
+    """Return the function in a form that takes arrays.
+
+    If f takes only single numbers, the result is NaN where f raises an arithmetic or value error,
+    as math.log does at 0.
     """
     if not callable(f):
         raise TypeError(f"f = {checks.shown(f)}, must be a function of q")
@@ -71,7 +76,7 @@ def vectorised(f: Callable[..., ArrayLike]) -> Function:
             silent(q).shape in [(), q.shape]
             for q in (np.array(0.25), np.array([0.25, 0.75]), np.full((2, 3), 0.5))
         )
-    except Exception:  # whatever a function of single numbers does with an array
+    except Exception:  # a function of single numbers may raise anything when given an array
         takes_arrays = False
     function = silent if takes_arrays else np.vectorize(one, otypes=[np.float64])
     try:
@@ -85,7 +90,7 @@ def vectorised(f: Callable[..., ArrayLike]) -> Function:
 
 
 def on_grid(argument: str, function: Function) -> Array:
-    """Values on the grid, all of them finite."""
+    """Return the function's values on the grid, and refuse values that are not finite."""
     try:
         values = np.broadcast_to(np.asarray(function(_GRID.copy()), dtype=np.float64), _GRID.shape)
     except (TypeError, ValueError, ArithmeticError) as error:
@@ -103,11 +108,11 @@ def on_grid(argument: str, function: Function) -> Array:
 
 @dataclass(frozen=True)
 class _Tail:
-    """Where a function is at the last point of an approach, and how far it moved just before."""
+    """A function's last value on a sequence towards an end, and its changes shortly before it."""
 
     last: float
-    early: float
-    late: float
+    early: float  # total change over the eight steps before the last eight
+    late: float  # total change over the last eight steps
 
     @classmethod
     def of(cls, function: Function, approach: Array) -> _Tail:
@@ -133,9 +138,10 @@ class _Tail:
 
 
 def limit(function: Function, end: float) -> float:
-    """Return what f gives at the end of [0, 1], or what it tends to where it gives no number there.
+    """Return the limit of f at an end of [0, 1], which is infinite if f runs off.
 
-    What f gives at the end is mere rounding where f runs off.
+    If f has a value at the end and does not run off, that value is the limit. If f runs off, its
+    value at the end is mere rounding and is ignored.
     """
     at_end = float(np.asarray(function(np.asarray(end))))
     near, far = (_Tail.of(function, approach) for approach in _APPROACHES[end])
@@ -153,8 +159,10 @@ def limit(function: Function, end: float) -> float:
 
 
 def require_limits(function: Function, at_zero: float, at_one: float) -> None:
-    """Refuse a limit that is claimed against the evidence: infinite where the function settles,
-    finite where it runs off.
+    """Refuse claimed limits that the function's values contradict.
+
+    Where the function settles, the claimed limit must be the value at which it settles. Where the
+    function runs off, the claimed limit must be infinite.
     """
     middle = float(np.asarray(function(np.asarray(0.5))))
     for name, end, claimed in (("at_zero", 0.0, at_zero), ("at_one", 1.0, at_one)):
@@ -171,8 +179,9 @@ def require_limits(function: Function, at_zero: float, at_one: float) -> None:
 def require_non_decreasing(
     argument: str, function: Function, at_zero: float, at_one: float
 ) -> None:
-    """Refuse a function that is not finite on (0, 1) or decreases between two points of the grid,
-    limits included.
+    """Refuse a function that decreases between two neighbours on the grid, limits included.
+
+    A value on the grid that is not finite, or a limit that is NaN, is refused too.
     """
     if np.isnan(at_zero) or np.isnan(at_one):
         raise ValueError(f"at_zero = {at_zero:g}, at_one = {at_one:g}, must be numbers or ±inf")
@@ -190,9 +199,10 @@ def require_non_decreasing(
 
 
 def is_odd(function: Function, at_zero: float, at_one: float) -> bool:
-    """Whether Ψ(q) + Ψ(1−q) is constant inside the grid and at the ends.
+    """Whether Ψ(q) + Ψ(1−q) is constant, as far as the grid without its tails and the ends tell.
 
-    Not on the grid's tails: a formula in q, such as cot(πq), may lose all its digits as q nears 1.
+    The tails are left out because a formula in q, such as cot(πq), may lose all its digits there as
+    q nears 1.
     """
     inside = on_grid("function", function)[_AWAY_FROM_ENDS]
     values = np.concatenate([[at_zero], inside, [at_one]])
@@ -207,10 +217,10 @@ def is_odd(function: Function, at_zero: float, at_one: float) -> bool:
 
 
 def numerical_slope(psi: Function, q: Array) -> Array:
-    """Ψ' at probabilities q by finite differences; inf at an end where they do not settle."""
-    from scipy.differentiate import derivative  # loaded late, for it is slow to load
+    """Return Ψ' by finite differences, or inf if they do not settle at an end."""
+    from scipy.differentiate import derivative  # imported here because the import is slow
 
-    # where steps to both sides would leave [0, 1] or drown in rounding
+    # Near the ends, steps to both sides would leave [0, 1] or be lost in rounding.
     one_sided = (q < 1e-290) | (q > 1 - 1e-8)
     with np.errstate(invalid="ignore"):
         found = derivative(

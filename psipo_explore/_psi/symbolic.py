@@ -1,7 +1,7 @@
 """Ψ from a typed formula: SymPy finds its limits, slope, symmetry and LaTeX.
 
-Where SymPy does not know, or not in time, they are found numerically, as `Psi.from_callable` finds
-them.
+If SymPy fails, takes too long or contradicts the numbers, limits, slope and symmetry are found
+numerically, as in `Psi.from_callable`.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from psipo_explore._psi.formula_error import FormulaError
 from psipo_explore._psi.formulas import Piece, evaluate, expression, q, read_formula
 from psipo_explore._psi.numerical import Function, is_odd, limit, require_limits
 
-_SECONDS = 2.0  # for SymPy
+_SECONDS = 2.0  # of work that SymPy may take for one formula
 _DIGITS = 50
 _DENSE = np.linspace(1e-6, 1 - 1e-6, 30_011)
 _IN_NUMPY = {
-    # by name: modules=["scipy"] imports all of it, and SymPy writes Heaviside out by solving
-    # inequalities
+    # These are given by name because modules=["scipy"] would import all of SciPy, and because SymPy
+    # would solve inequalities to write out Heaviside.
     "erf": special.erf,
     "erfinv": special.erfinv,
     "Heaviside": lambda x, at_zero=0.5: np.heaviside(x, at_zero),
@@ -36,11 +36,10 @@ _IN_NUMPY = {
 
 
 def _limit(node: Piece, end: int) -> sp.Expr:
-    """What the formula tends to at the end of (0, 1): its pieces' limits put together where that is
-    allowed, or SymPy's limit.
+    """Return the limit of the formula at an end of (0, 1).
 
-    All operations are continuous, so the limit of f(g) is f(limit of g) unless that is
-    undetermined, such as ∞ − ∞.
+    All operations are continuous, so the limit of f(g) is f(limit of g). Where that is
+    undetermined, such as ∞ − ∞, SymPy computes the limit.
     """
     if node.operation is None:
         return sp.Integer(end) if node.constant is None else node.constant
@@ -57,7 +56,7 @@ def _is_limit(found: sp.Expr) -> bool:
 
 
 def _is_constant(f: sp.Expr) -> bool:
-    """Whether an expression is the same, to 50 digits, at a few fractions."""
+    """Whether an expression has the same value at five fractions, to about 40 digits."""
     values = [f.evalf(_DIGITS, subs={q: sp.Rational(k, 23)}) for k in (2, 3, 5, 7, 11)]
     return all(
         abs(value - values[0]) <= 10 ** (10 - _DIGITS) * (1 + abs(values[0])) for value in values
@@ -65,17 +64,19 @@ def _is_constant(f: sp.Expr) -> bool:
 
 
 class _OscillatesError(ValueError):
-    """At the end given."""
+    """The formula oscillates near the end of [0, 1] that is the exception's argument."""
 
 
 class _OutOfTimeError(BaseException):
-    """Not an Exception, which SymPy would catch."""
+    """The time limit was reached. This is no Exception, because SymPy would catch one."""
 
 
 @contextmanager
 def _at_most(seconds: float) -> Iterator[None]:
-    """Stop what runs inside, in any thread, at its first call of a Python function after so many
-    seconds of its own work.
+    """Raise `_OutOfTimeError` inside the block once its thread has worked for so many seconds.
+
+    The error comes at the next call of a Python function. Unlike a signal, this works in any
+    thread.
     """
     end, before = thread_time() + seconds, sys.gettrace()
 
@@ -83,7 +84,7 @@ def _at_most(seconds: float) -> Iterator[None]:
         frame: FrameType, event: str, argument: Any
     ) -> None:  # pragma: no cover - no tracer sees another at work
         if thread_time() > end and "weakref" not in frame.f_code.co_filename:
-            # there it would go nowhere but to stderr
+            # In a callback of weakref, Python would only print the error and go on.
             raise _OutOfTimeError
 
     sys.settrace(watch)
@@ -94,7 +95,7 @@ def _at_most(seconds: float) -> Iterator[None]:
 
 
 class Facts(NamedTuple):
-    """What makes a Ψ of a formula, and the column at which it begins."""
+    """All that a Ψ is made of, and the column at which its formula begins."""
 
     function: Function
     column: int
@@ -106,7 +107,7 @@ class Facts(NamedTuple):
 
 
 def _symbolically(formula: Piece) -> Facts | None:
-    """The facts as SymPy finds them; None if it does not, or not in time, or against the evidence."""
+    """Return the facts that SymPy finds, or None if it fails, is too slow or is evidently wrong."""
     function = partial(evaluate, formula)
     try:
         with _at_most(_SECONDS):
@@ -123,7 +124,7 @@ def _symbolically(formula: Piece) -> Facts | None:
         return facts
     except _OscillatesError:
         raise
-    except (Exception, _OutOfTimeError):  # SymPy fails in many ways
+    except (Exception, _OutOfTimeError):  # SymPy raises errors of many types
         return None
 
 
@@ -148,8 +149,9 @@ def _silent(slope: Function) -> Function:
 
 
 def _require_rising(values: Array, slopes: Array, text: str) -> None:
-    """Refuse a slope that is negative by more than rounding, at more places than values can be
-    compared.
+    """Refuse a formula whose slope is negative by more than rounding, on a dense grid.
+
+    The slope shows a fall that is too narrow for a comparison of values on a coarser grid.
     """
     bad = slopes < -1e-9 * (np.nanmedian(np.abs(slopes)) + np.abs(values))
     if bad.any():
@@ -163,12 +165,12 @@ def _require_rising(values: Array, slopes: Array, text: str) -> None:
 
 
 def facts_of(text: str) -> Facts:
-    """What a typed formula says of itself.
+    """Read a typed formula, and find the facts that make it a Ψ.
 
     Raises
     ------
     FormulaError
-        If the text is no formula, or none that can be a Ψ.
+        If the text is not a formula, or the formula oscillates, decreases or has no known limit.
     """
     formula = read_formula(text)
     try:

@@ -1,5 +1,7 @@
-"""Import this to have loaded all that a page needs. It takes some seconds, SymPy and a first
-formula included.
+"""Load all that a page needs, as a side effect of being imported.
+
+This takes some seconds, because it imports SymPy, reads a first formula and lets every view compute
+ahead.
 """
 
 import gc
@@ -15,5 +17,6 @@ svg.document(explorer.figure(formula="q**2"))
 for view in VIEWS.values():
     view.compute_ahead(with_bar_in_terminal)
 gc.collect()
-# a fork that collects garbage would else write to all this memory, and share none of it
+# Without this, the garbage collector of a fork would write to all this memory, so that the system
+# would have to copy it for each fork.
 gc.freeze()

@@ -1,6 +1,4 @@
-"""The page: a list of the views by title, the explorer first, and the chosen view's panel beside
-it.
-"""
+"""The app's page: a list of all views by title, and the panel of the chosen one."""
 
 from __future__ import annotations
 
@@ -21,8 +19,10 @@ _FIRST = "explorer"
 
 
 class Page(widgets.VBox):
-    """Every view's panel, built when it is first chosen and kept, so that its sliders stay where
-    they were.
+    """The list of views, and the panel of the chosen view.
+
+    A panel is built when its view is first chosen. It is then kept, so that its sliders stay where
+    the visitor left them.
     """
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class Page(widgets.VBox):
         self.stage.children = (self._panels[name],)
 
     def _with_bar(self, pieces: Sequence[Values], title: str) -> Iterator[Values]:
-        """Pass on the pieces of work, with a bar under what is said meanwhile."""
+        """Yield the pieces of work, and show a bar under the notice of the computation."""
         said, *_ = self._meanwhile.children
         self._bar.value, self._bar.max = 0, len(pieces)
         self._meanwhile.children = (said, self._bar)

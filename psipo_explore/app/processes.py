@@ -1,7 +1,7 @@
-"""How a visitor's process is started: on Linux as a fork of one that has everything loaded,
-elsewhere from nothing.
+"""Starting the process of a visitor.
 
-A fork is there in a fraction of a second, and shares much of its memory.
+On Linux, the process is forked from one that has everything loaded, so that it is ready in a
+fraction of a second and shares much of its memory. On other systems, it is a new interpreter.
 """
 
 from __future__ import annotations
@@ -21,18 +21,21 @@ from jupyter_server.services.kernels.kernelmanager import ServerKernelManager
 
 from psipo_explore.app import kernel
 
-_FORKS = sys.platform == "linux"  # elsewhere a fork of what has loaded NumPy may crash
+_FORKS = sys.platform == "linux"  # elsewhere, a fork of a process with NumPy loaded may crash
 
 
 def load() -> None:
-    """Start the process that is forked from, and return when it has everything loaded; to be called
-    in a thread.
+    """Start the process to fork from, and return when it has everything loaded.
+
+    Call this in a thread, because it takes some seconds. It also blocks SIGINT in that thread.
     """
-    # the views' matrices are small, and the visitors many
+    # The matrices of the views are small, and the visitors' processes share the cores.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if _FORKS:
-        resource_tracker.ensure_running()  # which would take the next line back
-        # Ctrl+C is for the server, which ends its processes itself
+        # The tracker is started first, because starting it unblocks SIGINT again.
+        resource_tracker.ensure_running()
+        # Processes started here inherit the mask. Ctrl+C should reach only the server, which ends
+        # its processes itself.
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         forks = multiprocessing.get_context("forkserver")
         forks.set_forkserver_preload(["psipo_explore.app.loaded"])
@@ -40,13 +43,13 @@ def load() -> None:
 
 
 def end_loading() -> None:
-    """End the process that is forked from, so that nobody waits for it any longer."""
+    """End the process to fork from, so that a thread that waits for it can go on."""
     if pid := getattr(forkserver._forkserver, "_forkserver_pid", None):
         os.kill(pid, signal.SIGTERM)
 
 
 class VisitorKernelManager(ServerKernelManager):
-    """Starts a kernel by `kernel.run`, whatever kernels are installed on this machine."""
+    """Manager that starts kernels by `kernel.run`, not by the kernels installed on the machine."""
 
     async def _async_pre_start_kernel(self, **options: Any) -> tuple[list[str], dict[str, Any]]:
         if self.provisioner is None:
@@ -58,7 +61,7 @@ class VisitorKernelManager(ServerKernelManager):
 
 
 class _Started(LocalProvisioner):
-    """A process of its own from the beginning."""
+    """Provisioner that starts a kernel in a new interpreter."""
 
     async def launch_kernel(self, cmd: list[str], **options: Any) -> KernelConnectionInfo:
         command = [sys.executable, "-m", "psipo_explore.app.kernel", self.parent.connection_file]
@@ -66,7 +69,7 @@ class _Started(LocalProvisioner):
 
 
 class _Forked(LocalProvisioner):
-    """A fork of the process that has everything loaded."""
+    """Provisioner that starts a kernel as a fork of the process that has everything loaded."""
 
     async def launch_kernel(self, cmd: list[str], **options: Any) -> KernelConnectionInfo:
         forks = multiprocessing.get_context("forkserver")
@@ -77,7 +80,7 @@ class _Forked(LocalProvisioner):
 
 
 class _LikePopen:
-    """A `multiprocessing` process with the methods of `subprocess.Popen` that a provisioner calls."""
+    """A `multiprocessing` process with the methods of Popen that a provisioner calls."""
 
     stdin = stdout = stderr = None
 

@@ -1,8 +1,8 @@
-"""An action that never wins: DPO drops it at every β, IPO lowers it by degrees (Figure 2 of
-arXiv:2310.12036, §5.4).
+"""An action that never wins: DPO drops it at every β, and IPO lowers it gradually as β falls.
 
-The drawing is that of `training`, on data that show what the paper describes; its D3 as printed
-does not.
+Figure 2 of arXiv:2310.12036 shows such an action. The drawing is that of `training`, but it starts
+with data in which the action never wins, because the data set D3 that the paper prints has no
+comparison of it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""What β still does: KL(π* ‖ π_ref) and the log-ratio of winner to loser, against β and against p,
-logit beside identity.
+"""How far β still holds the optimal policy near π_ref, under logit and under identity.
 
-One winner, n losers that are even among each other, uniform μ (§4.2, §5.3.1 of arXiv:2310.12036). β
-no longer holds the policy where KL is within one per cent of its value at collapse, −log
-π_ref(y_w).
+The view draws KL(π* ‖ π_ref) and the log-ratio of winner to loser, for one winner, n losers that
+are equally good, and uniform μ (§4.2 and §5.3.1 of arXiv:2310.12036). It says that β no longer
+holds the policy where KL is within one per cent of −log π_ref(y_w), its value at collapse.
 """
 
 from __future__ import annotations
@@ -62,17 +61,17 @@ _SMALL_SHARES = (
     0.7,
     0.9,
 )
-_HALF = {"logit": 0.5, "identity": 0.0}  # of each axis in which its band lies
+_HALF = {"logit": 0.5, "identity": 0.0}  # lower edge of each Ψ's band, which is half an axis high
 _BETA_GRID = np.geomspace(0.01, 1000, 151)
-_ONE_MINUS_P_GRID = np.concatenate([DECADES, [0.0]])  # and certainty
-_LOWEST, _HIGHEST = 1e-3, 1e5  # of the axis of log-ratios
-_INFINITE = 3e4  # where an infinite log-ratio is drawn
+_ONE_MINUS_P_GRID = np.concatenate([DECADES, [0.0]])  # the last point is certainty
+_LOWEST, _HIGHEST = 1e-3, 1e5  # limits of the axis of log-ratios
+_INFINITE = 3e4  # position of an infinite log-ratio on that axis
 _HELD = 0.99  # share of the KL at collapse above which β no longer holds the policy
 _BOUND_LINE: palette.Look = {"color": palette.IDENTITY, "linestyle": "-.", "linewidth": 1.2}
 
 
 def build(figure: Figure) -> Artists:
-    """Draw four axes: KL above, log-ratio below; against β on the left, against p on the right."""
+    """Draw four axes: KL above and log-ratio below, against β on the left and p on the right."""
     axes = _axes(figure)
     artists: dict[str, Artist] = {}
     for place, ax in axes.items():
@@ -83,7 +82,7 @@ def build(figure: Figure) -> Artists:
     for quantity in ("ratio beta", "ratio p"):
         artists[f"{quantity} bound"] = axes[quantity].plot([], [], **_BOUND_LINE)[0]
     for place, ax in axes.items():
-        for name, look in reversed(LOOKS.items()):  # the smaller mark on top
+        for name, look in reversed(LOOKS.items()):  # draws the smaller mark last, on top
             artists[f"{place} {name}"] = ax.plot(
                 [], [], color=look["color"], linestyle=look["linestyle"]
             )[0]
@@ -140,16 +139,16 @@ def _legend(figure: Figure) -> Artists:
 
 
 class _Curve(NamedTuple):
-    """One quantity under one Ψ: along the grids of β and of p, and at two points."""
+    """Values of one quantity under one Ψ, on the grids of β and of p and at two points."""
 
     on_beta: Array
     on_p: Array
     now: float  # at the reader's p and β
-    tenfold: float  # at ten times that β
+    tenfold: float  # at the reader's p and ten times the reader's β
 
 
 def _curves(psi: Psi, p: float, beta: float, pi_ref: Array) -> dict[str, _Curve]:
-    """KL and log-ratio, by name."""
+    """Compute KL and log-ratio under one Ψ, and return them by name."""
     on_beta = _optimum(1 - p, psi, _BETA_GRID, pi_ref)
     on_p = _optimum(_ONE_MINUS_P_GRID, psi, beta, pi_ref)
     now = _optimum(1 - p, psi, beta, pi_ref)
@@ -163,7 +162,10 @@ def _curves(psi: Psi, p: float, beta: float, pi_ref: Array) -> dict[str, _Curve]
 def _optimum(
     one_minus_p: Array | float, psi: Psi, beta: Array | float, pi_ref: Array
 ) -> dict[str, Array]:
-    """KL(π* ‖ π_ref) as a share of that at collapse, and by how much log π*(y_w)/π*(y_l) moved."""
+    """Compute KL(π* ‖ π_ref) as a share of its value at collapse, and the move of the log-ratio.
+
+    The log-ratio is log π*(y_w)/π*(y_l), and the move is from its value under π_ref.
+    """
     losers = range(1, pi_ref.size)
     g = expected_psi(tournament([(y, 0) for y in losers], pi_ref.size, one_minus_p), psi)
     kl = kl_divergence(gibbs_policy(g, beta, pi_ref=pi_ref), pi_ref)
@@ -171,7 +173,7 @@ def _optimum(
 
 
 def update(artists: Artists, *, p: float, beta: float, pi_ref_loser: float, n_losers: float) -> str:
-    """Move every curve, mark and band, and say who still moves when β grows tenfold."""
+    """Move every curve, mark and band, and say which policies move if β grows tenfold."""
     pi_ref = _reference(pi_ref_loser, int(n_losers))
     at_collapse = float(-np.log(pi_ref[0]))
     drawn = {name: _curves(psi, p, beta, pi_ref) for name, psi in PSIS.items()}
@@ -187,7 +189,7 @@ def update(artists: Artists, *, p: float, beta: float, pi_ref_loser: float, n_lo
 
 
 def _reference(pi_ref_loser: float, n_losers: int) -> Array:
-    """π_ref of the winner, then of each loser."""
+    """Return π_ref, with the winner first and then the losers."""
     if n_losers * pi_ref_loser >= 1:
         raise ValueError(
             f"π_ref = {number(pi_ref_loser)} for each of {n_losers} losing answers leaves y_w "
@@ -197,7 +199,7 @@ def _reference(pi_ref_loser: float, n_losers: int) -> Array:
 
 
 def _move_lines(artists: Artists, p: float, beta: float) -> None:
-    """Move the lines at the reader's p and β, and identity's bound."""
+    """Move the lines at the reader's p and β, and the curve of identity's bound."""
     for quantity in _QUANTITIES:
         artists[f"{quantity} beta here"].set_xdata([beta] * 2)
         artists[f"{quantity} p here"].set_xdata([decade(np.array(1 - p))] * 2)
@@ -208,7 +210,7 @@ def _move_lines(artists: Artists, p: float, beta: float) -> None:
 def _move_curve(
     artists: Artists, quantity: str, name: str, curve: _Curve, p: float, beta: float
 ) -> None:
-    """Move one curve with its filled and its hollow mark, against β and against p."""
+    """Move one quantity under one Ψ: its curves against β and p, with filled and hollow marks."""
     now, tenfold, certain = curve.now, curve.tenfold, curve.on_p[-1]
     if quantity == "ratio":
         now, tenfold, certain = _on_axis(np.array([now, tenfold, certain]))
@@ -221,7 +223,7 @@ def _move_curve(
 
 
 def _move_bands(artists: Artists, name: str, kl: _Curve) -> None:
-    """Show, in all four axes and in words, where β no longer holds this Ψ's policy."""
+    """Show where β no longer holds the policy of this Ψ, in all four axes and in the legend."""
     lost_below, lost_from = _lost_below(kl.on_beta), _lost_from(kl.on_p)
     for quantity in _QUANTITIES:
         _set_band(artists[f"{quantity} beta {name} band"], _BETA_GRID[0], lost_below)
@@ -230,19 +232,25 @@ def _move_bands(artists: Artists, name: str, kl: _Curve) -> None:
 
 
 def _on_axis(moved: Array) -> Array:
-    """Put log-ratios where the logarithmic axis has room: ∞ at its tick, small ones at the edge."""
+    """Clip log-ratios to the axis: ∞ is drawn at its own tick, small values at the lower edge."""
     return np.clip(moved, _LOWEST, _INFINITE)
 
 
 def _lost_below(share: Array) -> float:
-    """β up to which the policy is within one per cent of collapse; share falls along the grid of β."""
+    """Return the β up to which KL is within one per cent of its value at collapse.
+
+    `share` is that KL as a share of its value at collapse, and falls along the grid of β.
+    """
     if share[-1] >= _HELD:
         return float(_BETA_GRID[-1])
     return float(np.exp(np.interp(-_HELD, -share, np.log(_BETA_GRID))))
 
 
 def _lost_from(share: Array) -> float:
-    """Position of p from which the policy is within one per cent of collapse; share rises with p."""
+    """Return the position on the axis of p from which KL is within one per cent of collapse.
+
+    `share` is that KL as a share of its value at collapse, and rises along the grid of p.
+    """
     *_, before, certain = share
     if before >= _HELD:
         return float(np.interp(_HELD, share[:-1], decade(DECADES)))

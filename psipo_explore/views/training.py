@@ -1,9 +1,8 @@
-"""Training on a handful of comparisons: DPO above, another loss below, along the steps and against
-β (§5.4 of arXiv:2310.12036).
+"""Training on a few comparisons (§5.4 of arXiv:2310.12036), under DPO and under another loss.
 
-The runs are trained once on a grid of β and batch sizes, then looked up; beside them stands the
-exact limit, or the set of limits where the loss leaves a choice. `panel(data=…)` takes your own
-`Comparisons`.
+Probabilities are drawn along the steps and against β, beside the exact limit or the range of limits
+that the loss leaves open. The runs are trained once on a grid of β's, kept, and then looked up;
+`panel(data=…)` takes your own `Comparisons`.
 """
 
 from __future__ import annotations
@@ -59,17 +58,18 @@ _BETAS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _BATCH_SIZES = (1, 9, 81)
 _STEPS, _EVERY, _SEEDS = 18_000, 200, 10
 _FINE_BETAS = np.geomspace(_BETAS[0], _BETAS[-1], 61)
-_STRIP = (21_000.0, 30_000.0)  # where the exact limits stand, beyond the last step
+_STRIP = (21_000.0, 30_000.0)  # part of the step axis, behind the last step, for exact limits
 _ROWS = ("above", "below")
-# points: for labels in the legend, in a row's header with their numbers
+# Widths in points: of a label in a legend of two columns, and of one column; of a row's header, and
+# of a number in it.
 _COLUMN, _LINE, _HEADER, _NUMBER = 44, 110, 290, 46
 _COLOURS = {"DPO": palette.LOGIT, "IPO": palette.IDENTITY}
 
 
 class Runs(NamedTuple):
-    """The mean policy over all runs and the ends of its 95 % interval.
+    """Mean policy over all seeds, with the ends of its 95 % confidence interval.
 
-    Each has the shape (losses, β's, records, K), or is a part of that.
+    Each of the three arrays has shape (losses, β's, records, K), or is a part of such an array.
     """
 
     steps: Indices
@@ -78,7 +78,7 @@ class Runs(NamedTuple):
     high: Array
 
     def at(self, *index: int | slice) -> Runs:
-        """The part of all three at an index."""
+        """Return the same part of all three arrays."""
         return Runs(self.steps, self.mean[index], self.low[index], self.high[index])
 
 
@@ -86,7 +86,7 @@ class Runs(NamedTuple):
 def _trained(
     tables: tuple[Comparisons, ...], batch_size: int, betas: tuple[float, ...]
 ) -> dict[Comparisons, Runs]:
-    """Train all data sets, losses, β's and seeds in one array."""
+    """Train all combinations of data sets, losses, β's and seeds in one array."""
     run = train(
         tables,
         list(_LOSSES.values()),
@@ -116,14 +116,15 @@ def _runs(
 
 
 def _compute(examples: Mapping[str, Comparisons], *, batch_size: float, comparisons: str) -> None:
-    """Train for every β that the slider has."""
+    """Train ahead for every β on the slider."""
     _runs(examples, examples[comparisons], batch_size, _BETAS)
 
 
 @cache
 def _exact(data: Comparisons, loss: MarginLoss) -> Minimum | None:
-    """At the β's of the fine grid, which begins and ends with the slider; None where the loss has
-    no minimiser.
+    """Return the minimisers at the β's of the fine grid, or None if the loss has no minimiser.
+
+    The grid begins and ends where the slider does.
     """
     return None if loss.no_minimiser else minimise(data, loss, _FINE_BETAS)
 
@@ -144,9 +145,7 @@ def _examples_with(data: Comparisons | None) -> dict[str, Comparisons]:
 
 
 def build(examples: Mapping[str, Comparisons], figure: Figure, *, comparisons: str) -> Artists:
-    """Draw the comparison graph, which stands still, and two rows of axes with a curve for each
-    action.
-    """
+    """Draw the comparison graph and two rows of axes, with empty curves for each action."""
     chosen = examples[comparisons]
     graph = figure.add_axes((0.0, 0.47, 0.265, 0.52))
     labels = _labels(chosen)
@@ -176,8 +175,9 @@ def build(examples: Mapping[str, Comparisons], figure: Figure, *, comparisons: s
 
 
 def _labels(data: Comparisons) -> Labels:
-    """The labels in the nodes, in two columns of the legend or in one, and beside a row's name
-    before their numbers.
+    """Fit the labels to the nodes, to a legend of two columns or of one, and to a row's header.
+
+    The header stands beside the row's name and gives each label's number.
     """
     in_node = room_in_node(data.n_actions)
     in_header = Room(_HEADER / data.n_actions - _NUMBER, 11) if data.n_actions <= 4 else in_node
@@ -187,7 +187,7 @@ def _labels(data: Comparisons) -> Labels:
 def _axes(figure: Figure, bottom: float, *, last: bool) -> tuple[Axes, Axes]:
     by_step = figure.add_axes((0.31, bottom, 0.385, 0.347))
     by_beta = figure.add_axes((0.715, bottom, 0.27, 0.347), sharey=by_step)
-    by_step.set_xscale("function", functions=(_root, np.square))  # much happens in the first steps
+    by_step.set_xscale("function", functions=(_root, np.square))  # shows the first steps well
     by_step.set(xlim=(0, _STRIP[1]), ylim=(-0.02, 1.02), ylabel=r"$\pi(y)$")
     by_step.axvspan(*_STRIP, color="#f0f0f0", linewidth=0)
     by_step.set_yticks([0, 0.25, 0.5, 0.75, 1])
@@ -212,13 +212,13 @@ def _root(step: Array) -> Array:
 
 
 def _places(n: int) -> Array:
-    """Where n marks stand side by side in the strip, as steps."""
+    """Spread n marks evenly over the strip, and return their positions as steps."""
     low, high = _root(np.array(_STRIP))
     return np.asarray(np.square(low + (high - low) * (np.arange(n) + 0.5) / n))
 
 
 def _curves(key: str, by_step: Axes, by_beta: Axes, look: Mapping[str, Any]) -> Artists:
-    """One action's artists in one row, all empty."""
+    """Make the artists of one action in one row, all of them empty."""
     colour, marker = look["color"], look["marker"]
     mark = {"linestyle": "none", "marker": marker, "color": colour, "clip_on": False, "zorder": 5}
     hollow = {**mark, "markerfacecolor": "white", "markersize": 6, "zorder": 6}
@@ -245,7 +245,7 @@ def _curves(key: str, by_step: Axes, by_beta: Axes, look: Mapping[str, Any]) -> 
 
 
 def _explain(figure: Figure, labels: Labels) -> None:
-    """What the marks are, under the graph."""
+    """Draw the legend under the graph, with the meaning of the marks."""
     _, in_columns, in_lines, _ = labels.drawn
     columns = 1 if len(in_lines) <= 3 and in_lines != in_columns else 2
     for y, (label, look) in enumerate(
@@ -272,14 +272,14 @@ def _explain(figure: Figure, labels: Labels) -> None:
 
 
 class _Row(NamedTuple):
-    """What the two axes of one loss show."""
+    """The data that the two axes of one loss show."""
 
     name: str
-    along_steps: Runs  # of shape (records, K), at the reader's β
-    against_beta: Runs  # of shape (β's, K), at the reader's step
-    record: int  # which is that of the reader's step
-    limit: Minimum | None  # at the reader's β; None where the loss has no minimiser
-    exact: Minimum | None  # on the fine grid of β
+    along_steps: Runs  # shape (records, K), at the reader's β
+    against_beta: Runs  # shape (β's, K), at the reader's step
+    record: int  # index of the record at the reader's step
+    limit: Minimum | None  # at the reader's β; None if the loss has no minimiser
+    exact: Minimum | None  # on the fine grid of β; None if the loss has no minimiser
 
     @property
     def loss(self) -> MarginLoss:
@@ -287,7 +287,7 @@ class _Row(NamedTuple):
 
     @property
     def now(self) -> Array:
-        """The mean policy at the reader's step and β."""
+        """Mean policy at the reader's step and β."""
         return np.asarray(self.along_steps.mean[self.record])
 
 
@@ -301,7 +301,7 @@ def _rows(
     batch_size: float,
 ) -> Iterator[_Row]:
     on_slider = _runs(examples, data, batch_size, _BETAS)
-    # A panel may begin between two stops of β, for which nothing was trained ahead.
+    # A panel may start between two stops of β. No runs were trained ahead for such a β.
     at_beta = on_slider if beta in _BETAS else _runs(examples, data, batch_size, (beta,))
     b = _BETAS.index(beta) if beta in _BETAS else 0
     record = _record_after(step)
@@ -334,7 +334,7 @@ def update(
     step: float,
     batch_size: float,
 ) -> str:
-    """Move every curve to the given values, and say where training stands and where it heads."""
+    """Move every curve to the given values, and describe the policies and their limits."""
     data = examples[comparisons]
     labels = _labels(data)
     shown = _rows(examples, data, (_ABOVE, loss), beta=beta, step=step, batch_size=batch_size)
@@ -355,7 +355,7 @@ def update(
 
 
 def _move_along_steps(artists: Artists, key: str, row: _Row, y: int) -> None:
-    """Move one action's curve with its interval, the mark on it, and its limit on the right."""
+    """Move one action's curve, its interval, the mark on the curve, and the limit on the right."""
     steps = row.along_steps.steps
     mean, low, high = (curve[:, y] for curve in row.along_steps[1:])
     artists[f"{key} band"].set_xy(_outline(steps, low, high))
@@ -365,13 +365,16 @@ def _move_along_steps(artists: Artists, key: str, row: _Row, y: int) -> None:
 
 
 def _outline(x: Array | Indices, low: Array, high: Array) -> Array:
-    """Go along the lower curve and back along the upper one, shape (points, 2)."""
+    """Outline the area between two curves: along the lower one, then back along the upper one.
+
+    The result has shape (points, 2).
+    """
     along, back = np.stack([x, low], axis=-1), np.stack([x, high], axis=-1)[::-1]
     return np.concatenate([along, back])
 
 
 def _move_limit(artists: Artists, key: str, limit: Minimum | None, y: int) -> None:
-    """Mark the probability that the loss heads for, or draw the range that it leaves open."""
+    """Mark the limit of one action's probability, or draw the range that the loss leaves open."""
     point, ranges = None, []
     if limit is not None:
         x = _places(len(limit.actions))[y]
@@ -385,7 +388,7 @@ def _move_limit(artists: Artists, key: str, limit: Minimum | None, y: int) -> No
 
 
 def _move_against_beta(artists: Artists, key: str, row: _Row, y: int) -> None:
-    """Move one action's means with their intervals, and the exact curve where there is one."""
+    """Move one action's means and intervals, and its exact curve if the minimiser is unique."""
     mean, low, high = (points[:, y] for points in row.against_beta[1:])
     artists[f"{key} means"].set_data(_BETAS, mean)
     ends = np.stack([np.stack([_BETAS, low], axis=-1), np.stack([_BETAS, high], axis=-1)], axis=1)
@@ -422,7 +425,7 @@ def _listed(actions: tuple[str, ...], policy: Array) -> str:
 
 
 def _header(labels: tuple[str, ...], policy: Array, step: float) -> str:
-    """As much as fits beside the row's name."""
+    """Write the probabilities beside a row's name, and the step too if there is room for it."""
     when = f"at step {_whole(step)}:  " if len(labels) <= 4 else ""
     return when + _listed(labels, policy)
 
@@ -448,7 +451,7 @@ def _heads_for(actions: tuple[str, ...], limit: Minimum | None, loss: MarginLoss
 
 
 def view_of(data: Comparisons | None = None) -> View:
-    """The view with its examples, and with your data first if there are any."""
+    """Make the view of the examples, with your data before them if you give any."""
     examples = _examples_with(data)
     names = tuple(examples)
     steps = tuple(range(0, _STEPS + 1, _EVERY))
@@ -475,10 +478,10 @@ VIEW = view_of()
 
 
 def figure(data: Comparisons | None = None, **values: Any) -> StillFigure:
-    """The picture at the given values, of your own data if there are any."""
+    """Draw the picture at the given values, of your own data if you give any."""
     return (VIEW if data is None else view_of(data)).figure(**values)
 
 
 def panel(data: Comparisons | None = None, **start: Any) -> Panel:
-    """The picture with its controls, of your own data if there are any."""
+    """Make the picture with its controls, of your own data if you give any."""
     return (VIEW if data is None else view_of(data)).panel(**start)

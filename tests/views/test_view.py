@@ -1,4 +1,4 @@
-"""What a view computes before it is live, and how often a typed formula is read."""
+"""Tests of what a view computes before it is shown live, and of how often it reads a formula."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

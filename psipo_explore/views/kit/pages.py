@@ -1,8 +1,8 @@
 """Each view as one HTML file whose sliders work without Python, server or network.
 
-Frames are drawn ahead on a grid of slider stops, by the same `build` and `update` as the live
-panel, and packed: what stands still once, each moving artist once for every look it takes, glyphs
-and markers once for the whole page.
+Frames are drawn ahead on a grid of slider stops, by the same `build` and `update` as in the live
+panel. To keep the file small, the still layer is stored once, each moving artist once for every
+look that it takes, and each glyph or marker once for the whole page.
 """
 
 from __future__ import annotations
@@ -33,41 +33,45 @@ from psipo_explore.views.kit.controls import (
 from psipo_explore.views.kit.still import cannot_be_shown
 from psipo_explore.views.kit.view import Values, View
 
-USUAL_FRAMES = 2000  # drawn in about a minute
+USUAL_FRAMES = 2000  # takes about a minute to draw
 MOST_FRAMES = 20_000
-MOST_BYTES = 5_000_000  # what mail lets pass
-FEWEST_STOPS = 3  # both ends and the start
+MOST_BYTES = 5_000_000  # small enough to be sent by mail
+FEWEST_STOPS = 3  # for both ends and the start
 
 _DEFS = re.compile(r"<defs>(.*?)</defs>", re.DOTALL)
 _DEFINED = re.compile(r'<(path|clipPath) id="([^"]+)"(?:[^>]*/>|.*?</\1>)', re.DOTALL)
 
-_NAMES = re.compile(r' id="[^"]*_\d+"|\n *')  # of groups, by a count that runs over all artists
-_MORE_DIGITS = re.compile(r"(\.\d\d\d)\d+")  # of coordinates in points, than an eye can see
+# Matplotlib numbers the groups of all artists, so equal pictures differ in the ids of their groups.
+_NAMES = re.compile(r' id="[^"]*_\d+"|\n *')
+_MORE_DIGITS = re.compile(r"(\.\d\d\d)\d+")  # no eye can see less than 0.001 points
 
 
 def page(view: View, stops: int | None = None, *, progress: bool = False) -> str:
-    """The whole page.
+    """Make the page of a view, as HTML.
 
     Parameters
     ----------
     view : View
-        What to draw. A formula cannot be typed without Python, so that such a control stays at its
-        start.
+        View to draw. A formula cannot be typed without Python, so a control for formulas stays at
+        its start.
     stops : int, optional
-        How many stops each slider keeps at most, both ends and the start among them; by default as
-        many as give 2000 frames.
+        Most stops that a slider keeps, including both ends and the start. The default is the
+        largest number that gives at most 2000 frames.
     progress : bool
-        Whether to show a bar that counts frames.
+        Whether to show a progress bar that counts frames.
 
     Returns
     -------
     str
-        HTML.
+        HTML of the page.
 
     Raises
     ------
     ValueError
-        If it would be more frames, or more bytes, than a page holds, with a grid that would do.
+        If stops is less than 3, or the page would have more than 20 000 frames or more than 5 MB.
+        If the page is too large, the message gives a number of stops that should do.
+    TypeError
+        If stops is not a whole number.
 
     Examples
     --------
@@ -109,8 +113,10 @@ def _grid(view: View, most_stops: int) -> Grid:
 
 
 def _stops(control: Control, most: int) -> tuple[Any, ...]:
-    """Evenly spread among the control's own stops, with the ends and the start; all that it has, if
-    those are not more.
+    """Select at most so many stops of a control.
+
+    They are spread evenly over its stops, and include both ends and the start. All names of a
+    choice are kept.
     """
     if isinstance(control, Choice):
         return control.stops
@@ -129,7 +135,7 @@ def _n_frames(grid: Grid) -> int:
 
 
 def _most_stops(view: View, frames: int) -> int:
-    """The finest grid of at most so many frames, or the coarsest there is."""
+    """Return the largest number of stops that gives at most so many frames, but at least 3."""
     most = max(len(slider.stops) for slider in view.sliders)
     return next(
         (n for n in range(most, FEWEST_STOPS, -1) if _n_frames(_grid(view, n)) <= frames),
@@ -174,7 +180,7 @@ def _html(view: View, grid: Grid, bar: Any) -> str:
 def _drawing(
     view: View, grid: Grid, built_for: Values, definitions: dict[str, str], bar: Any
 ) -> dict[str, Any]:
-    """All frames over what stands still for the given values of the controls that rebuild it."""
+    """Draw all frames over one still layer, that of the given values of the rebuilding controls."""
     figure, artists = view.built({**view.values({}), **built_for})
     background = svg.background(figure, artists.values())
     in_order = svg.in_drawing_order(artists.values())
@@ -207,8 +213,9 @@ def _drawing(
 
 
 def pack(pieces: list[str], definitions: dict[str, str]) -> list[str]:
-    """Each artist's picture less glyphs, markers and clips, which are named by what they are and so
-    defined once for all.
+    """Move the definitions of glyphs, markers and clips out of the pictures of the artists.
+
+    They go into `definitions`, which the whole page shares: equal ones have equal names.
     """
     for definition in _DEFS.findall("".join(pieces)):
         definitions |= {match[2]: match[0] for match in _DEFINED.finditer(definition)}

@@ -1,4 +1,4 @@
-"""The live form of a view: its controls, the picture, and the sentence that says what is seen."""
+"""The live form of a view: its controls, the picture, and the sentence that describes it."""
 
 from __future__ import annotations
 
@@ -19,24 +19,23 @@ if TYPE_CHECKING:
     from psipo_explore.views.kit.view import Artists, Values, View
 
 _WIDTH = "960px"
-# three lines, so that nothing below jumps
+# The height of three lines is reserved, so that nothing below moves when the sentence gets longer.
 _SENTENCE_STYLE = "font-size:15px;line-height:1.4;margin:0.4em 0;min-height:4.2em"
 _COMPLAINT_STYLE = "font-size:14px;line-height:1.35;margin:0 0 0.4em min(17.5em, 41%);color:#8a2500"
 _POINTER_STYLE = "font-size:14px;line-height:1.2;margin:0"
 
 
 class _Names(anywidget.AnyWidget):
-    """Nothing to see: it gives the sliders beside it their names and values for those who hear
-    them.
-    """
+    """Invisible widget that tells screen readers the names and values of the sliders beside it."""
 
     _esm = (files("psipo_explore.views.kit") / "panel.js").read_text(encoding="utf-8")
     _css = (files("psipo_explore.views.kit") / "panel.css").read_text(encoding="utf-8")
 
 
 class _Drawing(NamedTuple):
-    """A figure whose still layer has been drawn once; it is kept, so that a choice made before is
-    shown at once.
+    """A figure with its still layer, which has been drawn once.
+
+    A panel keeps its drawings, so that a choice made before is shown again at once.
     """
 
     figure: StillFigure
@@ -45,8 +44,9 @@ class _Drawing(NamedTuple):
 
 
 class _Field(widgets.VBox):
-    """A line to type a formula in, with examples to choose from; what is wrong with it is said
-    right under it.
+    """A field for a typed formula, with examples to choose from.
+
+    If the formula is wrong, the field shows under the text what is wrong with it.
     """
 
     value = traitlets.Unicode()
@@ -64,11 +64,11 @@ class _Field(widgets.VBox):
 
     @property
     def complaint(self) -> str:
-        """What is said to be wrong, as HTML, or nothing."""
+        """Message about a wrong formula as HTML, or an empty text."""
         return str(self._complaint.value) if self._complaint in self.children else ""
 
     def reads(self) -> bool:
-        """Whether it holds a formula, or nothing; what is wrong with it is shown."""
+        """Whether the text is blank or a formula; if it is neither, show what is wrong."""
         try:
             self._control.check(self.value)
         except FormulaError as error:
@@ -86,9 +86,9 @@ class _Field(widgets.VBox):
 class Panel(widgets.VBox):
     """Controls, a reset button, the picture, and one sentence under it.
 
-    The picture is two layers in one grid cell; a step of a slider sends the upper one, with the
-    sentence, in a single message. Whatever a combination of values cannot show is said in the
-    sentence.
+    The picture consists of two layers in one grid cell. When a slider moves, only the upper layer
+    is sent, in one message with the sentence. If a combination of values cannot be shown, the
+    sentence says why.
     """
 
     def __init__(self, view: View, start: Values) -> None:
@@ -130,32 +130,32 @@ class Panel(widgets.VBox):
 
     @property
     def values(self) -> dict[str, Any]:
-        """Where the controls stand."""
+        """Current values of the controls, by name."""
         return {name: control.value for name, control in self._controls.items()}
 
     @property
     def background(self) -> str:
-        """The layer that stands still."""
+        """Layer of the picture that stands still, as SVG."""
         return str(self._still.value)
 
     @property
     def foreground(self) -> str:
-        """The layer that moves, and the sentence."""
+        """Layer of the picture that moves, as SVG, and the sentence, as HTML."""
         return str(self._moving.value)
 
     @property
     def complaint(self) -> str:
-        """What is said under a typed formula that is none."""
+        """Messages about wrong formulas, as HTML, or an empty text."""
         return "".join(
             field.complaint for field in self._controls.values() if isinstance(field, _Field)
         )
 
     def reset(self) -> None:
-        """Put every control back where it began."""
+        """Put every control back to the value at which it began."""
         self.move(**self._start)
 
     def move(self, **values: Any) -> None:
-        """Put the named controls on the given stops, and draw once."""
+        """Set the named controls to the given values, and draw once."""
         self._moves_together = True
         try:
             for name, value in values.items():
@@ -172,7 +172,7 @@ class Panel(widgets.VBox):
         try:
             self._read_formulas()
             self._draw(self.values)
-        except Exception as error:  # an exception in an observer is invisible to the reader
+        except Exception as error:  # in an observer, an exception would not reach the reader
             self.sentence = cannot_be_shown(error)
             self._shown = False
             self._show()
@@ -198,7 +198,7 @@ class Panel(widgets.VBox):
         self._show()
 
     def _show(self) -> None:
-        """Send the moving layer, and below it the sentence."""
+        """Send the moving layer, followed by the sentence."""
         picture = ""
         if self._drawing:
             moving = self._drawing.artists.values() if self._shown else []
@@ -211,9 +211,7 @@ class Panel(widgets.VBox):
 
 
 def _beside_the_controls(view: View) -> str:
-    """As wide as the picture may be if controls, picture and sentence are to fit in a window
-    together.
-    """
+    """Return a CSS width at which controls, picture and sentence fit into a window together."""
     width, height = view.size
     return f"max(480px, calc((100vh - {215 + 30 * len(view.controls)}px) * {width / height:.3f}))"
 

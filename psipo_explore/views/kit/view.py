@@ -1,8 +1,8 @@
 """A view: controls, and one drawing that is built once and then moved.
 
-`build(figure)` makes the artists, `update(artists, **values)` moves them and says in a sentence
-what is seen. The still figure, the live panel and whatever else shows the view all come from these
-two, so they are equal at equal values.
+`build(figure)` makes the artists, and `update(artists, **values)` moves them and returns a sentence
+that describes the picture. The still figure, the live panel and the HTML page all come from these
+two functions, so they agree at equal values.
 """
 
 from __future__ import annotations
@@ -21,35 +21,36 @@ from psipo_explore.views.kit.palette import STYLE
 from psipo_explore.views.kit.panel import Panel
 from psipo_explore.views.kit.still import StillFigure
 
-Artists = Mapping[str, Any]  # Line2D, Text, Rectangle …: a view knows which of its own is which
+Artists = Mapping[str, Any]  # Any, because only the view knows which artist is a Line2D or a Text
 Values = Mapping[str, Any]
-Bar = Callable[[Sequence[Values], str], Iterable[Values]]  # passes on what it counts, under a title
+Bar = Callable[[Sequence[Values], str], Iterable[Values]]  # yields the items under a given title
 
 
 @dataclass(frozen=True)
 class View:
-    """What to draw and which controls move it.
+    """A picture and the controls that move it.
 
     Parameters
     ----------
     name : str
-        Of the module, the figure's file and the test.
+        Name of the view, which its module, its figure's file and its test share.
     title : str
-        One line, for lists of views.
+        Title of one line, for lists of views.
     controls : tuple of Slider, Choice or Typed
-        In the order shown.
+        Controls in the order in which they are shown.
     build : callable
-        `build(figure)` draws what stands still and returns the artists that move, by name.
+        `build(figure)` draws what stands still, and returns the artists that move by their names.
     update : callable
-        `update(artists, **values)` moves them and returns the sentence that says what is seen.
+        `update(artists, **values)` moves the artists, and returns the sentence that describes the
+        picture.
     rebuild_on : tuple of str
-        Controls that change what stands still, or how many artists there are; build gets their
-        values as keywords.
+        Names of the controls that change what stands still, or how many artists there are. Build
+        gets their values as keywords.
     compute : callable, optional
-        `compute(**values)` computes, and keeps, what would take longer than a reader waits for a
-        slider. Whoever opens the view live has it computed before.
+        `compute(**values)` computes and keeps results that would take too long while a reader moves
+        a slider. It is called before the view is shown live.
     compute_on : tuple of str
-        Controls on which that depends; compute gets their values as keywords.
+        Names of the controls on which these results depend. Compute gets their values as keywords.
     size : (float, float)
         Width and height in inches.
     """
@@ -66,16 +67,18 @@ class View:
 
     @property
     def sliders(self) -> tuple[Slider, ...]:
-        """The controls that are numbers."""
+        """Controls that are sliders."""
         return tuple(control for control in self.controls if isinstance(control, Slider))
 
     def values(self, given: Mapping[str, Any]) -> Values:
-        """A value for each control: the one given, if it is in range, or the control's own start.
+        """Return a value for each control, which is its own start if none is given.
 
         Raises
         ------
-        TypeError, ValueError
-            If no control has that name, or the value is out of its range.
+        TypeError
+            If no control has a given name, or a value is of the wrong type.
+        ValueError
+            If a value is not one of those that its control allows.
         """
         names = [control.name for control in self.controls]
         for name in given:
@@ -89,41 +92,40 @@ class View:
         }
 
     def built_for(self, values: Values) -> Values:
-        """Those of the values on which the building depends."""
+        """Select the values that `build` takes."""
         return {name: values[name] for name in self.rebuild_on}
 
     def drawn(self, values: Values) -> tuple[StillFigure, Artists]:
-        """The figure at the given values, and its moving artists."""
+        """Draw the figure at the given values, and return it with its moving artists."""
         figure, artists = self.built(values)
         self.move(figure, artists, values)
         return figure, artists
 
     def built(self, values: Values) -> tuple[StillFigure, Artists]:
-        """The figure with what stands still at the given values, and the artists that are yet to be
-        moved.
-        """
+        """Build the figure for the given values, and return it with the artists, not yet moved."""
         with mpl.rc_context(STYLE):
             figure = StillFigure(figsize=self.size, dpi=svg.DPI)
             return figure, self.build(figure, **self.built_for(values))
 
     def move(self, figure: StillFigure, artists: Artists, values: Values) -> None:
-        """Move the artists to the given values, which have been checked."""
+        """Move the artists to the given values, which must have been checked."""
         with mpl.rc_context(STYLE):
             figure.sentence = printable(self.update(artists, **values))
 
     def figure(self, **values: Any) -> StillFigure:
-        """The picture at the given values, as a Matplotlib figure."""
+        """Draw the picture at the given values, as a Matplotlib figure."""
         return self.drawn(self.values(values))[0]
 
     def compute_ahead(self, bar: Bar = with_passing_bar, grid: Grid | None = None) -> None:
-        """Compute what `update` would take too long for, at every stop that the controls have.
+        """Call `compute`, if there is one, for every combination of stops on which it depends.
 
         Parameters
         ----------
         bar : callable
-            Shows how much is done: `bar(pieces, title)` passes on the pieces of work.
+            Progress bar: `bar(pieces, title)` yields the pieces of work and shows how many are
+            done.
         grid : mapping from control to its stops, optional
-            The stops that the view is opened with; by default all stops of its controls.
+            Stops that the view will be shown at; by default all stops of its controls.
         """
         if self.compute is None:
             return
@@ -134,9 +136,9 @@ class View:
             self.compute(**values)
 
     def panel(self, bar: Bar = with_passing_bar, /, **start: Any) -> Panel:
-        """The picture with its controls, which begin at the given values.
+        """Make the picture with its controls, which begin at the given values.
 
-        What the view computes ahead is computed first, with a bar.
+        The view first computes ahead whatever would be slow later, and shows a progress bar.
         """
         values = self.values(start)
         self.compute_ahead(bar)
