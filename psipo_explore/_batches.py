@@ -45,7 +45,7 @@ def batches(
     most_steps = max(1, _NUMBERS // (len(seeds) * batch_size))
     for start in range(0, steps, most_steps):
         n_steps = min(most_steps, steps - start)
-        # axes: step, seed, place in the batch
+        # The axes are step, seed, and place in the batch.
         uniform = np.stack([rng.random((n_steps, batch_size)) for rng in generators], axis=1)
         pairs, weights = zip(*(_drawn(table, uniform, width) for table in tables), strict=True)
         yield Chunk(n_steps, _side_by_side(pairs, axis=2), _side_by_side(weights, axis=1))
@@ -53,9 +53,9 @@ def batches(
 
 def _all_data(tables: Sequence[Comparisons], steps: int) -> Chunk:
     width = max(table.winners.size for table in tables)
-    # axes: winner or loser, data set, comparison
+    # The axes are winner or loser, data set, and comparison.
     pairs = np.stack([_padded(_pairs(table), width) for table in tables], axis=1)
-    # axes: data set, comparison
+    # The axes are data set and comparison.
     shares = np.stack([_padded(table.weights / table.weights.sum(), width) for table in tables])
     return Chunk(steps, pairs[np.newaxis, :, :, np.newaxis], shares[np.newaxis, :, np.newaxis])
 

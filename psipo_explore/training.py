@@ -378,7 +378,7 @@ def log_ratios(settings: Settings, *, progress: bool = False) -> Array:
             if step in record_after:
                 _require_finite(u, step)
                 records[record_after[step]] = u
-    # The transposition turns (record, loss, β, data set, seed, action) into the order returned.
+    # The axes (record, loss, β, data set, seed, action) are put into the order that is returned.
     logits = records.reshape(-1, *shape).transpose(3, 1, 2, 4, 0, 5)
     by_context = settings.tables[0].by_context
     return by_context.less_log_mean(logits, settings.log_reference)

@@ -399,7 +399,9 @@ def test_json_says_what_the_words_say(tmp_path: Path, capsys: pytest.CaptureFixt
     assert words.startswith("3 comparisons of 5 answers to 2 prompts. ")
     assert "DPO's loss has no minimum: 2 (100.0%). Answers that vanish there: 3 (60.0%)." in words
     assert re.search(
-        r"from 0.1 to 1 lowers the mean KL by 0.0000 under DPO, 0\.\d+ under cDPO 0.2 and 0\.\d+ under IPO\.$", words
+        r"from 0.1 to 1 lowers the mean KL by 0.0000 under DPO, 0\.\d+ under cDPO 0.2 and "
+        r"0\.\d+ under IPO\.$",
+        words,
     )
     assert f" 0.1 {' '.join(f'{kl[0]:.4f}' for kl in found['mean_kl'].values())} 1 " in words
 

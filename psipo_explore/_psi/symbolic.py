@@ -82,7 +82,7 @@ def _at_most(seconds: float) -> Iterator[None]:
 
     def watch(
         frame: FrameType, event: str, argument: Any
-    ) -> None:  # pragma: no cover - no tracer sees another at work
+    ) -> None:  # pragma: no cover - coverage cannot trace a tracer
         if thread_time() > end and "weakref" not in frame.f_code.co_filename:
             # In a callback of weakref, Python would only print the error and go on.
             raise _OutOfTimeError

@@ -29,7 +29,7 @@ def load() -> None:
 
     Call this in a thread, because it takes some seconds. It also blocks SIGINT in that thread.
     """
-    # The matrices of the views are small, and the visitors' processes share the cores.
+    # More threads would not help: the views' matrices are small, and many visitors share the cores.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if _FORKS:
         # The tracker is started first, because starting it unblocks SIGINT again.
