@@ -131,7 +131,7 @@ class TrainingRun:
         return np.asarray(self.policy.mean(-3))
 
     def interval(self, level: float = 0.95) -> tuple[Array, Array]:
-        """Student's confidence interval for the mean over the seeds.
+        """Compute Student's confidence interval for the mean over the seeds.
 
         Parameters
         ----------
