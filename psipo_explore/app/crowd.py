@@ -12,7 +12,7 @@ from typing import Any
 
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from tornado.ioloop import IOLoop
-from traitlets import Float, Integer
+from traitlets import Bool, Float, Integer
 
 from psipo_explore.app import processes
 
@@ -43,6 +43,9 @@ class Kernels(AsyncMappingKernelManager):
     """
 
     visitors = Integer(20, config=True, help="How many visitors there is a place for.")
+    for_many = Bool(
+        False, config=True, help="Whether other machines can reach the page, so that many may come."
+    )
     time_to_connect = Float(
         15, config=True, help="Seconds until a page that never connects loses its place."
     )
@@ -67,7 +70,7 @@ class Kernels(AsyncMappingKernelManager):
         if self._is_over:
             raise RuntimeError("the server ends")
         if self._loaded is None:
-            self._loaded = ThreadPoolExecutor(1).submit(processes.load)
+            self._loaded = ThreadPoolExecutor(1).submit(processes.load, for_many=self.for_many)
         await asyncio.wrap_future(self._loaded)
         return str(await super().start_kernel(**options))
 

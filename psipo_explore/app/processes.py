@@ -24,10 +24,11 @@ from psipo_explore.app import kernel
 _FORKS = sys.platform == "linux"  # elsewhere, a fork of a process with NumPy loaded may crash
 
 
-def load() -> None:
+def load(*, for_many: bool) -> None:
     """Start the process to fork from, and return when it has everything loaded.
 
-    Call this in a thread, because it takes some seconds. It also blocks SIGINT in that thread.
+    For many visitors it also has computed what the views compute ahead. Call this in a thread,
+    because it takes some seconds. It also blocks SIGINT in that thread.
     """
     # More threads would not help: the views' matrices are small, and many visitors share the cores.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -38,7 +39,8 @@ def load() -> None:
         # its processes itself.
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         forks = multiprocessing.get_context("forkserver")
-        forks.set_forkserver_preload(["psipo_explore.app.loaded"])
+        preloaded = "computed" if for_many else "loaded"
+        forks.set_forkserver_preload([f"psipo_explore.app.{preloaded}"])
         forks.Process(target=int, daemon=True).start()
 
 

@@ -157,10 +157,10 @@ def serve(ip: str, port: int, *, visitors: int | None = None, open_browser: bool
 
 def server_at(ip: str, port: int, visitors: int) -> Server:
     """Return a server that is not started yet and ignores this machine's Jupyter settings."""
+    for_many = not ip_address(ip).is_loopback
+    kernels = {"visitors": visitors, "for_many": for_many, **SETTINGS.get("Kernels", {})}
     server = Server(
-        config=Config(
-            {**SETTINGS, "Kernels": {"visitors": visitors, **SETTINGS.get("Kernels", {})}}
-        ),
+        config=Config({**SETTINGS, "Kernels": kernels}),
         config_file_paths=[],
         tornado_settings=_TORNADO,
         notebook_path=str(_NOTEBOOK),

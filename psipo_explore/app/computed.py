@@ -1,0 +1,15 @@
+"""Load all that a page needs and let every view compute ahead, as a side effect of being imported.
+
+A server for many visitors forks them from a process that has imported this. Otherwise, each visitor
+would compute the same.
+"""
+
+import gc
+
+from psipo_explore._bars import with_bar_in_terminal
+from psipo_explore.app import loaded  # noqa: F401
+from psipo_explore.views import VIEWS
+
+for view in VIEWS.values():
+    view.compute_ahead(with_bar_in_terminal)
+gc.freeze()
