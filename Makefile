@@ -1,6 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
+COVER := -m pytest -q -n 2 --dist worksteal --cov --cov-report=
 NOT_IN_A_BROWSER := -m pytest -q -rs -n 2 --dist worksteal --ignore=tests/browser
 
 .PHONY: lab test deep slow oldest newest coverage mutants packages accuracy figures bench clean
@@ -30,14 +31,15 @@ newest:
 	.venv-newest/bin/python $(NOT_IN_A_BROWSER)
 
 coverage: .venv/ready-check
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal --cov --cov-report= --no-cov-on-fail \
-	  psipo_explore README.md tests/test_*.py tests/views tests/browser/test_app.py tests/browser/test_crowd.py
+	$(BIN)/python $(COVER) psipo_explore README.md tests/test_*.py tests/views
+	$(BIN)/python $(COVER) --cov-append --cov-config=.ci/coverage-of-app.toml tests/browser/test_app.py tests/browser/test_crowd.py
 	$(BIN)/coverage report --show-missing --skip-covered
 	$(BIN)/coverage report --show-missing --skip-covered --omit='*/views/*,*/app/*,*/cli.py,*/__main__.py' --fail-under=100
 
 mutants: .venv/ready-check
 	$(BIN)/mutmut run --max-children 2
 	$(BIN)/mutmut results
+	@echo "tests/mutants.md says why those live that are known."
 
 packages: .venv/ready-check
 	$(BIN)/python -m pytest -q tests/packages -o 'norecursedirs=.*'

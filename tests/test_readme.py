@@ -11,6 +11,7 @@ import psipo_explore
 from psipo_explore.views import VIEWS
 
 ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "psipo_explore"
 README, CONTRIBUTING = (
     (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md")
 )
@@ -60,3 +61,15 @@ def test_the_citation_is_of_this_release_and_of_the_paper() -> None:
     assert {"cff-version", "message", "title", "authors"} <= citation.keys()
     assert citation["references"][0]["identifiers"][0]["value"] == "arXiv:2310.12036"
     assert f"## {psipo_explore.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_map_of_the_code_names_what_is_there() -> None:
+    section = CONTRIBUTING.partition("## Where things happen")[2].partition("\n## ")[0]
+    rows = [row for row in section.splitlines() if ".py`" in row]
+    assert len(rows) > 5
+    for row in rows:
+        named = re.findall(r"`([\w./]+)`", row)
+        files = [name for name in named if name.endswith(".py")]
+        source = "".join((PACKAGE / name).read_text(encoding="utf-8") for name in files)
+        for name in set(named) - set(files):
+            assert re.search(rf"\bdef {name.rpartition('.')[2]}\(", source), name
