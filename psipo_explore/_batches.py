@@ -34,48 +34,48 @@ class Chunk(NamedTuple):
 
 
 def batches(
-    tables: Sequence[Comparisons], batch_size: int | None, seeds: Sequence[int], steps: int
+    data_sets: Sequence[Comparisons], batch_size: int | None, seeds: Sequence[int], steps: int
 ) -> Iterator[Chunk]:
     """Yield the batches of all steps in chunks; with batch_size None, each batch is all data."""
     if batch_size is None:
-        yield _all_data(tables, steps)
+        yield _all_data(data_sets, steps)
         return
-    width = max(min(table.winners.size, batch_size) for table in tables)
+    width = max(min(data.winners.size, batch_size) for data in data_sets)
     generators = [np.random.default_rng(seed) for seed in seeds]
     most_steps = max(1, _NUMBERS // (len(seeds) * batch_size))
     for start in range(0, steps, most_steps):
         n_steps = min(most_steps, steps - start)
         # The axes are step, seed, and place in the batch.
         uniform = np.stack([rng.random((n_steps, batch_size)) for rng in generators], axis=1)
-        pairs, weights = zip(*(_drawn(table, uniform, width) for table in tables), strict=True)
+        pairs, weights = zip(*(_drawn(data, uniform, width) for data in data_sets), strict=True)
         yield Chunk(n_steps, _side_by_side(pairs, axis=2), _side_by_side(weights, axis=1))
 
 
-def _all_data(tables: Sequence[Comparisons], steps: int) -> Chunk:
-    width = max(table.winners.size for table in tables)
+def _all_data(data_sets: Sequence[Comparisons], steps: int) -> Chunk:
+    width = max(data.winners.size for data in data_sets)
     # The axes are winner or loser, data set, and comparison.
-    pairs = np.stack([_padded(_pairs(table), width) for table in tables], axis=1)
+    pairs = np.stack([_padded(_pairs(data), width) for data in data_sets], axis=1)
     # The axes are data set and comparison.
-    shares = np.stack([_padded(table.weights / table.weights.sum(), width) for table in tables])
+    shares = np.stack([_padded(data.weights / data.weights.sum(), width) for data in data_sets])
     return Chunk(steps, pairs[np.newaxis, :, :, np.newaxis], shares[np.newaxis, :, np.newaxis])
 
 
-def _drawn(table: Comparisons, uniform: Array, width: int) -> tuple[Indices, Array]:
+def _drawn(data: Comparisons, uniform: Array, width: int) -> tuple[Indices, Array]:
     """Draw the batches of one data set, given random numbers of shape (n_steps, seeds, batch size).
 
     Return pairs of shape (n_steps or 1, 2, seeds or 1, width), and weights of that shape without
     the 2. If a batch is at least as large as the data set, the pairs are those of the data set, and
     each weight is the share of the draws that fell on its pair.
     """
-    share = np.cumsum(table.weights) / table.weights.sum()
+    share = np.cumsum(data.weights) / data.weights.sum()
     share[-1] = 1.0
     which = np.searchsorted(share, uniform, side="right")
     batch_size = uniform.shape[-1]
-    if table.winners.size > batch_size:
-        pairs = _pairs(table)[:, which].swapaxes(0, 1)
+    if data.winners.size > batch_size:
+        pairs = _pairs(data)[:, which].swapaxes(0, 1)
         return pairs, np.full((1, 1, width), 1 / batch_size)
-    times_drawn = _counts(which, table.winners.size)
-    pairs = _padded(_pairs(table), width)[np.newaxis, :, np.newaxis]
+    times_drawn = _counts(which, data.winners.size)
+    pairs = _padded(_pairs(data), width)[np.newaxis, :, np.newaxis]
     return pairs, _padded(times_drawn / batch_size, width)
 
 
@@ -84,8 +84,8 @@ def _side_by_side(of_data_sets: Sequence[npt.NDArray[_Scalar]], axis: int) -> np
     return np.stack(np.broadcast_arrays(*of_data_sets), axis=axis)
 
 
-def _pairs(table: Comparisons) -> Indices:
-    return np.stack([table.winners, table.losers])
+def _pairs(data: Comparisons) -> Indices:
+    return np.stack([data.winners, data.losers])
 
 
 def _padded(values: npt.NDArray[_Scalar], width: int) -> npt.NDArray[_Scalar]:

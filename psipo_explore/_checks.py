@@ -133,7 +133,7 @@ def as_array(name: str, values: ArrayLike, expected: str) -> npt.NDArray[Any]:
         ) from error
 
 
-def real(name: str, values: ArrayLike) -> Array:
+def as_real(name: str, values: ArrayLike) -> Array:
     """Convert real numbers to a float64 array; ±inf and NaN are allowed."""
     if np.ma.is_masked(values):
         raise ValueError(f"{name} has masked entries, must be given in full")
@@ -144,13 +144,13 @@ def real(name: str, values: ArrayLike) -> Array:
     return array.astype(np.float64)
 
 
-def aligned(name: str, table: Any) -> tuple[Array, Sequence[Hashable]]:
+def as_labelled_square(name: str, table: Any) -> tuple[Array, Sequence[Hashable]]:
     """Return the values of a square array or DataFrame, and the names of its actions.
 
     The rows of a DataFrame name the actions, and its columns are put into the same order. The
     actions of an array are named 0, 1, ….
     """
-    values = real(name, table)
+    values = as_real(name, table)
     if not (hasattr(table, "index") and hasattr(table, "columns")):
         return values, range(len(values) if values.ndim else 0)
     rows, columns = list(table.index), list(table.columns)
@@ -168,27 +168,27 @@ def aligned(name: str, table: Any) -> tuple[Array, Sequence[Hashable]]:
     return values[:, [place[label] for label in rows]], rows
 
 
-def finite(name: str, values: ArrayLike) -> Array:
-    array = real(name, values)
+def as_finite(name: str, values: ArrayLike) -> Array:
+    array = as_real(name, values)
     refuse_where(~np.isfinite(array), name, array, "must be finite")
     return array
 
 
-def extended_scalar(name: str, value: ArrayLike) -> float:
+def as_extended_scalar(name: str, value: ArrayLike) -> float:
     """Convert a single number to a float; ±inf and NaN are allowed."""
-    array = real(name, value)
+    array = as_real(name, value)
     if array.ndim:
         raise ValueError(f"{name} has shape {array.shape}, must be a single number")
     return float(array)
 
 
-def scalar(name: str, value: ArrayLike) -> float:
-    number = extended_scalar(name, value)
-    finite(name, number)
+def as_scalar(name: str, value: ArrayLike) -> float:
+    number = as_extended_scalar(name, value)
+    as_finite(name, number)
     return number
 
 
-def count(name: str, value: SupportsIndex) -> int:
+def as_count(name: str, value: SupportsIndex) -> int:
     """Return a whole number that is at least 1."""
     try:
         number = index(value)
@@ -199,10 +199,10 @@ def count(name: str, value: SupportsIndex) -> int:
     return number
 
 
-def seeds(given: SupportsIndex | Iterable[SupportsIndex]) -> Sequence[int]:
+def as_seeds(given: SupportsIndex | Iterable[SupportsIndex]) -> Sequence[int]:
     """Return distinct seeds, whole numbers from 0 on; a number n stands for 0, 1, …, n − 1."""
     with suppress(TypeError):  # several seeds are not a count
-        n = count("seeds", given)  # type: ignore[arg-type]
+        n = as_count("seeds", given)  # type: ignore[arg-type]
         require_fits("seeds", (n,))
         return range(n)
     try:
@@ -221,28 +221,28 @@ def seeds(given: SupportsIndex | Iterable[SupportsIndex]) -> Sequence[int]:
     return numbers
 
 
-def confidence(level: ArrayLike) -> float:
+def as_confidence_level(level: ArrayLike) -> float:
     """Return the level of a confidence interval, strictly between 0 and 1."""
-    share = scalar("level", level)
+    share = as_scalar("level", level)
     if not 0 < share < 1:
         raise ValueError(f"level = {share:g}, must be between 0 and 1")
     return share
 
 
-def positive(name: str, values: ArrayLike) -> Array:
-    array = real(name, values)
+def as_positive(name: str, values: ArrayLike) -> Array:
+    array = as_real(name, values)
     refuse_where(~(array > 0) | np.isinf(array), name, array, "must be positive and finite")
     return array
 
 
-def beta_in_training(values: ArrayLike) -> Array:
+def as_beta_in_training(values: ArrayLike) -> Array:
     """Return values of β whose squares, and margins divided by them, stay finite."""
-    beta = positive("beta", values)
+    beta = as_positive("beta", values)
     refuse_where((beta < 1e-100) | (beta > 1e100), "beta", beta, "must be from 1e-100 to 1e100")
     return beta
 
 
-def labels(given: Iterable[Hashable]) -> tuple[Hashable, ...]:
+def as_labels(given: Iterable[Hashable]) -> tuple[Hashable, ...]:
     """Return names of actions as a tuple of hashable labels."""
     try:
         names = tuple(given)
@@ -252,37 +252,37 @@ def labels(given: Iterable[Hashable]) -> tuple[Hashable, ...]:
     return names
 
 
-def instance(name: str, value: _T, kind: type | tuple[type, ...], expected: str) -> _T:
+def require_instance(name: str, value: _T, kind: type | tuple[type, ...], expected: str) -> _T:
     if not isinstance(value, kind):
         raise TypeError(f"{name} = {shown(value)}, must be {expected}")
     return value
 
 
-def path(given: str | os.PathLike[str]) -> Path:
+def as_path(given: str | os.PathLike[str]) -> Path:
     """Return the path of a file, given as a text or a path."""
-    return Path(instance("path", given, (str, os.PathLike), "a path"))
+    return Path(require_instance("path", given, (str, os.PathLike), "a path"))
 
 
-def weights(values: ArrayLike) -> Array:
+def as_weights(values: ArrayLike) -> Array:
     """Return positive weights whose total is finite."""
-    array = positive("weights", values)
+    array = as_positive("weights", values)
     with np.errstate(over="ignore"):
         if np.isinf(array.sum()):
             raise ValueError("weights sum to more than float64 holds")
     return array
 
 
-def probabilities(name: str, values: ArrayLike) -> Array:
-    array = real(name, values)
+def as_probabilities(name: str, values: ArrayLike) -> Array:
+    array = as_real(name, values)
     refuse_where(
         ~((array >= 0) & (array <= 1)), name, array, "must lie in [0, 1]", np.abs(array - 0.5)
     )
     return array
 
 
-def rewards(values: ArrayLike) -> Array:
+def as_rewards(values: ArrayLike) -> Array:
     """Return finite rewards of shape (..., K), K ≥ 1, whose differences are finite too."""
-    array = finite("rewards", values)
+    array = as_finite("rewards", values)
     require_last_axis("rewards", array)
     with np.errstate(over="ignore"):
         spread = array.max(-1) - array.min(-1)
@@ -298,24 +298,24 @@ def require_last_axis(name: str, array: Array) -> None:
         raise ValueError(f"{name} has shape {array.shape}, must be (..., K) with K ≥ 1 actions")
 
 
-def policy(name: str, values: ArrayLike | None, n_actions: int, *, of: str) -> Array:
+def as_policy(name: str, values: ArrayLike | None, n_actions: int, *, of: str) -> Array:
     """Return probabilities of shape (..., n_actions) that sum to 1, uniform if not given.
 
     `of` names the argument that determines n_actions, for the error message.
     """
     if values is None:
         return np.full(n_actions, 1 / n_actions)
-    array = real(name, values)
+    array = as_real(name, values)
     if array.ndim and array.shape[-1] != n_actions:
         raise ValueError(
             f"{name} has shape {array.shape}, must be (..., {n_actions}): {of} has {actions(n_actions)}"
         )
-    return distribution(name, array)
+    return as_distribution(name, array)
 
 
-def distribution(name: str, values: ArrayLike) -> Array:
+def as_distribution(name: str, values: ArrayLike) -> Array:
     """Return probabilities of shape (..., K), divided by their sum, which must be 1 within 1e-6."""
-    array = real(name, values)
+    array = as_real(name, values)
     require_last_axis(name, array)
     refuse_where(~((array >= 0) & np.isfinite(array)), name, array, "must be a probability", -array)
     total = array.sum(-1, keepdims=True)
@@ -326,18 +326,18 @@ def distribution(name: str, values: ArrayLike) -> Array:
     return np.asarray(array / total)
 
 
-def square(name: str, values: ArrayLike) -> Array:
+def as_square(name: str, values: ArrayLike) -> Array:
     """Return real numbers of shape (..., K, K)."""
-    table = real(name, values)
+    table = as_real(name, values)
     if table.ndim < 2 or table.shape[-1] != table.shape[-2] or table.shape[-1] == 0:
         raise ValueError(f"{name} has shape {table.shape}, must be (..., K, K) with K ≥ 1 actions")
     return table
 
 
-def preference_table(p: ArrayLike) -> Array:
+def as_preference_table(p: ArrayLike) -> Array:
     """Return preferences of shape (..., K, K), divided by p + pᵀ, which must be 1 within 1e-6."""
-    table, _ = aligned("p", p)
-    table = probabilities("p", square("p", table))
+    table, _ = as_labelled_square("p", p)
+    table = as_probabilities("p", as_square("p", table))
     total = table + np.swapaxes(table, -1, -2)
     off = np.abs(total - 1)
     if (off > PAIR_TOLERANCE).any():
@@ -352,7 +352,7 @@ def preference_table(p: ArrayLike) -> Array:
     return np.asarray(table / total)
 
 
-def broadcast(**batches: tuple[int, ...]) -> tuple[int, ...]:
+def require_broadcast(**batches: tuple[int, ...]) -> tuple[int, ...]:
     """Return the common shape of the arguments' leading axes.
 
     The first argument that does not broadcast with those before it is refused.
@@ -369,7 +369,7 @@ def broadcast(**batches: tuple[int, ...]) -> tuple[int, ...]:
     return shape
 
 
-def indices(name: str, values: ArrayLike) -> Indices:
+def as_indices(name: str, values: ArrayLike) -> Indices:
     array = as_array(name, values, "an array of integers")
     if array.ndim != 1:
         raise ValueError(f"{name} has shape {array.shape}, must have one axis")

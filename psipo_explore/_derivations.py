@@ -14,7 +14,7 @@ from numbers import Integral
 import numpy as np
 import sympy as sp
 
-from psipo_explore._checks import count, instance
+from psipo_explore._checks import as_count, require_instance
 from psipo_explore._proofs.claims import POINTS, RELATIONS, require
 from psipo_explore._proofs.domains import KINDS, POSITIVE, REAL, TABLES, assumes_at_most
 from psipo_explore._proofs.identities import Psi
@@ -62,11 +62,11 @@ class Step:
     defines: bool = False
 
     def __post_init__(self) -> None:
-        instance("sentence", self.sentence, str, "a text")
+        require_instance("sentence", self.sentence, str, "a text")
         if not isinstance(self.equation, RELATIONS):
             hint = "if it became True by itself, give evaluate=False"
             raise TypeError(f"equation = {self.equation!r}, must be a sympy.Eq, Gt or Lt; {hint}")
-        if instance("defines", self.defines, bool, "True or False"):
+        if require_instance("defines", self.defines, bool, "True or False"):
             _require_definition(self.equation)
 
     def _take(self, reader: Reader, rng: np.random.Generator) -> None:
@@ -133,7 +133,7 @@ class Derivation:
 
     def __post_init__(self) -> None:
         for name in ("title", "source", "proves", "leaves_open"):
-            instance(name, getattr(self, name), str, "a text")
+            require_instance(name, getattr(self, name), str, "a text")
         _require_steps(self.steps)
         _require_kinds(self.kinds)
         _require_sizes(self.sizes)
@@ -175,7 +175,7 @@ class Derivation:
         >>> collapse().check()
         'The collapse: 7 claims proved by SymPy, confirmed at 12 points.'
         """
-        if instance("seed", seed, Integral, "a whole number") < 0:
+        if require_instance("seed", seed, Integral, "a whole number") < 0:
             raise ValueError(f"seed = {seed}, must be at least 0")
         rng = np.random.default_rng(seed)
         for k in self.sizes:
@@ -221,7 +221,11 @@ class Derivation:
         >>> wrong.sentence, wrong.equation
         ('One of the two is preferred.', Eq(x, 1))
         """
-        if not 1 <= instance("number", number, Integral, "a whole number") <= len(self.steps):
+        if (
+            not 1
+            <= require_instance("number", number, Integral, "a whole number")
+            <= len(self.steps)
+        ):
             raise ValueError(f"number = {number}, must be from 1 to {len(self.steps)}")
         steps = list(self.steps)
         steps[number - 1] = replace(steps[number - 1], equation=equation)
@@ -256,15 +260,15 @@ def _require_definition(equation: sp.Rel) -> None:
 
 
 def _require_steps(steps: tuple[Step, ...]) -> None:
-    instance("steps", steps, tuple, "a tuple of Step")
+    require_instance("steps", steps, tuple, "a tuple of Step")
     for n, step in enumerate(steps):
-        instance(f"steps[{n}]", step, Step, "a Step")
+        require_instance(f"steps[{n}]", step, Step, "a Step")
     if all(step.defines for step in steps):
         raise ValueError("steps claim nothing, must hold at least one claim")
 
 
 def _require_kinds(kinds: Mapping[sp.Basic, str]) -> None:
-    for symbol, kind in instance(
+    for symbol, kind in require_instance(
         "kinds", kinds, Mapping, "a mapping from symbols to kinds"
     ).items():
         if type(symbol) not in _NAMES:
@@ -280,8 +284,8 @@ def _require_kinds(kinds: Mapping[sp.Basic, str]) -> None:
 
 
 def _require_sizes(sizes: tuple[int, ...]) -> None:
-    for n, k in enumerate(instance("sizes", sizes, tuple, "a tuple of whole numbers")):
-        count(f"sizes[{n}]", k)
+    for n, k in enumerate(require_instance("sizes", sizes, tuple, "a tuple of whole numbers")):
+        as_count(f"sizes[{n}]", k)
     if not sizes or len(set(sizes)) < len(sizes):
         raise ValueError(f"sizes = {sizes}, must be different numbers of actions, at least one")
 

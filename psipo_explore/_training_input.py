@@ -11,7 +11,7 @@ from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import MarginLoss
 
 
-def data_sets(data: Comparisons | Sequence[Comparisons]) -> list[Comparisons]:
+def as_data_sets(data: Comparisons | Sequence[Comparisons]) -> list[Comparisons]:
     """Return the data sets as a list, after checking that they have the same actions.
 
     Equal comparisons of a data set are merged.
@@ -20,27 +20,27 @@ def data_sets(data: Comparisons | Sequence[Comparisons]) -> list[Comparisons]:
     given: list[Comparisons] = list(data) if several else [data]  # type: ignore[arg-type,list-item]
     if not given:
         raise ValueError("data is empty, must hold at least one data set")
-    for k, table in enumerate(given):
+    for k, one in enumerate(given):
         name = f"data[{k}]" if several else "data"
-        checks.instance(name, table, Comparisons, "Comparisons, such as Comparisons.from_pairs(…)")
-        if not table.winners.size:
+        checks.require_instance(
+            name, one, Comparisons, "Comparisons, such as Comparisons.from_pairs(…)"
+        )
+        if not one.winners.size:
             raise ValueError(f"{name} holds no comparison, must hold at least one")
-        if table.actions != given[0].actions or not np.array_equal(
-            table.contexts, given[0].contexts
-        ):
-            found, expected = checks.listed(table.actions), checks.listed(given[0].actions)
+        if one.actions != given[0].actions or not np.array_equal(one.contexts, given[0].contexts):
+            found, expected = checks.listed(one.actions), checks.listed(given[0].actions)
             raise ValueError(f"{name} has actions {found}, must have those of data[0]: {expected}")
-    return [table.merged() for table in given]
+    return [one.merged() for one in given]
 
 
-def losses_of(loss: MarginLoss | Sequence[MarginLoss]) -> list[MarginLoss]:
+def as_losses(loss: MarginLoss | Sequence[MarginLoss]) -> list[MarginLoss]:
     """Return the losses as a list, after checking that each is a loss."""
     several = isinstance(loss, list | tuple)
     given: list[MarginLoss] = list(loss) if several else [loss]  # type: ignore[arg-type,list-item]
     if not given:
         raise ValueError("loss is empty, must hold at least one loss")
     for k, one in enumerate(given):
-        checks.instance(
+        checks.require_instance(
             f"loss[{k}]" if several else "loss", one, MarginLoss, "a MarginLoss, such as IPO or DPO"
         )
     return given

@@ -64,10 +64,10 @@ class Comparisons:
 
     def __post_init__(self) -> None:
         set_field = object.__setattr__
-        set_field(self, "actions", tuple(map(str, checks.labels(self.actions))))
+        set_field(self, "actions", tuple(map(str, checks.as_labels(self.actions))))
         for name in ("winners", "losers", "contexts"):
-            set_field(self, name, checks.indices(name, getattr(self, name)))
-        set_field(self, "weights", checks.weights(self.weights))
+            set_field(self, name, checks.as_indices(name, getattr(self, name)))
+        set_field(self, "weights", checks.as_weights(self.weights))
         check_lengths(self.actions, self.contexts, self.winners, self.losers, self.weights)
         check_pairs(self.contexts, self.winners, self.losers)
 
@@ -142,14 +142,14 @@ class Comparisons:
         array([[0.5 , 0.75],
                [0.25, 0.5 ]])
         """
-        counts, names = checks.aligned("wins", wins)
-        counts = checks.finite("wins", counts)
+        counts, names = checks.as_labelled_square("wins", wins)
+        counts = checks.as_finite("wins", counts)
         if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or counts.shape[0] == 0:
             raise ValueError(f"wins has shape {counts.shape}, must be (K, K) with K ≥ 1 actions")
         checks.refuse_where(counts < 0, "wins", counts, "must be at least 0", -counts)
         on_diagonal = np.eye(len(counts), dtype=bool) & (counts > 0)
         checks.refuse_where(on_diagonal, "wins", counts, "must be 0: an action cannot beat itself")
-        labels = checks.labels(names if actions is None else actions)
+        labels = checks.as_labels(names if actions is None else actions)
         if len(labels) != len(counts):
             raise ValueError(
                 f"actions has {len(labels)} labels, must have {len(counts)}, one for each row of wins"
@@ -203,7 +203,7 @@ class Comparisons:
         (4, np.float64(3727.0))
         """
         columns = {"winner": winner, "loser": loser, "context": context, "weight": weight}
-        path = checks.path(path)
+        path = checks.as_path(path)
         rows = csv_rows(path, {role: name for role, name in columns.items() if name is not None})
         return cls(*indexed(path.name, rows))
 
@@ -242,7 +242,7 @@ class Comparisons:
         ...     Comparisons.from_jsonl(file.name).actions
         ('4', '5')
         """
-        path = checks.path(path)
+        path = checks.as_path(path)
         return cls(*indexed(path.name, jsonl_rows(path)))
 
     @classmethod
@@ -313,7 +313,7 @@ class Comparisons:
         >>> len(Comparisons.sample([[0.5, 0.8], [0.2, 0.5]], 5, rng=np.random.default_rng(0)).winners)
         5
         """
-        checks.instance(
+        checks.require_instance(
             "rng", rng, np.random.Generator, "a Generator, such as numpy.random.default_rng(0)"
         )
         weights, names = meeting_weights(p, mu)
@@ -321,7 +321,7 @@ class Comparisons:
             raise ValueError(
                 "mu gives all its mass to one action, must allow two different answers"
             )
-        n = checks.count("n", n)
+        n = checks.as_count("n", n)
         checks.require_fits("n", (n,))
         drawn = rng.choice(weights.size, size=n, p=weights.ravel() / weights.sum())
         winners, losers = np.unravel_index(drawn, weights.shape)
@@ -395,7 +395,7 @@ class Comparisons:
                 "contexts are more than one, must be one: between answers to two prompts there is "
                 "no preference"
             )
-        prior = checks.scalar("prior", prior)
+        prior = checks.as_scalar("prior", prior)
         if prior < 0:
             raise ValueError(f"prior = {prior:g}, must be at least 0")
         with np.errstate(over="ignore"):
@@ -461,7 +461,7 @@ class Comparisons:
         """
         if pi_ref is None:
             return 1 / self.by_context.sum(np.ones(self.n_actions))
-        given = checks.real("pi_ref", pi_ref)
+        given = checks.as_real("pi_ref", pi_ref)
         if given.shape != (self.n_actions,):
             raise ValueError(
                 f"pi_ref has shape {given.shape}, must be ({self.n_actions},), one entry for each action"

@@ -117,7 +117,7 @@ class Diagnosis:
         """
         from scipy.stats import binomtest
 
-        level = checks.confidence(level)
+        level = checks.as_confidence_level(level)
         interval = binomtest(self.collapsing, self.contexts).proportion_ci(level)
         return self.collapsing / self.contexts, float(interval.low), float(interval.high)
 
@@ -270,8 +270,10 @@ def diagnose(
     >>> diagnosis.duplicates, diagnosis.contradictions, diagnosis.collapsing
     (1, 1, 0)
     """
-    checks.instance("data", data, Comparisons, "Comparisons, such as Comparisons.from_jsonl(…)")
-    beta = np.atleast_1d(checks.beta_in_training(beta))
+    checks.require_instance(
+        "data", data, Comparisons, "Comparisons, such as Comparisons.from_jsonl(…)"
+    )
+    beta = np.atleast_1d(checks.as_beta_in_training(beta))
     if beta.ndim > 1 or not beta.size:
         raise ValueError(f"beta has shape {beta.shape}, must be one or several numbers")
     checks.refuse_where(
@@ -281,7 +283,7 @@ def diagnose(
         f"must be at least {LEAST_BETA:g}: below, float64 loses ties",
         -beta,
     )
-    smoothing = checks.scalar("smoothing", smoothing)
+    smoothing = checks.as_scalar("smoothing", smoothing)
     if not LEAST_SMOOTHING <= smoothing < 0.5:
         why = (
             f"positive (with 0, cDPO is DPO), at least {LEAST_SMOOTHING:g} (in float64, less "
@@ -362,7 +364,7 @@ def diagnose_file(
     ...     diagnose_file(file.name).vanishing
     1
     """
-    path, columns = checks.path(path), {"context": prompt, "winner": chosen, "loser": rejected}
+    path, columns = checks.as_path(path), {"context": prompt, "winner": chosen, "loser": rejected}
     readers: dict[str, Callable[..., Iterator[Row]]] = {
         ".csv": csv_rows,
         ".jsonl": jsonl_rows,

@@ -74,7 +74,7 @@ class PreferenceLaw:
         array([[0.5, 0.8],
                [0.2, 0.5]])
         """
-        values = checks.finite("values", values)
+        values = checks.as_finite("values", values)
         if values.shape[:1] != self.probability.shape[-1:]:
             raise ValueError(
                 f"values has shape {values.shape}, must be ({self.probability.shape[-1]}, ...), "
@@ -113,8 +113,8 @@ def preference_law(p: ArrayLike, *, n: int) -> PreferenceLaw:
     >>> preference_law(tournament([(0, 1)], 2, 0.8), n=1).probability
     array([0.2, 0.8])
     """
-    p = checks.preference_table(p)
-    n = checks.count("n", n)
+    p = checks.as_preference_table(p)
+    n = checks.as_count("n", n)
     fits = f"they fill half of this machine's memory, {checks.in_bytes(checks.most_numbers())}"
     total = _number_of_outcomes(p, n, n + 1, checks.most_numbers() // _numbers_each(p), fits)
     return _law(_binomial(p, n), p.shape[-1], np.arange(total))
@@ -258,10 +258,10 @@ def collapse_probability(p: ArrayLike, psi: Psi, *, n: int, mu: ArrayLike | None
     (0.52, 0.0)
     """
     require_psi(psi)
-    p = checks.preference_table(p)
-    n = checks.count("n", n)
+    p = checks.as_preference_table(p)
+    n = checks.as_count("n", n)
     _require_one("mu", mu)
-    mu = checks.policy("mu", mu, p.shape[-1], of="p")
+    mu = checks.as_policy("mu", mu, p.shape[-1], of="p")
     if psi.bounded:
         return np.zeros(p.shape[:-2])[()]
     each = _numbers_each(p)
@@ -329,11 +329,11 @@ def expected_policy(
     (array([0.8, 0.2]), array([0.574, 0.426]))
     """
     require_psi(psi)
-    p = checks.preference_table(p)
-    n = checks.count("n", n)
+    p = checks.as_preference_table(p)
+    n = checks.as_count("n", n)
     _require_one("pi_ref", pi_ref)
     _require_one("mu", mu)
-    beta = checks.positive("beta", beta)
+    beta = checks.as_positive("beta", beta)
     k, betas = p.shape[-1], (np.newaxis,) * beta.ndim
     checks.require_fits("beta", (*p.shape[:-2], *beta.shape, k))
     each = _numbers_each(p, beta.size)
@@ -347,5 +347,5 @@ def expected_policy(
 
 def _require_one(name: str, policy: ArrayLike | None) -> None:
     """Refuse a batch of policies, whose leading axes would collide with that of the outcomes."""
-    if policy is not None and (shape := checks.real(name, policy).shape) != shape[:1]:
+    if policy is not None and (shape := checks.as_real(name, policy).shape) != shape[:1]:
         raise ValueError(f"{name} has shape {shape}, must be (K,)")

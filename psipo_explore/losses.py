@@ -194,7 +194,7 @@ class MarginLoss:
         >>> IPO.best_margin([0.1, 1.0]), DPO.best_margin([0.1, 1.0])
         (array([5. , 0.5]), array([inf, inf]))
         """
-        beta = checks.positive("beta", beta)
+        beta = checks.as_positive("beta", beta)
         with np.errstate(over="ignore"):
             return np.asarray(self.best_x / beta)[()]
 
@@ -204,8 +204,8 @@ class MarginLoss:
         It is computed at the float64 product of β and h. Taylor's series then corrects for the
         rounding error of this product.
         """
-        h, beta = checks.finite("h", h), checks.beta_in_training(beta)
-        checks.broadcast(h=h.shape, beta=beta.shape)
+        h, beta = checks.as_finite("h", h), checks.as_beta_in_training(beta)
+        checks.require_broadcast(h=h.shape, beta=beta.shape)
         power = order - 2 if self.per_beta_squared else order
         with np.errstate(over="ignore"):
             x = beta * h
@@ -337,7 +337,7 @@ def odpo(offset: float) -> MarginLoss:
     >>> float(odpo(2.0).value(2.0, beta=1.0).round(6)) == float(DPO.value(0.0, beta=1.0).round(6))
     True
     """
-    delta = checks.scalar("offset", offset)
+    delta = checks.as_scalar("offset", offset)
     if abs(delta) > _LARGEST_OFFSET:
         raise ValueError(
             f"offset = {delta:g}, must be from −{_LARGEST_OFFSET:g} to {_LARGEST_OFFSET:g}"
@@ -421,7 +421,7 @@ def discopop(temperature: float) -> MarginLoss:
     >>> float(discopop(0.05).slope(0.0, beta=1.0).round(2))
     0.78
     """
-    tau = checks.scalar("temperature", temperature)
+    tau = checks.as_scalar("temperature", temperature)
     if tau < 1e-100:
         raise ValueError(f"temperature = {tau:g}, must be positive, at least 1e-100")
     return MarginLoss(
@@ -453,7 +453,7 @@ def _halves(a: Array) -> tuple[Array, Array]:
 
 
 def _smoothing(smoothing: float, *, zero: bool) -> float:
-    s = checks.scalar("smoothing", smoothing)
+    s = checks.as_scalar("smoothing", smoothing)
     if not (0 <= s < 0.5) or (s == 0 and not zero):
         raise ValueError(
             f"smoothing = {s:g}, must be {'at least' if zero else 'above'} 0 and below ½"

@@ -162,8 +162,10 @@ def minimise(
     >>> fit.policy, fit.attained, fit.vanishing
     (array([1., 0., 0.]), False, array([False,  True,  True]))
     """
-    checks.instance("data", data, Comparisons, "Comparisons, such as Comparisons.from_pairs(…)")
-    checks.instance("loss", loss, MarginLoss, "a MarginLoss, such as IPO or DPO")
+    checks.require_instance(
+        "data", data, Comparisons, "Comparisons, such as Comparisons.from_pairs(…)"
+    )
+    checks.require_instance("loss", loss, MarginLoss, "a MarginLoss, such as IPO or DPO")
     if loss.no_minimiser:
         raise ValueError(
             f"loss '{loss.name}' has no well-defined minimiser: {loss.no_minimiser}; it can be trained"
@@ -172,7 +174,7 @@ def minimise(
         raise ValueError(
             "data holds no comparison, must hold at least one: without any there is no loss"
         )
-    beta = checks.beta_in_training(beta)
+    beta = checks.as_beta_in_training(beta)
     checks.require_fits("beta", (*beta.shape, data.n_actions))
     reference = data.reference(pi_ref)
 

@@ -98,7 +98,7 @@ class Adam:
     def __post_init__(self) -> None:
         _require_positive(self, "rate", "epsilon")
         for name in ("decay", "square_decay"):
-            if not 0 <= checks.scalar(name, getattr(self, name)) < 1:
+            if not 0 <= checks.as_scalar(name, getattr(self, name)) < 1:
                 raise ValueError(f"{name} = {getattr(self, name)}, must be in [0, 1)")
 
     def steps(self, shape: tuple[int, ...]) -> _Steps:
@@ -138,4 +138,4 @@ class Adam:
 
 def _require_positive(optimiser: object, *names: str) -> None:
     for name in names:
-        checks.positive(name, checks.scalar(name, getattr(optimiser, name)))
+        checks.as_positive(name, checks.as_scalar(name, getattr(optimiser, name)))

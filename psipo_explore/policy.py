@@ -98,9 +98,9 @@ def _log_weights(g: ExpectedPsi | ArrayLike, beta: ArrayLike, pi_ref: ArrayLike 
     """
     score = g if isinstance(g, ExpectedPsi) else _score_of_rewards(g)
     n_actions = score.rest.shape[-1]
-    beta = checks.positive("beta", beta)
-    pi_ref = checks.policy("pi_ref", pi_ref, n_actions, of="g")
-    checks.broadcast(g=score.rest.shape[:-1], beta=beta.shape, pi_ref=pi_ref.shape[:-1])
+    beta = checks.as_positive("beta", beta)
+    pi_ref = checks.as_policy("pi_ref", pi_ref, n_actions, of="g")
+    checks.require_broadcast(g=score.rest.shape[:-1], beta=beta.shape, pi_ref=pi_ref.shape[:-1])
     support = pi_ref > 0
     if not isinstance(g, ExpectedPsi) and (~support | (score.lost > 0)).all(-1).any():
         raise ValueError("g is -inf on every action of pi_ref, must be above -inf on one")
@@ -118,7 +118,7 @@ def _log_weights(g: ExpectedPsi | ArrayLike, beta: ArrayLike, pi_ref: ArrayLike 
 
 def _score_of_rewards(g: ArrayLike) -> ExpectedPsi:
     """Turn rewards into a score whose infinite entries all diverge at the same rate."""
-    rewards = checks.real("g", g)
+    rewards = checks.as_real("g", g)
     checks.require_last_axis("g", rewards)
     checks.refuse_where(np.isnan(rewards), "g", rewards, "must be a number or ±inf")
     up, down = np.isposinf(rewards).astype(np.float64), np.isneginf(rewards).astype(np.float64)
@@ -236,10 +236,10 @@ def objective(
     0.5
     """
     g = expected_psi(p, psi, mu=mu).value
-    pi = checks.policy("policy", policy, g.shape[-1], of="p")
-    pi_ref = checks.policy("pi_ref", pi_ref, g.shape[-1], of="p")
-    beta = checks.positive("beta", beta)
-    checks.broadcast(
+    pi = checks.as_policy("policy", policy, g.shape[-1], of="p")
+    pi_ref = checks.as_policy("pi_ref", pi_ref, g.shape[-1], of="p")
+    beta = checks.as_positive("beta", beta)
+    checks.require_broadcast(
         p=g.shape[:-1], policy=pi.shape[:-1], beta=beta.shape, pi_ref=pi_ref.shape[:-1]
     )
     with np.errstate(over="ignore", invalid="ignore"):
@@ -278,10 +278,10 @@ def kl_divergence(policy: ArrayLike, pi_ref: ArrayLike) -> Array:
     >>> kl_divergence([[1.0, 0.0], [0.5, 0.5]], [0.5, 0.5])
     array([0.69314718, 0.        ])
     """
-    policy = checks.distribution("policy", policy)
-    pi_ref = checks.real("pi_ref", pi_ref)  # refuses None, which would mean uniform below
-    pi_ref = checks.policy("pi_ref", pi_ref, policy.shape[-1], of="policy")
-    checks.broadcast(policy=policy.shape[:-1], pi_ref=pi_ref.shape[:-1])
+    policy = checks.as_distribution("policy", policy)
+    pi_ref = checks.as_real("pi_ref", pi_ref)  # refuses None, which would mean uniform below
+    pi_ref = checks.as_policy("pi_ref", pi_ref, policy.shape[-1], of="policy")
+    checks.require_broadcast(policy=policy.shape[:-1], pi_ref=pi_ref.shape[:-1])
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         d = np.where(pi_ref > 0, (policy - pi_ref) / pi_ref, np.inf)
     # The terms π log(π/π_ref) − (π − π_ref) have the same sum as KL. Where π is close to π_ref they

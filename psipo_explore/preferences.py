@@ -47,7 +47,7 @@ def bradley_terry(rewards: ArrayLike) -> Array:
     array([[0.5       , 0.73105858],
            [0.26894142, 0.5       ]])
     """
-    r = checks.rewards(rewards)
+    r = checks.as_rewards(rewards)
     checks.require_fits(
         "rewards", (*r.shape, r.shape[-1]), "; expected_psi_bradley_terry makes no table"
     )
@@ -91,10 +91,10 @@ def tournament(
     array([[0.5, 0.9],
            [0.1, 0.5]])
     """
-    n_actions = checks.count("n_actions", n_actions)
+    n_actions = checks.as_count("n_actions", n_actions)
     checks.require_fits("n_actions", (n_actions, n_actions))
     winners, losers = _winners_and_losers(pairs, n_actions)
-    q = checks.probabilities("q", q)[..., np.newaxis]
+    q = checks.as_probabilities("q", q)[..., np.newaxis]
     checks.require_fits("q", (*q.shape[:-1], n_actions, n_actions))
     table = np.full((*q.shape[:-1], n_actions, n_actions), 0.5)
     table[..., winners, losers] = q
@@ -137,11 +137,11 @@ def meeting_weights(p: ArrayLike, mu: ArrayLike | None) -> tuple[Array, Sequence
 
     The weights are μ(y) μ(y') p(y ≻ y') off the diagonal and 0 on it, shape (K, K).
     """
-    values, names = checks.aligned("p", p)
-    table = checks.preference_table(values)
+    values, names = checks.as_labelled_square("p", p)
+    table = checks.as_preference_table(values)
     if table.ndim != 2:
         raise ValueError(f"p has shape {table.shape}, must be a single table (K, K)")
-    share = checks.policy("mu", mu, len(table), of="p")
+    share = checks.as_policy("mu", mu, len(table), of="p")
     if share.ndim != 1:
         raise ValueError(f"mu has shape {share.shape}, must be ({len(table)},)")
     weights = share[:, np.newaxis] * share * table

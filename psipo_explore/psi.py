@@ -86,11 +86,11 @@ class Psi:
         odd: bool = False,
         of_log_odds: Function | None = None,
     ) -> None:
-        self.name = checks.instance("name", name, str, "a text")
+        self.name = checks.require_instance("name", name, str, "a text")
         self.latex = latex
-        self.at_zero = checks.extended_scalar("at_zero", at_zero)
-        self.at_one = checks.extended_scalar("at_one", at_one)
-        self.odd = bool(checks.instance("odd", odd, (bool, np.bool_), "True or False"))
+        self.at_zero = checks.as_extended_scalar("at_zero", at_zero)
+        self.at_one = checks.as_extended_scalar("at_one", at_one)
+        self.odd = bool(checks.require_instance("odd", odd, (bool, np.bool_), "True or False"))
         self._function = function
         self._derivative = derivative
         self._of_log_odds = of_log_odds
@@ -132,7 +132,7 @@ class Psi:
         >>> clipped.bounded, clipped.odd, round(clipped.spread, 4)
         (True, False, 4.5951)
         """
-        checks.instance("name", name, str, "a text")
+        checks.require_instance("name", name, str, "a text")
         function = vectorised(f)
         on_grid("f", function)
         zero, one = limit(function, 0.0), limit(function, 1.0)
@@ -186,14 +186,16 @@ class Psi:
         Traceback (most recent call last):
         psipo_explore.psi.FormulaError: text, column 5: __import__ is not known, the functions are ...
         """
-        found = _read(checks.instance("text", text, str, "a formula in q, such as 'log(q/(1-q))'"))
+        found = _read(
+            checks.require_instance("text", text, str, "a formula in q, such as 'log(q/(1-q))'")
+        )
         if isinstance(found, FormulaError):
             raise FormulaError(found.sentence, text, found.column)
         return found
 
     def __call__(self, q: ArrayLike) -> Array:
         """Return Ψ(q) for probabilities q of any shape, with the limits of Ψ at 0 and 1."""
-        q = checks.probabilities("q", q)
+        q = checks.as_probabilities("q", q)
         inside = self._function(np.where((q > 0) & (q < 1), q, 0.5))
         return np.asarray(np.where(q == 0, self.at_zero, np.where(q == 1, self.at_one, inside)))[()]
 
@@ -224,7 +226,7 @@ class Psi:
         array([[  0.  ,  69.08],
                [-69.08,   0.  ]])
         """
-        p = checks.square("p", p)
+        p = checks.as_square("p", p)
         if not self.odd:
             return self(p)
         mirror = np.swapaxes(p, -1, -2)
@@ -255,7 +257,7 @@ class Psi:
         >>> LOGIT.of_log_odds([-800.0, 800.0])
         array([-800.,  800.])
         """
-        x = checks.finite("log_odds", log_odds)
+        x = checks.as_finite("log_odds", log_odds)
         if self._of_log_odds is not None:
             return np.asarray(self._of_log_odds(x), dtype=np.float64)[()]
         if self.odd:
@@ -290,7 +292,7 @@ class Psi:
         >>> LOGIT.derivative([0.1, 0.5, 1.0])
         array([11.11111111,  4.        ,         inf])
         """
-        q = checks.probabilities("q", q)
+        q = checks.as_probabilities("q", q)
         if self._derivative is not None:
             with np.errstate(divide="ignore", over="ignore"):
                 slope = np.broadcast_to(np.asarray(self._derivative(q), dtype=np.float64), q.shape)
@@ -385,7 +387,7 @@ def folded_power(lam: float) -> Psi:
     >>> folded_power(0.25).spread
     8.0
     """
-    lam = checks.scalar("lam", lam)
+    lam = checks.as_scalar("lam", lam)
     if lam != 0 and not _LEAST_LAM <= lam <= _LARGEST_LAM:
         raise ValueError(
             f"lam = {lam:g}, must be 0 (logit) or from {_LEAST_LAM:g} to {_LARGEST_LAM:g} (2 is identity)"

@@ -62,8 +62,10 @@ def fit_reward(data: Comparisons, *, ridge: float = 0.0, steps: int | None = Non
     >>> fit_reward(D1), fit_reward(D1, ridge=1.0)[0].round(2)
     (array([  0., -inf, -inf]), np.float64(0.59))
     """
-    checks.instance("data", data, Comparisons, "Comparisons, such as Comparisons.from_pairs(…)")
-    ridge = checks.scalar("ridge", ridge)
+    checks.require_instance(
+        "data", data, Comparisons, "Comparisons, such as Comparisons.from_pairs(…)"
+    )
+    ridge = checks.as_scalar("ridge", ridge)
     if ridge < 0:
         raise ValueError(f"ridge = {ridge:g}, must be at least 0")
     if steps is not None:
@@ -71,7 +73,7 @@ def fit_reward(data: Comparisons, *, ridge: float = 0.0, steps: int | None = Non
             raise ValueError(
                 f"steps = {steps} beside ridge = {ridge:g}, must be given alone: both hold the reward back"
             )
-        return _centred(_descended(data, checks.count("steps", steps)), data)
+        return _centred(_descended(data, checks.as_count("steps", steps)), data)
     if ridge:
         return _centred(
             convex_potential(data, DPO, np.ones(data.winners.size, dtype=bool), ridge=ridge), data

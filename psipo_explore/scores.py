@@ -71,7 +71,7 @@ class ExpectedPsi:
 
     def __post_init__(self) -> None:
         for name in ("won", "lost", "rest"):
-            object.__setattr__(self, name, checks.finite(name, getattr(self, name)))
+            object.__setattr__(self, name, checks.as_finite(name, getattr(self, name)))
             checks.require_last_axis(name, getattr(self, name))
         if not self.won.shape == self.lost.shape == self.rest.shape:
             raise ValueError(
@@ -165,9 +165,9 @@ def expected_psi(p: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None) -> Expe
     array([0.7, 0.3])
     """
     require_psi(psi)
-    p = checks.preference_table(p)
-    mu = checks.policy("mu", mu, p.shape[-1], of="p")
-    checks.broadcast(p=p.shape[:-2], mu=mu.shape[:-1])
+    p = checks.as_preference_table(p)
+    mu = checks.as_policy("mu", mu, p.shape[-1], of="p")
+    checks.require_broadcast(p=p.shape[:-2], mu=mu.shape[:-1])
     opponent = mu[..., np.newaxis, :]
     surely_beats, surely_loses = _certain_pairs(p, psi, opponent > 0)
     certain = surely_beats | surely_loses
@@ -274,9 +274,9 @@ def cyclic_share(p: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None) -> Arra
         raise ValueError(
             f"psi '{checks.cut(psi.name)}' is not odd, so its flow is not antisymmetric; must be odd"
         )
-    p = checks.preference_table(p)
-    mu = checks.policy("mu", mu, p.shape[-1], of="p")
-    checks.broadcast(p=p.shape[:-2], mu=mu.shape[:-1])
+    p = checks.as_preference_table(p)
+    mu = checks.as_policy("mu", mu, p.shape[-1], of="p")
+    checks.require_broadcast(p=p.shape[:-2], mu=mu.shape[:-1])
     weight = mu[..., :, np.newaxis] * mu[..., np.newaxis, :]
     flow = np.where(weight > 0, psi.of_table(p) - psi.centre, 0.0)
     checks.refuse_where(
@@ -332,9 +332,9 @@ def expected_psi_bradley_terry(
     array([ 1., -1.,  0.])
     """
     require_psi(psi)
-    r = checks.rewards(rewards)
-    mu = checks.policy("mu", mu, r.shape[-1], of="rewards")
-    shape = (*checks.broadcast(rewards=r.shape[:-1], mu=mu.shape[:-1]), r.shape[-1])
+    r = checks.as_rewards(rewards)
+    mu = checks.as_policy("mu", mu, r.shape[-1], of="rewards")
+    shape = (*checks.require_broadcast(rewards=r.shape[:-1], mu=mu.shape[:-1]), r.shape[-1])
     r, mu = np.broadcast_to(r, shape), np.broadcast_to(mu, shape)
     if psi is LOGIT:
         # Rewards are measured from that of the likeliest opponent. A huge reward of an unlikely

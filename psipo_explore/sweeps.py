@@ -111,7 +111,7 @@ def sweep(
     >>> np.array_equal(run.policy, train(D1, [DPO, IPO], [0.1, 1.0], steps=200, seeds=4).policy)
     True
     """
-    checks.instance(
+    checks.require_instance(
         "executor",
         executor,
         Executor,
@@ -129,7 +129,7 @@ def sweep(
         record_every=record_every,
     )
     blocks = _blocks(
-        settings.runs, len(settings.seeds) if parts is None else checks.count("parts", parts)
+        settings.runs, len(settings.seeds) if parts is None else checks.as_count("parts", parts)
     )
     log_ratio = np.empty((*settings.runs, settings.n_records, settings.log_reference.size))
     part_of: dict[Future[Array], int] = {}
@@ -154,12 +154,12 @@ def _run_part(settings: Settings, caller: int) -> Array:
 
 def _blocks(runs: tuple[int, int, int, int], parts: int) -> list[_Block]:
     """Return a grid of at least `parts` blocks, or one block for each run if there are fewer."""
-    n_tables, n_losses, n_betas, n_seeds = runs
+    n_data_sets, n_losses, n_betas, n_seeds = runs
     seeds, parts = _divided(n_seeds, parts)
     betas, parts = _divided(n_betas, parts)
     losses, parts = _divided(n_losses, parts)
-    tables, _ = _divided(n_tables, parts)
-    return list(product(tables, losses, betas, seeds))
+    data_sets, _ = _divided(n_data_sets, parts)
+    return list(product(data_sets, losses, betas, seeds))
 
 
 def _divided(size: int, parts: int) -> tuple[list[slice], int]:
@@ -172,10 +172,10 @@ def _divided(size: int, parts: int) -> tuple[list[slice], int]:
 
 
 def _cut(settings: Settings, block: _Block) -> Settings:
-    tables, losses, betas, seeds = block
+    data_sets, losses, betas, seeds = block
     return replace(
         settings,
-        tables=settings.tables[tables],
+        data_sets=settings.data_sets[data_sets],
         losses=settings.losses[losses],
         betas=settings.betas[betas],
         seeds=settings.seeds[seeds],
@@ -198,7 +198,7 @@ def _in_words(settings: Settings, block: _Block) -> str:
     The data sets are named only if there are several.
     """
     cut = _cut(settings, block)
-    tables = [f"data[{k}]" for k in range(len(settings.tables))][block[0]]
+    data_sets = [f"data[{k}]" for k in range(len(settings.data_sets))][block[0]]
     seeds = (
         f"{'seed' if len(cut.seeds) == 1 else 'seeds'} "
         f"{_listed([checks.shown(seed) for seed in cut.seeds])}"
@@ -206,7 +206,7 @@ def _in_words(settings: Settings, block: _Block) -> str:
     low, high = cut.betas.min(), cut.betas.max()
     beta = f"β = {low:g}" if low == high else f"β from {low:g} to {high:g}"
     losses = _listed([checks.cut(loss.name) for loss in cut.losses])
-    return ", ".join([_listed(tables)] * (len(settings.tables) > 1) + [seeds, beta, losses])
+    return ", ".join([_listed(data_sets)] * (len(settings.data_sets) > 1) + [seeds, beta, losses])
 
 
 def _listed(names: Sequence[str]) -> str:

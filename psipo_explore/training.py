@@ -21,7 +21,7 @@ from psipo_explore._bars import with_bar
 from psipo_explore._batches import Chunk, batches
 from psipo_explore._checks import Array, ArrayLike, Indices
 from psipo_explore._tables import SHOWN, as_html, html_table
-from psipo_explore._training_input import data_sets, losses_of
+from psipo_explore._training_input import as_data_sets, as_losses
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import MarginLoss
 from psipo_explore.optimisers import Adam, Optimiser
@@ -106,7 +106,7 @@ class TrainingRun:
         >>> train(D1, IPO, beta=1.0, steps=2000).probability("c")[:, -1].round(1)
         array([0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2])
         """
-        checks.instance("action", action, str, "the label of an action")
+        checks.require_instance("action", action, str, "the label of an action")
         if self.actions.count(action) != 1:
             raise ValueError(
                 f"action {checks.shown(action)} is the label of {self.actions.count(action)} "
@@ -158,7 +158,7 @@ class TrainingRun:
         n = self.policy.shape[-3]
         if n < 2:
             raise ValueError(f"seeds = {n}, must be at least 2 for an interval")
-        level = checks.confidence(level)
+        level = checks.as_confidence_level(level)
         half = stdtrit(n - 1, (1 + level) / 2) * self.policy.std(-3, ddof=1) / np.sqrt(n)
         return self.mean() - half, self.mean() + half
 
@@ -258,7 +258,7 @@ class Settings:
 
     Parameters
     ----------
-    tables, losses, betas, seeds
+    data_sets, losses, betas, seeds
         Data sets, losses, β's and seeds. There is a run for every combination of them.
     log_reference : ndarray, shape (K,)
         log π_ref.
@@ -267,7 +267,7 @@ class Settings:
         were given, then those of beta.
     """
 
-    tables: Sequence[Comparisons]
+    data_sets: Sequence[Comparisons]
     losses: Sequence[MarginLoss]
     betas: Array
     seeds: Sequence[int]
@@ -293,31 +293,31 @@ class Settings:
         record_every: int,
     ) -> Settings:
         """Check the arguments of `train`, and raise the errors that its docstring names."""
-        tables, losses = data_sets(data), losses_of(loss)
-        beta = checks.beta_in_training(beta)
+        data_sets, losses = as_data_sets(data), as_losses(loss)
+        beta = checks.as_beta_in_training(beta)
         if not beta.size:
             raise ValueError("beta is empty, must hold at least one")
-        reference, *_ = [table.reference(pi_ref) for table in tables]
+        reference, *_ = [one.reference(pi_ref) for one in data_sets]
         optimiser = Adam(0.01) if optimiser is None else optimiser
         if isinstance(optimiser, type) or not hasattr(optimiser, "steps"):
             raise TypeError(
                 f"optimiser = {checks.shown(optimiser)}, must be an optimiser, such as Adam(0.01)"
             )
-        axes = [len(tables)] * (not isinstance(data, Comparisons)) + [len(losses)] * (
+        axes = [len(data_sets)] * (not isinstance(data, Comparisons)) + [len(losses)] * (
             not isinstance(loss, MarginLoss)
         )
         settings = cls(
-            tables=tables,
+            data_sets=data_sets,
             losses=losses,
             betas=beta.ravel(),
-            seeds=checks.seeds(seeds),
+            seeds=checks.as_seeds(seeds),
             log_reference=np.log(
                 reference, where=reference > 0, out=np.full_like(reference, -np.inf)
             ),
             optimiser=optimiser,
-            steps=checks.count("steps", steps),
-            batch_size=None if batch_size is None else checks.count("batch_size", batch_size),
-            record_every=checks.count("record_every", record_every),
+            steps=checks.as_count("steps", steps),
+            batch_size=None if batch_size is None else checks.as_count("batch_size", batch_size),
+            record_every=checks.as_count("record_every", record_every),
             axes=(*axes, *beta.shape),
         )
         settings._require_fits()
@@ -335,7 +335,7 @@ class Settings:
     @property
     def runs(self) -> tuple[int, int, int, int]:
         """Numbers of data sets, losses, β's and seeds."""
-        return len(self.tables), len(self.losses), self.betas.size, len(self.seeds)
+        return len(self.data_sets), len(self.losses), self.betas.size, len(self.seeds)
 
     @property
     def n_records(self) -> int:
@@ -354,7 +354,7 @@ class Settings:
         """
         log_ratio = log_ratio.reshape(*self.axes, *log_ratio.shape[-3:])
         policy = np.exp(self.log_reference + log_ratio)
-        return TrainingRun(policy, log_ratio, np.array(self.recorded), self.tables[0].actions)
+        return TrainingRun(policy, log_ratio, np.array(self.recorded), self.data_sets[0].actions)
 
 
 def log_ratios(settings: Settings, *, progress: bool = False) -> Array:
@@ -362,15 +362,15 @@ def log_ratios(settings: Settings, *, progress: bool = False) -> Array:
 
     The result has shape (data sets, losses, β's, seeds, records, K).
     """
-    data_sets, losses, betas, seeds = settings.runs
+    n_data_sets, n_losses, n_betas, n_seeds = settings.runs
     # Losses come first, so that each of them acts on one contiguous part of the logits u.
-    shape = (losses, betas, data_sets, seeds, settings.log_reference.size)
+    shape = (n_losses, n_betas, n_data_sets, n_seeds, settings.log_reference.size)
     gradient = _Gradient.of(settings)
-    u = np.zeros((losses, betas, math.prod(shape[2:])))
+    u = np.zeros((n_losses, n_betas, math.prod(shape[2:])))
     descend = settings.optimiser.steps(u.shape)
     records = np.zeros((settings.n_records, *u.shape))
     record_after = {step: k for k, step in enumerate(settings.recorded)}
-    drawn = batches(settings.tables, settings.batch_size, settings.seeds, settings.steps)
+    drawn = batches(settings.data_sets, settings.batch_size, settings.seeds, settings.steps)
     draws = with_bar(_placed(drawn, shape), settings.steps, "step", progress)
     with np.errstate(over="ignore", invalid="ignore"):
         for step, batch in enumerate(draws, start=1):
@@ -380,7 +380,7 @@ def log_ratios(settings: Settings, *, progress: bool = False) -> Array:
                 records[record_after[step]] = u
     # The axes (record, loss, β, data set, seed, action) are put into the order that is returned.
     logits = records.reshape(-1, *shape).transpose(3, 1, 2, 4, 0, 5)
-    by_context = settings.tables[0].by_context
+    by_context = settings.data_sets[0].by_context
     return by_context.less_log_mean(logits, settings.log_reference)
 
 

@@ -50,7 +50,7 @@ def test_a_float32_table_gives_the_float64_score_within_its_rounding(
 def test_a_table_whose_pairs_sum_to_one_is_taken_bit_for_bit(data: st.DataObject) -> None:
     p = data.draw(tables(data.draw(n_actions()), certain=True))
     sums_to_one = p + p.T == 1
-    taken = checks.preference_table(p)
+    taken = checks.as_preference_table(p)
     assert_array_equal(taken[sums_to_one], p[sums_to_one])
     assert (np.abs(taken - p) <= np.spacing(p)).all()
 
@@ -58,11 +58,11 @@ def test_a_table_whose_pairs_sum_to_one_is_taken_bit_for_bit(data: st.DataObject
 def test_a_pair_is_certain_if_its_smaller_side_is_0_and_only_then() -> None:
     almost_one = np.float32(0.9999999)
     sure = np.array([[0.5, almost_one], [0.0, 0.5]], dtype="f4")
-    assert checks.preference_table(sure).tolist() == [[0.5, 1.0], [0.0, 0.5]]
+    assert checks.as_preference_table(sure).tolist() == [[0.5, 1.0], [0.0, 0.5]]
     assert optimal_policy(sure, LOGIT, 10.0).tolist() == [1.0, 0.0]
     nearly = np.array([[0.5, 1.0], [1e-9, 0.5]], dtype="f4")
     assert_allclose(optimal_policy(nearly, LOGIT, 1.0)[1], 1e-9, rtol=2e-7)
-    assert checks.preference_table([[0.5, 1.0], [1e-300, 0.5]])[1, 0] == 1e-300
+    assert checks.as_preference_table([[0.5, 1.0], [1e-300, 0.5]])[1, 0] == 1e-300
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_probabilities_in_float32_are_taken_wherever_they_are_given() -> None:
 def test_a_softmax_in_float32_over_a_vocabulary_is_a_policy() -> None:
     logits = (np.random.default_rng(0).normal(size=150_000) * 10).astype("f4")
     weights = np.exp(logits - logits.max())
-    policy = checks.distribution("policy", weights / weights.sum())
+    policy = checks.as_distribution("policy", weights / weights.sum())
     assert_allclose(policy.sum(), 1, rtol=1e-15)
     assert (policy > 0).all()
 

@@ -26,7 +26,7 @@ def counted_pairs(
     """
     rows = _checked_rows(pairs)
     counts = _checked_counts(weights, len(rows))
-    labels = list(_named_in(rows) if actions is None else checks.labels(actions))
+    labels = list(_named_in(rows) if actions is None else checks.as_labels(actions))
     winners, losers = _indices(rows, labels).T
     counted = counts > 0
     return winners[counted], losers[counted], labels, counts[counted]
@@ -44,7 +44,7 @@ def _checked_rows(pairs: Iterable[Any]) -> list[tuple[Hashable, Hashable]]:
 
 
 def _checked_counts(weights: ArrayLike | None, n_pairs: int) -> Array:
-    counts = np.ones(n_pairs) if weights is None else checks.real("weights", weights)
+    counts = np.ones(n_pairs) if weights is None else checks.as_real("weights", weights)
     if counts.shape != (n_pairs,):
         raise ValueError(
             f"weights has shape {counts.shape}, must be ({n_pairs},), one for each pair"

@@ -84,11 +84,11 @@ class Runs(NamedTuple):
 
 @cache
 def _trained(
-    tables: tuple[Comparisons, ...], batch_size: int, betas: tuple[float, ...]
+    data_sets: tuple[Comparisons, ...], batch_size: int, betas: tuple[float, ...]
 ) -> dict[Comparisons, Runs]:
     """Train all combinations of data sets, losses, β's and seeds in one array."""
     run = train(
-        tables,
+        data_sets,
         list(_LOSSES.values()),
         betas,
         steps=_STEPS,
@@ -97,7 +97,7 @@ def _trained(
         batch_size=batch_size,
     )
     low, high = (np.clip(end, 0, 1) for end in run.interval(0.95))
-    parts = zip(tables, run.mean(), low, high, strict=True)
+    parts = zip(data_sets, run.mean(), low, high, strict=True)
     return {data: Runs(run.steps, *summary) for data, *summary in parts}
 
 

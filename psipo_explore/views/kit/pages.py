@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from psipo_explore._bars import with_passing_bar
-from psipo_explore._checks import count
+from psipo_explore._checks import as_count
 from psipo_explore._tables import as_html
 from psipo_explore.views.kit import svg
 from psipo_explore.views.kit.controls import (
@@ -101,7 +101,7 @@ def page(view: View, stops: int | None = None, *, progress: bool = False) -> str
 
 
 def _grid(view: View, most_stops: int) -> Grid:
-    if count("stops", most_stops) < FEWEST_STOPS:
+    if as_count("stops", most_stops) < FEWEST_STOPS:
         raise ValueError(
             f"stops = {most_stops}, must be at least {FEWEST_STOPS}: both ends of a slider and its start"
         )
