@@ -63,9 +63,12 @@ def _all_data(data_sets: Sequence[Comparisons], steps: int) -> Chunk:
 def _drawn(data: Comparisons, uniform: Array, width: int) -> tuple[Indices, Array]:
     """Draw the batches of one data set, given random numbers of shape (n_steps, seeds, batch size).
 
-    Return pairs of shape (n_steps or 1, 2, seeds or 1, width), and weights of that shape without
-    the 2. If a batch is at least as large as the data set, the pairs are those of the data set, and
-    each weight is the share of the draws that fell on its pair.
+    Return pairs of shape (n_steps or 1, 2, seeds or 1, width), and weights of shape
+    (n_steps or 1, seeds or 1, width):
+
+    - If the data set is larger than a batch, the pairs drawn, each with the same weight. `width` is
+      the batch size then.
+    - Otherwise the pairs of the data set, each weighted by the share of the draws that fell on it.
     """
     share = np.cumsum(data.weights) / data.weights.sum()
     share[-1] = 1.0

@@ -8,10 +8,10 @@ minimum as far as one likes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from scipy.special import stdtrit
@@ -254,7 +254,7 @@ def train(
 class Settings:
     """The checked arguments of `train`.
 
-    A part of the runs, cut along any of the first four fields, is a Settings object as well.
+    To train only some of the runs, replace any of the first four fields by a part of it.
 
     Parameters
     ----------
@@ -297,15 +297,15 @@ class Settings:
         beta = checks.as_beta_in_training(beta)
         if not beta.size:
             raise ValueError("beta is empty, must hold at least one")
+        # Every data set is asked, so that pi_ref is checked against the comparisons of each.
         reference, *_ = [one.reference(pi_ref) for one in data_sets]
         optimiser = Adam(0.01) if optimiser is None else optimiser
         if isinstance(optimiser, type) or not hasattr(optimiser, "steps"):
             raise TypeError(
                 f"optimiser = {checks.shown(optimiser)}, must be an optimiser, such as Adam(0.01)"
             )
-        axes = [len(data_sets)] * (not isinstance(data, Comparisons)) + [len(losses)] * (
-            not isinstance(loss, MarginLoss)
-        )
+        of_data = () if isinstance(data, Comparisons) else (len(data_sets),)
+        of_loss = () if isinstance(loss, MarginLoss) else (len(losses),)
         settings = cls(
             data_sets=data_sets,
             losses=losses,
@@ -318,13 +318,16 @@ class Settings:
             steps=checks.as_count("steps", steps),
             batch_size=None if batch_size is None else checks.as_count("batch_size", batch_size),
             record_every=checks.as_count("record_every", record_every),
-            axes=(*axes, *beta.shape),
+            axes=(*of_data, *of_loss, *beta.shape),
         )
         settings._require_fits()
         return settings
 
     def _require_fits(self) -> None:
-        """Refuse runs whose records or draws do not fit into memory, and name an argument."""
+        """Refuse records that do not fit into memory, by the argument with the longest axis.
+
+        The draws of one step have to fit as well.
+        """
         shape = (*self.runs, self.n_records)
         largest = max(range(5), key=shape.__getitem__)
         name = ("data", "loss", "beta", "seeds", "record_every")[largest]
@@ -363,7 +366,8 @@ def log_ratios(settings: Settings, *, progress: bool = False) -> Array:
     The result has shape (data sets, losses, β's, seeds, records, K).
     """
     n_data_sets, n_losses, n_betas, n_seeds = settings.runs
-    # Losses come first, so that each of them acts on one contiguous part of the logits u.
+    # Losses come first, so that each of them acts on one contiguous part of the logits u. What
+    # does not matter to a loss or to β is one axis there: data sets × seeds × K.
     shape = (n_losses, n_betas, n_data_sets, n_seeds, settings.log_reference.size)
     gradient = _Gradient.of(settings)
     u = np.zeros((n_losses, n_betas, math.prod(shape[2:])))
@@ -437,13 +441,10 @@ def _placed(chunks: Iterable[Chunk], shape: tuple[int, ...]) -> Iterator[_Batch]
         """Find the positions of pairs of shape (2, data sets, seeds or 1, width)."""
         return (first_action + pairs[:, np.newaxis, np.newaxis]).reshape(2, *shape[:2], -1)
 
-    for chunk in chunks:
-        pulls = _pulls(chunk.weights, shape)
-        yield from map(
-            _Batch,
-            _of_each_step(map(ends, chunk.pairs), len(chunk.pairs), chunk.n_steps),
-            _of_each_step(pulls, len(pulls), chunk.n_steps),
-        )
+    for n_steps, pairs, weights in chunks:
+        ends_of_steps = _of_each_step(ends, pairs, n_steps)
+        pulls_of_steps = _of_each_step(np.asarray, _pulls(weights, shape), n_steps)
+        yield from map(_Batch, ends_of_steps, pulls_of_steps)
 
 
 def _pulls(weights: Array, shape: tuple[int, ...]) -> Array:
@@ -456,9 +457,11 @@ def _pulls(weights: Array, shape: tuple[int, ...]) -> Array:
     return np.stack([every_seed, -every_seed], axis=1)
 
 
-def _of_each_step(values: Iterable[_T], n_values: int, n_steps: int) -> Iterable[_T]:
-    """Return a value for each step, repeating a single one that serves all steps."""
-    if n_values == n_steps:
-        return values
-    (same,) = values
-    return repeat(same, n_steps)
+def _of_each_step(
+    function: Callable[[Any], _T], along: Array | Indices, n_steps: int
+) -> Iterable[_T]:
+    """Apply a function to the entry of each step; an array of one entry serves all steps."""
+    if len(along) == n_steps:
+        return map(function, along)
+    (same,) = along
+    return repeat(function(same), n_steps)

@@ -66,7 +66,8 @@ _BETA_GRID = np.geomspace(0.01, 1000, 151)
 _ONE_MINUS_P_GRID = np.concatenate([DECADES, [0.0]])  # the last point is certainty
 _LOWEST, _HIGHEST = 1e-3, 1e5  # limits of the axis of log-ratios
 _INFINITE = 3e4  # position of an infinite log-ratio on that axis
-_HELD = 0.99  # share of the KL at collapse above which β no longer holds the policy
+# A policy whose KL is at least this share of that at collapse counts as collapsed.
+_COLLAPSED = 0.99
 _BOUND_LINE: palette.Look = {"color": palette.IDENTITY, "linestyle": "-.", "linewidth": 1.2}
 
 
@@ -129,10 +130,10 @@ def _legend(figure: Figure) -> Artists:
         "collapse number": line_entry(
             figure, right, rows[1], r"hollow: at $10\beta$, or $p = 1$.  KL at collapse =", hollow
         ),
-        "logit held": patch_entry(
+        "logit lost": patch_entry(
             figure, left, rows[2], r"$\beta$ no longer holds logit:", _LOST["logit"]
         ),
-        "identity held": patch_entry(
+        "identity lost": patch_entry(
             figure, right, rows[2], r"$\beta$ no longer holds identity:", _LOST["identity"]
         ),
     }
@@ -228,7 +229,7 @@ def _move_bands(artists: Artists, name: str, kl: _Curve) -> None:
     for quantity in _QUANTITIES:
         _set_band(artists[f"{quantity} beta {name} band"], _BETA_GRID[0], lost_below)
         _set_band(artists[f"{quantity} p {name} band"], lost_from, CERTAIN + 1)
-    artists[f"{name} held"].set_text(_range_of_beta(lost_below))
+    artists[f"{name} lost"].set_text(_range_of_beta(lost_below))
 
 
 def _on_axis(moved: Array) -> Array:
@@ -241,20 +242,22 @@ def _lost_below(share: Array) -> float:
 
     `share` is that KL as a share of its value at collapse, and falls along the grid of β.
     """
-    if share[-1] >= _HELD:
+    if share[-1] >= _COLLAPSED:
         return float(_BETA_GRID[-1])
-    return float(np.exp(np.interp(-_HELD, -share, np.log(_BETA_GRID))))
+    # interp needs values that rise, so both signs are turned.
+    return float(np.exp(np.interp(-_COLLAPSED, -share, np.log(_BETA_GRID))))
 
 
 def _lost_from(share: Array) -> float:
     """Return the position on the axis of p from which KL is within one per cent of collapse.
 
-    `share` is that KL as a share of its value at collapse, and rises along the grid of p.
+    `share` is that KL as a share of its value at collapse, and rises along the grid of p. The
+    position is that of certainty if only certainty collapses, and beyond the axis if nothing does.
     """
     *_, before, certain = share
-    if before >= _HELD:
-        return float(np.interp(_HELD, share[:-1], decade(DECADES)))
-    return STRIP if certain >= _HELD else CERTAIN + 1
+    if before >= _COLLAPSED:
+        return float(np.interp(_COLLAPSED, share[:-1], decade(DECADES)))
+    return STRIP if certain >= _COLLAPSED else CERTAIN + 1
 
 
 def _set_band(band: Rectangle, start: float, end: float) -> None:
@@ -291,12 +294,11 @@ def _sentence(
         name: _moves_in_words(name, curves["kl"], curves["ratio"], at_collapse)
         for name, curves in drawn.items()
     }
-    held = [name for name, curves in drawn.items() if curves["kl"].tenfold < _HELD]
-    who = {
-        0: "Neither is held yet",
-        1: f"Only {held[0] if held else ''} comes back",
-        2: "Both come back",
-    }[len(held)]
+    back = [name for name, curves in drawn.items() if curves["kl"].tenfold < _COLLAPSED]
+    if not back:
+        who = "Neither is held yet"
+    else:
+        who = "Both come back" if len(back) == 2 else f"Only {back[0]} comes back"
     return (
         f"{before}. {turned}: {moves['identity']}; {moves['logit']}. {who}; at collapse KL is "
         f"{number(at_collapse)}."

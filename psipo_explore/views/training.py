@@ -107,12 +107,16 @@ def _runs(
     batch_size: float,
     betas: tuple[float, ...],
 ) -> Runs:
-    beside = tuple(
+    """Return the runs on a data set, which are trained the first time they are asked for.
+
+    Examples with the same actions are trained in one call, the reader's own data in another.
+    """
+    together = tuple(
         other
         for name, other in examples.items()
         if other.actions == data.actions and name != _YOURS
     )
-    return _trained(beside if data in beside else (data,), int(batch_size), betas)[data]
+    return _trained(together if data in together else (data,), int(batch_size), betas)[data]
 
 
 def _compute(examples: Mapping[str, Comparisons], *, batch_size: float, comparisons: str) -> None:
@@ -174,11 +178,17 @@ def build(examples: Mapping[str, Comparisons], figure: Figure, *, comparisons: s
     return artists
 
 
-def _labels(data: Comparisons) -> Labels:
-    """Fit the labels to the nodes, to a legend of two columns or of one, and to a row's header.
+class _Drawn(NamedTuple):
+    """The text of each action's label, for each room that the picture has for it."""
 
-    The header stands beside the row's name and gives each label's number.
-    """
+    in_nodes: tuple[str, ...]
+    in_columns: tuple[str, ...]  # of a legend of two columns
+    in_lines: tuple[str, ...]  # of a legend of one column
+    in_header: tuple[str, ...]  # beside a row's name, with the action's probability
+
+
+def _labels(data: Comparisons) -> Labels:
+    """Fit the labels to the rooms of `_Drawn`, in that order."""
     in_node = room_in_node(data.n_actions)
     in_header = Room(_HEADER / data.n_actions - _NUMBER, 11) if data.n_actions <= 4 else in_node
     return labels_of(data.actions, in_node, Room(_COLUMN, 11), Room(_LINE, 11), in_header)
@@ -246,11 +256,11 @@ def _curves(key: str, by_step: Axes, by_beta: Axes, look: Mapping[str, Any]) -> 
 
 def _explain(figure: Figure, labels: Labels) -> None:
     """Draw the legend under the graph, with the meaning of the marks."""
-    _, in_columns, in_lines, _ = labels.drawn
-    columns = 1 if len(in_lines) <= 3 and in_lines != in_columns else 2
-    for y, (label, look) in enumerate(
-        zip(in_columns if columns == 2 else in_lines, palette.ACTION_LINES, strict=False)
-    ):
+    drawn = _Drawn(*labels.drawn)
+    # Three long labels stand better below each other than cut in two columns.
+    few_and_long = len(drawn.in_lines) <= 3 and drawn.in_lines != drawn.in_columns
+    columns, texts = (1, drawn.in_lines) if few_and_long else (2, drawn.in_columns)
+    for y, (label, look) in enumerate(zip(texts, palette.ACTION_LINES, strict=False)):
         line, place = divmod(y, columns)
         mark = {**look, "linewidth": 1.8, "markersize": 6}
         figure.text(
@@ -301,9 +311,11 @@ def _rows(
     batch_size: float,
 ) -> Iterator[_Row]:
     on_slider = _runs(examples, data, batch_size, _BETAS)
-    # A panel may start between two stops of β. No runs were trained ahead for such a β.
-    at_beta = on_slider if beta in _BETAS else _runs(examples, data, batch_size, (beta,))
-    b = _BETAS.index(beta) if beta in _BETAS else 0
+    if beta in _BETAS:
+        at_beta, b = on_slider, _BETAS.index(beta)
+    else:
+        # A panel may start between two stops of β. No runs were trained ahead for such a β.
+        at_beta, b = _runs(examples, data, batch_size, (beta,)), 0
     record = _record_after(step)
     for name in losses:
         k, loss = list(_LOSSES).index(name), _LOSSES[name]
@@ -402,7 +414,7 @@ def _move_against_beta(artists: Artists, key: str, row: _Row, y: int) -> None:
 def _write_header(artists: Artists, place: str, row: _Row, labels: Labels, step: float) -> None:
     colour = _COLOURS.get(row.name, palette.CHOSEN)
     artists[f"{place} name"].set(text=_short(row.name), color=colour)
-    artists[f"{place} numbers"].set_text(_header(labels.drawn[-1], row.now, step))
+    artists[f"{place} numbers"].set_text(_header(_Drawn(*labels.drawn).in_header, row.now, step))
     artists[f"{place} none"].set_text("none drawn" if row.limit is None else "")
 
 

@@ -33,7 +33,7 @@ def test_only_identity_moves_at_certainty() -> None:
         artists[f"ratio beta identity {mark}"].get_ydata()[0] for mark in ("mark", "hollow")
     )
     assert_allclose(now / tenfold, 10)
-    assert artists["logit held"].get_text() == "at every β"
+    assert artists["logit lost"].get_text() == "at every β"
 
 
 @pytest.mark.parametrize(
