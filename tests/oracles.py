@@ -20,6 +20,7 @@ PSI: Mapping[str, Callable[[Number, Number], Number]] = {
     "probit": lambda q, opposite: _probit(q, opposite),
     "log": lambda q, _: mp.log(q),
 }
+INFINITE_AT_ZERO, INFINITE_AT_ONE = ("logit", "probit", "log"), ("logit", "probit")
 
 
 def psi_of(name: str) -> Callable[[Number, Number], Number]:
@@ -58,8 +59,8 @@ def expected_psi(
     Where Ψ of a certain preference would be infinite, it is ± the given huge number.
     """
     psi, total = psi_of(name), sum(mu)
-    infinite_at_one = name in ("logit", "probit")
-    infinite_at_zero = infinite_at_one or name == "log"
+    infinite_at_one = name in INFINITE_AT_ONE
+    infinite_at_zero = name in INFINITE_AT_ZERO
 
     def term(i: int, j: int) -> Number:
         q, opposite = exact_pair(p, i, j)

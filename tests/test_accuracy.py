@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from mpmath import mp, mpf
 from oracles import Table, exact_pair, expected_psi, psi_of, tilt
+from strategies import NAMED_PSIS
 
 import psipo_explore as psipo
 from psipo_explore import IDENTITY, LOGIT, Psi, folded_power
@@ -19,7 +20,7 @@ from psipo_explore.few_samples import collapse_probability, expected_policy
 from psipo_explore.psi import LOG, PROBIT
 
 CASES = int(os.environ.get("PSIPO_ACCURACY_CASES", "40"))
-PSIS = [LOGIT, IDENTITY, PROBIT, LOG, folded_power(0.1), folded_power(2.0)]
+PSIS = [*NAMED_PSIS, folded_power(0.1), folded_power(2.0)]
 FLOOR = mpf(10) ** -300  # float64 loses digits below this
 every_psi = pytest.mark.parametrize("psi", PSIS, ids=lambda psi: psi.name)
 

@@ -1,4 +1,5 @@
 import pickle
+from types import FunctionType
 
 import numpy as np
 import pytest
@@ -7,10 +8,11 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import mp, mpf
 from scipy.optimize import minimize_scalar
+from strategies import FIXED_LOSSES, MADE_LOSSES
 
+from psipo_explore import losses
 from psipo_explore.losses import (
     DPO,
-    EXPONENTIAL,
     HINGE,
     IPO,
     SAVAGE,
@@ -24,27 +26,15 @@ from psipo_explore.losses import (
     robust_dpo,
 )
 
-FIXED = {
-    loss.name: loss for loss in (DPO, IPO, HINGE, SQUARED, EXPONENTIAL, TRUNCATED_SQUARED, SAVAGE)
-}
-MADE = {
-    "cDPO 0.1": lambda: cdpo(0.1),
-    "robust DPO 0.2": lambda: robust_dpo(0.2),
-    "ODPO 0.75": lambda: odpo(0.75),
-    "EXO 0.1": lambda: exo(0.1),
-    "DiscoPOP 0.05": lambda: discopop(0.05),
-}
-
-
-every_loss = pytest.mark.parametrize("name", [*FIXED, *MADE])
+every_loss = pytest.mark.parametrize("name", [*FIXED_LOSSES, *MADE_LOSSES])
 
 
 def loss_named(name: str) -> MarginLoss:
-    """Return one of the twelve losses.
+    """Return a loss by its name.
 
     It is made anew for each test, so that every test meets a mutant of the function that makes it.
     """
-    return FIXED.get(name) or MADE[name]()
+    return FIXED_LOSSES.get(name) or MADE_LOSSES[name]()
 
 
 def sigma(x: mpf) -> mpf:
@@ -70,6 +60,12 @@ FORMULAS = {
     "truncated squared": lambda x: max(mpf(0), 1 - x) ** 2,
     "Savage": lambda x: 1 / (1 + mp.exp(x)) ** 2,
 }
+
+
+def test_every_loss_is_tested_here() -> None:
+    makers = [name for name in losses.__all__ if isinstance(getattr(losses, name), FunctionType)]
+    assert len(MADE_LOSSES) == len(makers), makers
+    assert FORMULAS.keys() == {*FIXED_LOSSES, *MADE_LOSSES}
 
 
 @every_loss

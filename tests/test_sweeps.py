@@ -23,6 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from processes import alive_in_group, wait_until
+from strategies import FIXED_LOSSES, MADE_LOSSES
 
 from psipo_explore import (
     D1,
@@ -45,16 +46,7 @@ ALL_SIX = Comparisons.from_pairs(
     [("a", "b"), ("b", "c"), ("c", "a")] * 3 + [("b", "a"), ("c", "b"), ("a", "c")],
     weights=range(1, 13),
 )
-EVERY_LOSS = [
-    DPO,
-    IPO,
-    losses.SQUARED,
-    losses.EXPONENTIAL,
-    losses.HINGE,
-    losses.TRUNCATED_SQUARED,
-    losses.SAVAGE,
-]
-EVERY_LOSS += [losses.cdpo(0.1), losses.robust_dpo(0.1), losses.exo(0.1), losses.discopop(0.05)]
+EVERY_LOSS = [*FIXED_LOSSES.values(), *(make() for make in MADE_LOSSES.values())]
 
 
 def contexts(sizes: list[int]) -> Comparisons:

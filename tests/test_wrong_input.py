@@ -126,6 +126,8 @@ TAKEN: dict[str, tuple[Callable[..., object], dict[str, Any]]] = {
     "of_log_odds": (LOG.of_log_odds, {"log_odds": 0.5}),
     "derivative": (LOGIT.derivative, {"q": 0.5}),
     "cdpo": (losses.cdpo, {"smoothing": 0.1}),
+    "robust_dpo": (losses.robust_dpo, {"smoothing": 0.1}),
+    "odpo": (losses.odpo, {"offset": 0.1}),
     "exo": (losses.exo, {"smoothing": 0.1}),
     "discopop": (losses.discopop, {"temperature": 0.1}),
     "value": (IPO.value, {"h": 0.1, "beta": 1.0}),
