@@ -65,7 +65,8 @@ FORMULAS = {
 def test_every_loss_is_tested_here() -> None:
     makers = [name for name in losses.__all__ if isinstance(getattr(losses, name), FunctionType)]
     assert len(MADE_LOSSES) == len(makers), makers
-    assert FORMULAS.keys() == {*FIXED_LOSSES, *MADE_LOSSES}
+    # IPO is divided by β², so its formula is in tests of its own.
+    assert FORMULAS.keys() | {"IPO"} == {*FIXED_LOSSES, *MADE_LOSSES}
 
 
 @every_loss
