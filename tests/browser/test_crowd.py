@@ -344,7 +344,9 @@ def test_full_in_a_browser(crowd: Crowd, browser: Browser) -> None:
         crowd.leave(kernel)
     page.reload()
     page.locator(".psipo-sentence").wait_for(timeout=60_000)
+    kernel = kernel_of(page.content())
     context.close()
+    crowd.leave(kernel)
 
 
 def test_a_server_that_is_stopped_while_it_loads_says_nothing_and_leaves_nothing(
