@@ -9,6 +9,7 @@ import pytest
 from grids import at_start_and_end
 
 from psipo_explore import psi
+from psipo_explore._bars import with_bar_in_terminal
 from psipo_explore._psi import symbolic
 from psipo_explore.app.page import Page
 from psipo_explore.views import VIEWS, View
@@ -84,3 +85,8 @@ def test_a_typed_formula_is_read_once(text: str, monkeypatch: pytest.MonkeyPatch
     panel.move(formula=text)
     panel.move(q=0.3)
     assert read == [text]
+
+
+def test_no_terminal_no_bar(capfd: pytest.CaptureFixture[str]) -> None:
+    assert list(with_bar_in_terminal(["a", "b"], "computing")) == ["a", "b"]
+    assert capfd.readouterr() == ("", "")
