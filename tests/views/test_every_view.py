@@ -21,8 +21,22 @@ DREW_THE_FIGURES = (
     f"matplotlib=={matplotlib.__version__}"
     in (ROOT / "constraints.txt").read_text(encoding="utf-8").split()
 )
-every_view = pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
-every_drawing = pytest.mark.parametrize("view", DRAWINGS.values(), ids=DRAWINGS)
+
+
+def each_of(views: Mapping[str, View], *, live: bool) -> pytest.MarkDecorator:
+    """Try each view; live, those that compute for seconds before they open are left to `make slow`."""
+    return pytest.mark.parametrize(
+        "view",
+        [
+            pytest.param(view, id=name, marks=[pytest.mark.slow] if live and view.compute else [])
+            for name, view in views.items()
+        ],
+    )
+
+
+every_view = each_of(VIEWS, live=False)
+every_panel = each_of(VIEWS, live=True)
+every_drawing = each_of(DRAWINGS, live=True)
 
 
 def places(view: View) -> Iterator[Mapping[str, Any]]:
@@ -46,8 +60,13 @@ def test_module_view_and_figure_share_a_name(view: View) -> None:
     module = import_module(f"psipo_explore.views.{view.name}")
     assert view is module.VIEW
     assert module.figure().sentence == view.figure().sentence
-    assert module.panel().sentence == view.figure().sentence
     assert (FIGURES / f"{view.name}.svg").is_file()
+
+
+@every_panel
+def test_a_module_s_panel_is_the_view_s(view: View) -> None:
+    module = import_module(f"psipo_explore.views.{view.name}")
+    assert module.panel().sentence == view.figure().sentence
 
 
 @every_view
@@ -97,7 +116,7 @@ def assert_no_text_leaves(figure: Figure) -> None:
             assert 0 <= box.y0 <= box.y1 <= height, text
 
 
-@every_view
+@every_panel
 def test_every_control_changes_the_picture(view: View) -> None:
     panel = view.panel()
     for control in view.controls:
@@ -109,7 +128,7 @@ def test_every_control_changes_the_picture(view: View) -> None:
         panel.reset()
 
 
-@every_view
+@every_panel
 def test_reset_puts_every_control_back(view: View) -> None:
     panel = view.panel()
     before = panel.foreground
@@ -120,14 +139,14 @@ def test_reset_puts_every_control_back(view: View) -> None:
     assert panel.values == view.values({})
 
 
-@every_view
+@every_panel
 def test_a_panel_may_begin_between_two_stops(view: View) -> None:
     slider = next(slider for slider in view.sliders if not isinstance(slider.stops[0], int))
     between = (slider.stops[3] + slider.stops[4]) / 2
     assert view.panel(**{slider.name: between}).values[slider.name] == between
 
 
-@every_view
+@every_panel
 def test_controls_that_do_not_exist_or_run_too_far_are_refused(view: View) -> None:
     slider = view.sliders[0]
     with pytest.raises(
@@ -142,7 +161,7 @@ def test_controls_that_do_not_exist_or_run_too_far_are_refused(view: View) -> No
         view.figure(**{slider.name: "x"})  # type: ignore[arg-type]
 
 
-@every_view
+@every_panel
 def test_what_cannot_be_shown_is_said_in_the_sentence(view: View) -> None:
     def update(*_: object, **__: object) -> str:
         raise ValueError("<two> pairs were never compared")
@@ -159,7 +178,7 @@ def test_what_cannot_be_shown_is_said_in_the_sentence(view: View) -> None:
     assert "cannot" not in panel.sentence
 
 
-@every_view
+@every_panel
 def test_panel_and_figure_carry_a_still_picture_and_words(view: View) -> None:
     for shown in (view.panel(), view.figure()):
         bundle = shown._repr_mimebundle_()

@@ -134,6 +134,7 @@ def test_d3_as_printed_leaves_c_alone_and_an_unbeaten_answer_may_vanish() -> Non
     assert artists["above 0 mean"].get_ydata()[-1] < 0.01
 
 
+@pytest.mark.slow
 def test_once_open_a_panel_trains_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     panel = training.panel()
     monkeypatch.setattr(training, "train", None)
