@@ -472,6 +472,7 @@ def client() -> Iterator[Any]:
         yield client
 
 
+@pytest.mark.slow
 def test_on_a_dask_cluster(client: Any) -> None:
     arguments, options = ([D1, ALL_SIX], [IPO, DPO], [0.1, 1.0]), {**SHORT, "seeds": 3}
     run = sweep(*arguments, executor=client.get_executor(), parts=6, **options)
@@ -491,6 +492,7 @@ def test_on_a_dask_cluster(client: Any) -> None:
         )
 
 
+@pytest.mark.slow
 def test_on_a_dask_cluster_that_loses_a_worker(client: Any, tmp_path: Path) -> None:
     """Run six parts on two workers, and kill a worker that is working on a part.
 

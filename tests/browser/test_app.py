@@ -264,6 +264,7 @@ def test_the_page_shows_no_code_and_no_path(app: App) -> None:
     assert "reveal" not in html
 
 
+@pytest.mark.slow
 def test_a_page_fetches_nothing_elsewhere_and_its_kernel_ends_when_it_is_closed(
     app: App, browser: Browser
 ) -> None:

@@ -36,7 +36,14 @@ def each_of(views: Mapping[str, View], *, live: bool) -> pytest.MarkDecorator:
 
 every_view = each_of(VIEWS, live=False)
 every_panel = each_of(VIEWS, live=True)
-every_drawing = each_of(DRAWINGS, live=True)
+IN_MAKE_TEST = "psi_curve"  # where a formula can be typed
+every_drawing = pytest.mark.parametrize(
+    "view",
+    [
+        pytest.param(view, id=name, marks=[] if name == IN_MAKE_TEST else pytest.mark.slow)
+        for name, view in DRAWINGS.items()
+    ],
+)
 
 
 def places(view: View) -> Iterator[Mapping[str, Any]]:
