@@ -114,6 +114,7 @@ def test_the_sdist_holds_the_project_and_gives_the_same_wheel(
         "Makefile",
         "constraints.txt",
         ".ci/run",
+        ".github/workflows/ci.yml",
         ".ci/coverage-of-app.toml",
         ".ci/lowest.py",
     }
