@@ -23,6 +23,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from psipo_explore.views import VIEWS
 
+pytestmark = pytest.mark.slow
+
 PSIPO = [str(Path(sys.executable).with_name("psipo"))]
 SENTENCE = ".psipo-sentence"
 SEND_AS_A_VISITOR_DOES = (Path(__file__).parent / "visitor.js").read_text(encoding="utf-8")
@@ -264,7 +266,6 @@ def test_the_page_shows_no_code_and_no_path(app: App) -> None:
     assert "reveal" not in html
 
 
-@pytest.mark.slow
 def test_a_page_fetches_nothing_elsewhere_and_its_kernel_ends_when_it_is_closed(
     app: App, browser: Browser
 ) -> None:
@@ -281,7 +282,6 @@ def test_a_page_fetches_nothing_elsewhere_and_its_kernel_ends_when_it_is_closed(
     context.close()
 
 
-@pytest.mark.slow
 def test_who_vanished_is_culled_and_who_listens_is_not_and_all_that_is_said_is_the_address(
     browser: Browser, tmp_path: Path
 ) -> None:
