@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Page, expect
 from psipo_explore.views import VIEWS, Choice, View
 from psipo_explore.views.kit import pages, svg
 from psipo_explore.views.kit.controls import Typed
+from psipo_explore.views.kit.foreground import Foreground
 from psipo_explore.views.kit.still import CANNOT_BE_SHOWN
 
 PARTS = "#picture > svg[role=img] > g"
@@ -81,7 +82,7 @@ def assert_shows(page: Page, view: View, values: Mapping[str, Any]) -> None:
     expect(sentence).to_have_text(figure.sentence)
     expect(page.get_by_role("img")).to_have_attribute("aria-label", figure.sentence)
     assert page.locator(PARTS).evaluate_all(
-        PARTS_ARE, pages.pack(svg.pieces(figure, svg.in_drawing_order(artists.values())), {})
+        PARTS_ARE, pages.pack(Foreground(figure, artists.values()).pieces(), {})
     )
 
 
@@ -91,9 +92,8 @@ def assert_looks_like(page: Page, view: View, values: Mapping[str, Any]) -> None
     To compare them, this puts the figure in the place of the picture.
     """
     figure, artists = view.drawn(view.values(values))
-    layers = svg.background(figure, artists.values()) + svg.foreground(
-        figure, artists.values(), figure.sentence
-    )
+    moving = artists.values()
+    layers = svg.background(figure, moving) + Foreground(figure, moving).element(figure.sentence)
     shown = pixels(page)
     page.locator("#picture").evaluate("(picture, layers) => picture.innerHTML = layers", layers)
     drawn = pixels(page)

@@ -14,6 +14,7 @@ from matplotlib.text import Text
 
 from psipo_explore.views import VIEWS, Choice, View
 from psipo_explore.views.kit import svg
+from psipo_explore.views.kit.foreground import Foreground
 
 ROOT = Path(__file__).parents[2]
 FIGURES = ROOT / "figures"
@@ -108,7 +109,7 @@ def test_panel_and_figure_are_equal_at_equal_values_and_no_text_leaves_the_pictu
         figure, artists = view.drawn(values)
         assert panel.sentence == figure.sentence
         assert panel.foreground.startswith(
-            svg.foreground(figure, artists.values(), figure.sentence)
+            Foreground(figure, artists.values()).element(figure.sentence)
         )
         assert paths(svg.document(figure)) <= paths(panel.background) | paths(panel.foreground)
         assert_no_text_leaves(figure)

@@ -10,7 +10,8 @@ from grids import at_start_and_end
 
 from psipo_explore import cli
 from psipo_explore.views import VIEWS, Choice, Slider, View
-from psipo_explore.views.kit import pages, svg
+from psipo_explore.views.kit import pages
+from psipo_explore.views.kit.foreground import Foreground
 
 SMALL = 3
 
@@ -32,7 +33,7 @@ def test_frames_are_what_the_view_draws() -> None:
     frame = 2 * SMALL + 2
     assert drawing["sentences"][frame] == figure.sentence
     glyphs: dict[str, str] = {}
-    looks = pages.pack(svg.pieces(figure, svg.in_drawing_order(artists.values())), glyphs)
+    looks = pages.pack(Foreground(figure, artists.values()).pieces(), glyphs)
     assert [
         look[which[frame]] for look, which in zip(drawing["looks"], drawing["shown"], strict=True)
     ] == looks

@@ -12,6 +12,7 @@ import gzip
 import json
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from importlib.resources import files
 from math import prod
 from typing import Any
@@ -30,7 +31,9 @@ from psipo_explore.views.kit.controls import (
     Typed,
     combinations,
 )
+from psipo_explore.views.kit.foreground import MOST_KEPT, Foreground
 from psipo_explore.views.kit.still import cannot_be_shown
+from psipo_explore.views.kit.svg import Piece
 from psipo_explore.views.kit.view import Values, View
 
 USUAL_FRAMES = 2000  # takes about a minute to draw
@@ -38,12 +41,8 @@ MOST_FRAMES = 20_000
 MOST_BYTES = 5_000_000  # small enough to be sent by mail
 FEWEST_STOPS = 3  # for both ends and the start
 
-_DEFS = re.compile(r"<defs>(.*?)</defs>", re.DOTALL)
-_DEFINED = re.compile(r'<(path|clipPath) id="([^"]+)"(?:[^>]*/>|.*?</\1>)', re.DOTALL)
-
-# Matplotlib numbers the groups of all artists, so equal pictures differ in the ids of their groups.
-_NAMES = re.compile(r' id="[^"]*_\d+"|\n *')
 _MORE_DIGITS = re.compile(r"(\.\d\d\d)\d+")  # no eye can see less than 0.001 points
+_LINE_BREAK = re.compile(r"\n *")
 
 
 def page(view: View, stops: int | None = None, *, progress: bool = False) -> str:
@@ -152,9 +151,8 @@ def _html(view: View, grid: Grid, bar: Any) -> str:
         ]
     start = view.values({})
     figure, artists = view.drawn(start)
-    still = svg.background(figure, artists.values()) + svg.foreground(
-        figure, artists.values(), figure.sentence
-    )
+    moving = artists.values()
+    still = svg.background(figure, moving) + Foreground(figure, moving).element(figure.sentence)
     packed = json.dumps(
         {
             "view": view.name,
@@ -183,9 +181,9 @@ def _drawing(
     """Draw all frames over one still layer, that of the given values of the rebuilding controls."""
     figure, artists = view.built({**view.values({}), **built_for})
     background = svg.background(figure, artists.values())
-    in_order = svg.in_drawing_order(artists.values())
-    looks: list[dict[str, int]] = [{"": 0} for _ in in_order]
-    shown: list[list[int]] = [[] for _ in in_order]
+    foreground = Foreground(figure, artists.values())
+    looks: list[dict[str, int]] = [{"": 0} for _ in artists]
+    shown: list[list[int]] = [[] for _ in artists]
     sentences, possible = [], []
     for moved in combinations(
         {control: stops for control, stops in grid.items() if control.name not in view.rebuild_on}
@@ -195,11 +193,11 @@ def _drawing(
         except ValueError as error:
             possible.append(0)
             sentences.append(cannot_be_shown(error))
-            pictures = [""] * len(in_order)
+            pictures = [""] * len(artists)
         else:
             possible.append(1)
             sentences.append(figure.sentence)
-            pictures = pack(svg.pieces(figure, in_order), definitions)
+            pictures = pack(foreground.pieces(), definitions)
         for picture, look, which in zip(pictures, looks, shown, strict=True):
             which.append(look.setdefault(picture, len(look)))
         bar.update()
@@ -212,15 +210,18 @@ def _drawing(
     }
 
 
-def pack(pieces: list[str], definitions: dict[str, str]) -> list[str]:
-    """Move the definitions of glyphs, markers and clips out of the pictures of the artists.
+def pack(pieces: Iterable[Piece], definitions: dict[str, str]) -> list[str]:
+    """Return the pictures with fewer digits, and add what they refer to to `definitions`."""
+    pictures = []
+    for piece in pieces:
+        definitions |= piece.definitions
+        pictures.append(_rounded(piece.picture))
+    return pictures
 
-    They go into `definitions`, which the whole page shares: equal ones have equal names.
-    """
-    for definition in _DEFS.findall("".join(pieces)):
-        definitions |= {match[2]: match[0] for match in _DEFINED.finditer(definition)}
-    *pictures, _ = (_DEFS.sub("", piece) for piece in pieces)
-    return [_MORE_DIGITS.sub(r"\1", _NAMES.sub("", picture)).strip() for picture in pictures]
+
+@lru_cache(maxsize=MOST_KEPT)
+def _rounded(picture: str) -> str:
+    return _MORE_DIGITS.sub(r"\1", _LINE_BREAK.sub("", picture))
 
 
 def _rebuilding(view: View, grid: Grid) -> Grid:

@@ -13,6 +13,7 @@ from psipo_explore._tables import as_html
 from psipo_explore.psi import FormulaError
 from psipo_explore.views.kit import svg
 from psipo_explore.views.kit.controls import Choice, Control, Typed
+from psipo_explore.views.kit.foreground import Foreground
 from psipo_explore.views.kit.still import StillFigure, cannot_be_shown
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class _Drawing(NamedTuple):
     figure: StillFigure
     artists: Artists
     background: str
+    foreground: Foreground
 
 
 class _Field(widgets.VBox):
@@ -188,8 +190,9 @@ class Panel(widgets.VBox):
             self._view.move(drawing.figure, drawing.artists, values)
         else:
             figure, artists = self._view.drawn(values)
+            moving = artists.values()
             drawing = self._drawings[built_for] = _Drawing(
-                figure, artists, svg.background(figure, artists.values())
+                figure, artists, svg.background(figure, moving), Foreground(figure, moving)
             )
         if self._still.value != drawing.background:
             self._still.value = drawing.background
@@ -200,9 +203,10 @@ class Panel(widgets.VBox):
     def _show(self) -> None:
         """Send the moving layer, followed by the sentence."""
         picture = ""
-        if self._drawing:
-            moving = self._drawing.artists.values() if self._shown else []
-            picture = svg.foreground(self._drawing.figure, moving, self.sentence)
+        if self._drawing and self._shown:
+            picture = self._drawing.foreground.element(self.sentence)
+        elif self._drawing:
+            picture = svg.overlay(self._drawing.figure, "", self.sentence)
         self._moving.value = picture + _paragraph(self.sentence)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:

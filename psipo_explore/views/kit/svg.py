@@ -1,15 +1,15 @@
-"""Pictures as SVG, either still or in two layers, a fixed background and a moving foreground.
+"""Pictures as SVG, either whole or in parts that are laid over each other.
 
-When a slider moves, only the foreground is drawn again, which takes a few milliseconds and sends a
-few kilobytes. Matplotlib's own SVG renderer draws it, so it stays sharp at every zoom.
+Matplotlib's own SVG renderer draws them, so they stay sharp at every zoom.
 """
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
+from typing import NamedTuple
 
 import matplotlib as mpl
 from matplotlib.artist import Artist
@@ -23,6 +23,11 @@ DPI = 72  # makes a pixel a point, which is the unit of Matplotlib's SVG
 _METADATA = re.compile(
     r"<metadata>.*?</metadata>|<defs>\s*<style[^>]*>.*?</style>\s*</defs>", re.DOTALL
 )
+_DEFINITIONS = re.compile(r"<defs>(.*?)</defs>", re.DOTALL)
+_DEFINED = re.compile(r'<(path|clipPath|pattern) id="([^"]+)"(?:[^>]*/>|.*?</\1>)', re.DOTALL)
+_REFERENCE = re.compile(r'(?:href="|url\()#([^")]+)')
+# Matplotlib numbers the groups of all artists, so equal pictures differ in the ids of their groups.
+_NAMES = re.compile(r' id="[^"]*_\d+"')
 _STYLE = "display:block;width:100%;height:auto;stroke-linejoin:round;stroke-linecap:butt"
 
 
@@ -49,11 +54,6 @@ def background(figure: Figure, moving: Iterable[Artist]) -> str:
             artist.set_visible(True)
 
 
-def foreground(figure: Figure, moving: Iterable[Artist], sentence: str) -> str:
-    """Return the artists that move, as an SVG element that lies exactly over the background."""
-    return overlay(figure, "".join(pieces(figure, in_drawing_order(moving))), sentence)
-
-
 def overlay(figure: Figure, inner: str, sentence: str) -> str:
     """Wrap SVG text in an element that lies exactly over the background.
 
@@ -62,32 +62,38 @@ def overlay(figure: Figure, inner: str, sentence: str) -> str:
     return _element(figure, inner, f'role="img" aria-label="{as_html(sentence)}"')
 
 
-def in_drawing_order(moving: Iterable[Artist]) -> list[Artist]:
-    """Sort the artists so that those in front are drawn last."""
-    return sorted(moving, key=Artist.get_zorder)
+class Piece(NamedTuple):
+    """One artist as SVG: its picture, and what the picture refers to, by id.
 
-
-def pieces(figure: Figure, artists: Iterable[Artist]) -> list[str]:
-    """Return the inside of an SVG element in pieces.
-
-    There is one piece for each artist in turn. The last piece holds the clip paths, which several
-    artists may share.
+    These are glyphs, markers and clip paths. Equal ones have equal ids in every picture.
     """
+
+    picture: str
+    definitions: Mapping[str, str]
+
+
+def pieces(figure: Figure, artists: Iterable[Artist]) -> list[Piece]:
+    """Draw some artists of the figure, one piece for each."""
     out = io.StringIO()
-    width, height = _points(figure)
     with mpl.rc_context(STYLE):
-        renderer = RendererSVG(width, height, out, image_dpi=DPI)
-        ends = []
+        renderer = RendererSVG(*_points(figure), out, image_dpi=DPI)
+        ends = [out.tell()]
         for artist in artists:
-            ends.append(out.tell())
             artist.draw(renderer)
-        ends.append(out.tell())
+            ends.append(out.tell())
         renderer.finalize()
     text = out.getvalue()
-    start, end = _inside(text)
-    return [
-        _METADATA.sub("", text[i:j]) for i, j in pairwise([*[max(i, start) for i in ends], end])
-    ]
+    defined = {
+        match[2]: match[0]
+        for definitions in _DEFINITIONS.findall(text)
+        for match in _DEFINED.finditer(definitions)
+    }
+    return [_piece(text[start:end], defined) for start, end in pairwise(ends)]
+
+
+def _piece(text: str, defined: Mapping[str, str]) -> Piece:
+    picture = _NAMES.sub("", _DEFINITIONS.sub("", text)).strip()
+    return Piece(picture, {name: defined[name] for name in _REFERENCE.findall(picture)})
 
 
 def _points(figure: Figure) -> tuple[float, float]:
