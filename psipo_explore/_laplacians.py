@@ -22,7 +22,7 @@ _CG_RESIDUAL = 1e-9  # enough for a Newton step, since the next one corrects it
 _CG_RESIDUAL_QUADRATIC = 1e-14  # a quadratic objective takes one step, which nothing corrects
 _CG_RESIDUAL_ALONG_TREE = 1e-12
 _THIN = 5.5  # entries per action up to which a Laplacian (a chain, a grid) is factorised
-_FEW = 100  # actions up to which any Laplacian is factorised
+_FEW = 100  # actions up to which a Laplacian is factorised as a dense table
 _MOST_STEPS_OF_PATHS = 5_000_000  # entries of T; more take over half a second a step
 _STEPS_OF_A_CALL = 500  # entries that could be written in the time that the calls of NumPy take
 _FARTHEST = 1e300  # a longer step may leave the range of float64
@@ -96,6 +96,13 @@ class Springs:
         entries = np.concatenate([-curvature, -curvature, diagonal])
         return sparse.coo_array((entries, (rows, columns)), shape=(k, k)).tocsr()
 
+    def _dense_laplacian(self, curvature: Array) -> Array:
+        k = self.n_actions
+        between = np.bincount(self.winners * k + self.losers, curvature, k * k).reshape(k, k)
+        return np.asarray(
+            np.diag(self.total_at_actions(curvature) + self.ridge) - between - between.T
+        )
+
     def solve(self, curvature: Array, b: Array, *, exactly: bool) -> Array:
         """Return the x with (Bᵀ diag(c) B + diag(ridge)) x = b and mean 0 on each component.
 
@@ -108,8 +115,10 @@ class Springs:
         """
         from scipy import sparse
 
+        if self.n_actions <= _FEW:
+            return self._solve_grounded(self._dense_laplacian(curvature), b)
         matrix = self.laplacian(curvature)
-        if self.n_actions <= _FEW or matrix.nnz <= _THIN * self.n_actions:
+        if matrix.nnz <= _THIN * self.n_actions:
             return self._solve_grounded(matrix.tocsc(), b)
         diagonal = matrix.diagonal()
         inverse = np.divide(1.0, diagonal, out=np.zeros_like(diagonal), where=diagonal > 0)
@@ -131,19 +140,11 @@ class Springs:
         Without a ridge, the matrix would be singular if no action were fixed. The action stays free
         if its ridge is large enough to survive rounding.
         """
-        from scipy import sparse
-
         degree, free = matrix.diagonal(), np.ones(b.size, dtype=bool)
         ground = self._best_knit(degree)
         free[ground] = self.ridge[ground] > _EPS * degree[ground]
         x = np.zeros(b.size)
-        factors = sparse.linalg.splu(
-            matrix[free][:, free],
-            permc_spec="MMD_AT_PLUS_A",
-            diag_pivot_thresh=0.0,
-            options={"SymmetricMode": True},
-        )
-        x[free] = factors.solve(b[free])
+        x[free] = _solved(matrix[free][:, free], b[free])
         if not (np.abs(x) < _FARTHEST).all():
             raise RuntimeError("a pivot is lost in rounding")
         return self.centred(x)
@@ -261,6 +262,24 @@ class Tree:
         return np.asarray(
             np.divide(rounding, stiffness, out=np.zeros_like(rounding), where=stiffness > 0)
         )
+
+
+def _solved(matrix: Any, b: Array) -> Array:
+    """Solve a regular system, whose matrix is either an array or sparse."""
+    from scipy import sparse
+
+    if isinstance(matrix, np.ndarray):
+        try:
+            return np.asarray(np.linalg.solve(matrix, b))
+        except np.linalg.LinAlgError as singular:
+            raise RuntimeError(str(singular)) from None
+    factors = sparse.linalg.splu(
+        matrix,
+        permc_spec="MMD_AT_PLUS_A",
+        diag_pivot_thresh=0.0,
+        options={"SymmetricMode": True},
+    )
+    return np.asarray(factors.solve(b))
 
 
 def _joined(one: Pulls, other: Pulls) -> Pulls:

@@ -54,7 +54,9 @@ def gibbs_policy(
     >>> gibbs_policy([1.0, 0.0], beta=0.5)
     array([0.88079708, 0.11920292])
     """
-    return np.asarray(special.softmax(_log_weights(g, beta, pi_ref), axis=-1))
+    weights = _by_action(g, beta, pi_ref)
+    np.exp(weights, out=weights)
+    return _actions_last(np.divide, weights, weights.sum(0))
 
 
 def log_gibbs_policy(
@@ -88,13 +90,21 @@ def log_gibbs_policy(
     >>> log_gibbs_policy([0.0, -2000.0], beta=1.0)
     array([    0., -2000.])
     """
-    return np.asarray(special.log_softmax(_log_weights(g, beta, pi_ref), axis=-1))
+    log_weights = _by_action(g, beta, pi_ref)
+    return _actions_last(np.subtract, log_weights, np.log(np.exp(log_weights).sum(0)))
 
 
-def _log_weights(g: ExpectedPsi | ArrayLike, beta: ArrayLike, pi_ref: ArrayLike | None) -> Array:
-    """Return log π_ref + g/β, up to a constant, for the supported actions of the top rate.
+def _actions_last(ufunc: np.ufunc, by_action: Array, of_all_actions: Array) -> Array:
+    """Return ufunc(by_action, of_all_actions) with the actions on the last axis."""
+    result = np.empty((*of_all_actions.shape, len(by_action)))
+    ufunc(by_action, of_all_actions, out=np.moveaxis(result, -1, 0))
+    return result
 
-    All other actions get −inf.
+
+def _by_action(g: ExpectedPsi | ArrayLike, beta: ArrayLike, pi_ref: ArrayLike | None) -> Array:
+    """Return log π_ref + g/β − c for the supported actions of the top rate, shape (K, ...).
+
+    The largest value is 0. All other actions get −inf.
     """
     score = g if isinstance(g, ExpectedPsi) else _score_of_rewards(g)
     n_actions = score.rest.shape[-1]
@@ -113,7 +123,25 @@ def _log_weights(g: ExpectedPsi | ArrayLike, beta: ArrayLike, pi_ref: ArrayLike 
     with np.errstate(divide="ignore", over="ignore"):
         log_pi_ref = np.where(contends, np.log(pi_ref), -np.inf)
         shortfall = np.where(contends, score.rest - best, 0.0)
-        return np.asarray(log_pi_ref + shortfall / beta[..., np.newaxis])
+        shape = np.broadcast_shapes(log_pi_ref.shape, shortfall.shape, (*beta.shape, 1))
+        log_weights = _empty_by_action(shape)
+        actions_last = np.moveaxis(log_weights, 0, -1)
+        np.divide(shortfall, beta[..., np.newaxis], out=actions_last)
+        np.add(log_pi_ref, actions_last, out=actions_last)
+    log_weights -= log_weights.max(0)
+    return log_weights
+
+
+def _empty_by_action(shape: tuple[int, ...]) -> Array:
+    """Return an empty array of shape (K, ...), in which sums over the actions are fast.
+
+    NumPy is slow along a short last axis, so a few actions come first in memory too. Up to seven
+    numbers are added in the same order either way, so the sums are the same to the last bit.
+    """
+    *batch, n_actions = shape
+    if n_actions < 8:
+        return np.empty((n_actions, *batch))
+    return np.moveaxis(np.empty(shape), -1, 0)
 
 
 def _score_of_rewards(g: ArrayLike) -> ExpectedPsi:

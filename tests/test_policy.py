@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import mp, mpf
+from scipy import special
 
 from psipo_explore import (
     IDENTITY,
@@ -78,6 +79,24 @@ def test_everything_broadcasts() -> None:
         values[1, 2], objective(policy[1, 2], p[2], IDENTITY, 1.0, pi_ref=pi_ref[2], mu=mu)
     )
     assert cyclic_share(p, IDENTITY, mu=mu).shape == (3,)
+
+
+@pytest.mark.parametrize("n_actions", [1, 2, 3, 7, 8, 9, 20])
+@pytest.mark.parametrize("beta_shape", [(), (5, 1), (4, 5, 3)])
+def test_policies_are_softmax_of_their_log_weights_bit_for_bit(
+    n_actions: int, beta_shape: tuple[int, ...]
+) -> None:
+    rng = np.random.default_rng(0)
+    g, beta = rng.normal(size=(5, 3, n_actions)), rng.uniform(0.1, 2, beta_shape)
+    dyadic = rng.multinomial(64 - n_actions, np.full(n_actions, 1 / n_actions), 3) + 1
+    pi_ref = dyadic / 64  # sums to exactly 1
+    log_weights = np.log(pi_ref) + (g - g.max(-1, keepdims=True)) / beta[..., np.newaxis]
+    policy = gibbs_policy(g, beta, pi_ref=pi_ref)
+    log_policy = log_gibbs_policy(g, beta, pi_ref=pi_ref)
+    assert_array_equal(policy, special.softmax(log_weights, axis=-1))
+    assert_array_equal(log_policy, special.log_softmax(log_weights, axis=-1))
+    assert policy.flags.c_contiguous
+    assert log_policy.flags.c_contiguous
 
 
 @pytest.mark.parametrize("psi", [LOGIT, IDENTITY], ids=lambda psi: psi.name)

@@ -317,9 +317,36 @@ def test_where_paths_are_too_long_to_write_down_a_thread_is_refused(
         minimise(data, IPO, 1.0)
 
 
+def test_few_actions_and_many_are_solved_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    first = rng.integers(0, 40, 300)
+    second = (first + rng.integers(1, 40, 300)) % 40
+    springs = Springs(first, second, np.zeros(40, dtype=np.intp), np.full(40, 0.5))
+    curvature, b = rng.uniform(0.1, 1, 300), springs.centred(rng.normal(size=40))
+    dense, table = springs.solve(curvature, b, exactly=True), springs._dense_laplacian(curvature)
+    assert_allclose(table, springs.laplacian(curvature).toarray(), rtol=1e-14)
+    monkeypatch.setattr(_laplacians, "_FEW", 0)
+    assert_allclose(springs.solve(curvature, b, exactly=True), dense, rtol=1e-11)
+
+
+def test_a_singular_table_is_refused_as_a_singular_matrix_is() -> None:
+    springs = Springs(np.array([0]), np.array([1]), np.zeros(2, dtype=np.intp), np.zeros(2))
+    with pytest.raises(RuntimeError, match="Singular matrix"):
+        springs.solve(np.zeros(1), np.array([1.0, -1.0]), exactly=True)
+
+
 def test_a_pull_that_float64_does_not_hold_is_refused() -> None:
-    """Give m pulls that shrink from 1e-290 by e^-50, because a and c have a margin of 100."""
-    pairs = [("a", "c"), ("c", "a"), ("a", "m"), ("m", "c")]
-    data = Comparisons.from_pairs(pairs, weights=[1, np.exp(-100), 1e-290, 1e-290])
+    """Give m pulls that shrink from 1e-300 by e^-50, because a and c have a margin of 100."""
+    data = _between_two_far_apart(1e-300)
     with pytest.raises(RuntimeError, match=r"^DPO was not minimised: "):
         minimise(data, DPO, 1.0)
+
+
+def test_a_pull_that_float64_still_holds_is_balanced() -> None:
+    log_ratio = minimise(_between_two_far_apart(1e-290), DPO, 1.0).log_ratio
+    assert_allclose(log_ratio - log_ratio[0], [0, -100, -50], rtol=1e-12)
+
+
+def _between_two_far_apart(weight: float) -> Comparisons:
+    pairs = [("a", "c"), ("c", "a"), ("a", "m"), ("m", "c")]
+    return Comparisons.from_pairs(pairs, weights=[1, np.exp(-100), weight, weight])

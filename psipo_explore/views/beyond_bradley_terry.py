@@ -84,6 +84,17 @@ def _fitted_rewards(share: float) -> Array:
     return fit_reward(data).reshape(-1, 3)
 
 
+@lru_cache(maxsize=64)
+def _policies(share: float, beta: float) -> dict[str, Array]:
+    """Return the policy of each method at every strength of the cycle."""
+    mu, p = _opponents(share), preferences(np.array(_STRENGTHS))
+    return {
+        "logit": optimal_policy(p, LOGIT, beta, mu=mu),
+        "DPO": gibbs_policy(_fitted_rewards(share), beta),
+        "identity": optimal_policy(p, IDENTITY, beta, mu=mu),
+    }
+
+
 def build(figure: Figure) -> Artists:
     """Draw one axis for each action, and shade the strengths at which c beats a as well."""
     axes = _axes(figure)
@@ -135,13 +146,8 @@ def _legend(figure: Figure) -> Artists:
 
 def update(artists: Artists, *, strength: float, share: float, beta: float) -> str:
     """Move the curves and marks, and return the sentence that compares the methods."""
-    mu, p, table = _opponents(share), preferences(np.array(_STRENGTHS)), preferences(strength)
+    mu, table = _opponents(share), preferences(strength)
     population = Comparisons.from_preferences(table, mu=mu)
-    curves = {
-        "logit": optimal_policy(p, LOGIT, beta, mu=mu),
-        "DPO": gibbs_policy(_fitted_rewards(share), beta),
-        "identity": optimal_policy(p, IDENTITY, beta, mu=mu),
-    }
     now = {
         "logit": optimal_policy(table, LOGIT, beta, mu=mu),
         "DPO": minimise(population, DPO, beta).policy,
@@ -150,7 +156,7 @@ def update(artists: Artists, *, strength: float, share: float, beta: float) -> s
     }
     for k, action in enumerate(_ACTIONS):
         artists[f"{action} strength"].set_xdata([strength] * 2)
-        for name, curve in curves.items():
+        for name, curve in _policies(share, beta).items():
             artists[f"{action} {name}"].set_data(_STRENGTHS, curve[:, k])
         for name, policy in now.items():
             artists[f"{action} {name} here"].set_data([strength], [policy[k]])

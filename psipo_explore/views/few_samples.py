@@ -37,20 +37,25 @@ def _laws(p: float) -> list[PreferenceLaw]:
     return [preference_law(tournament([(0, 1)], 2, p), n=n) for n in _SAMPLES]
 
 
-def _against_n(p: float, beta: float) -> dict[str, Array]:
-    """Return logit's P(collapse), and E[π*(y_l)] under each Ψ, for each number of samples.
+@lru_cache(maxsize=64)
+def _left_to_loser(beta: float) -> dict[str, list[Array]]:
+    """Return π*(y_l) under each Ψ, at each outcome of each number of samples.
 
     For speed, the p̂ of all numbers of samples form one array.
     """
-    laws = _laws(p)
-    p_hat = np.concatenate([law.p_hat for law in laws])
-    ends = np.cumsum([len(law.p_hat) for law in laws])[:-1]
-    loser = {
+    outcomes = [law.p_hat for law in _laws(0.5)]
+    p_hat, ends = np.concatenate(outcomes), np.cumsum([len(some) for some in outcomes])[:-1]
+    return {
         name: np.split(optimal_policy(p_hat, psi, beta)[:, 1], ends) for name, psi in PSIS.items()
     }
+
+
+def _against_n(p: float, beta: float) -> dict[str, Array]:
+    """Return logit's P(collapse), and E[π*(y_l)] under each Ψ, for each number of samples."""
+    laws = _laws(p)
     means = {
-        name: np.array([law.expectation(x) for law, x in zip(laws, of_n, strict=True)])
-        for name, of_n in loser.items()
+        name: np.array([law.probability @ x for law, x in zip(laws, of_n, strict=True)])
+        for name, of_n in _left_to_loser(beta).items()
     }
     unanimous = np.array([law.probability[0] + law.probability[-1] for law in laws])
     return {"collapse": unanimous, **means}

@@ -150,14 +150,13 @@ class _Curve(NamedTuple):
 
 def _curves(psi: Psi, p: float, beta: float, pi_ref: Array) -> dict[str, _Curve]:
     """Compute KL and log-ratio under one Ψ, and return them by name."""
-    on_beta = _optimum(1 - p, psi, _BETA_GRID, pi_ref)
+    at_p = _optimum(1 - p, psi, np.append(_BETA_GRID, [beta, 10 * beta]), pi_ref)
     on_p = _optimum(_ONE_MINUS_P_GRID, psi, beta, pi_ref)
-    now = _optimum(1 - p, psi, beta, pi_ref)
-    tenfold = _optimum(1 - p, psi, 10 * beta, pi_ref)
-    return {
-        name: _Curve(on_beta[name], on_p[name], float(now[name]), float(tenfold[name]))
-        for name in _QUANTITIES
-    }
+    curves = {}
+    for name in _QUANTITIES:
+        *on_beta, now, tenfold = at_p[name]
+        curves[name] = _Curve(np.array(on_beta), on_p[name], float(now), float(tenfold))
+    return curves
 
 
 def _optimum(

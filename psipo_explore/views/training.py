@@ -8,7 +8,7 @@ that the loss leaves open. The runs are trained once on a grid of β's, kept, an
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -131,6 +131,12 @@ def _exact(data: Comparisons, loss: MarginLoss) -> Minimum | None:
     The grid begins and ends where the slider does.
     """
     return None if loss.no_minimiser else minimise(data, loss, _FINE_BETAS)
+
+
+@lru_cache(maxsize=1024)
+def _limit(data: Comparisons, loss: MarginLoss, beta: float) -> Minimum | None:
+    """Return the minimiser at one β, or None if the loss has no minimiser."""
+    return None if loss.no_minimiser else minimise(data, loss, beta)
 
 
 def _examples_with(data: Comparisons | None) -> dict[str, Comparisons]:
@@ -324,7 +330,7 @@ def _rows(
             along_steps=at_beta.at(k, b),
             against_beta=on_slider.at(k, slice(None), record),
             record=record,
-            limit=None if loss.no_minimiser else minimise(data, loss, beta),
+            limit=_limit(data, loss, beta),
             exact=_exact(data, loss),
         )
 

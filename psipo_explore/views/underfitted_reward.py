@@ -73,6 +73,11 @@ def _log_left_by(loss: MarginLoss, beta: float | Array) -> Array:
     return np.asarray(minimise(_one_sided(1), loss, beta).log_ratio[..., 1] - np.log(2))
 
 
+@lru_cache(maxsize=1024)
+def _log_left_at(loss: MarginLoss, beta: float) -> float:
+    return float(_log_left_by(loss, beta))
+
+
 def build(figure: Figure) -> Artists:
     """Draw the curves of DPO and IPO, which do not move, and the artists that do."""
     rewards, left = _axes(figure)
@@ -144,9 +149,9 @@ def update(artists: Artists, *, n: float, ridge: float, steps: float, beta: floa
     n, steps = int(n), int(steps)
     gaps = {"ridge": _ridge_gap(n, ridge), "stopped": _stopped_gap(steps)}
     now = {  # logarithms distinguish an exact 0 from a probability that float64 rounds to 0
-        "DPO": float(_log_left_by(DPO, beta)),
+        "DPO": _log_left_at(DPO, beta),
         **{name: float(log_gibbs_policy(_rewards(gap), beta)[1]) for name, gap in gaps.items()},
-        "IPO": float(_log_left_by(IPO, beta)),
+        "IPO": _log_left_at(IPO, beta),
     }
     artists["ridge gap"].set_data([_STEPS[0], _STEPS[-1]], [gaps["ridge"]] * 2)
     artists["stopped gap"].set_data(_STEPS, [*map(_stopped_gap, _STEPS)])
