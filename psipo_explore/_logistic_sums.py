@@ -21,6 +21,7 @@ _CERTAIN = 41.0  # rewards in bins that are further apart than this differ by mo
 # np.bincount adds numbers one by one, and a long sum collects rounding errors. Each sum is split
 # into this many parts to keep them small.
 _PARTS = 256
+_BLOCK_POINTS = 1 << 14  # points that fit into a processor's cache with what is computed for them
 _BLOCK = 1 << 18  # values of σ held at once, which take 2 MB
 _BLOCK_ROWS = 1024
 
@@ -38,10 +39,10 @@ def win_rates(r: Array, mu: Array) -> Array:
     # A point is kept as its bin's floor and its place within the bin. Where rewards are large, the
     # sum of both would lose the digits of the place.
     within = r - bin_floor
-    floors, bin_of, crowd = np.unique(bin_floor, return_inverse=True, return_counts=True)
+    floors, bin_of, crowd = _distinct(bin_floor)
     in_crowd = (crowd > _DEGREE)[bin_of]
     lone = np.flatnonzero(~in_crowd)
-    floors, crowd_bin = np.unique(bin_floor[in_crowd], return_inverse=True)
+    floors, crowd_bin, _ = _distinct(bin_floor[in_crowd])
 
     x = 2 * within[in_crowd] - 1
     weights = np.concatenate(
@@ -58,23 +59,50 @@ def win_rates(r: Array, mu: Array) -> Array:
     return rates
 
 
+def _distinct(floors: Array) -> tuple[Array, Indices, Indices]:
+    """Return the distinct floors in order, where each floor is among them, and how often each is.
+
+    Floors that lie close together are counted and need not be sorted.
+    """
+    if not floors.size or np.ptp(floors) > floors.size:
+        return np.unique(floors, return_inverse=True, return_counts=True)
+    from_lowest = (floors - floors.min()).astype(np.intp)
+    counts = np.bincount(from_lowest)
+    there = np.flatnonzero(counts)
+    place = np.zeros(counts.size, dtype=np.intp)
+    place[there] = np.arange(there.size)
+    return floors.min() + there, place[from_lowest], counts[there]
+
+
 def _spread_over_nodes(x: Array, mu: Array, bin_of: Indices, n_bins: int) -> Array:
     """Return weights at the nodes that sum smooth functions as the weights mu at x do."""
-    part_of = bin_of * _PARTS + np.arange(x.size) % _PARTS
-    moments = np.empty((n_bins, _DEGREE))
-    for degree, t in enumerate(_chebyshev_polynomials(x)):
-        moments[:, degree] = (
-            np.bincount(part_of, mu * t, n_bins * _PARTS).reshape(-1, _PARTS).sum(1)
-        )
+    moments = np.zeros((n_bins, _DEGREE))
+    for block in _blocks(x.size, at_least=n_bins * _PARTS):
+        moments += _moments(x[block], mu[block], bin_of[block], n_bins)
     return np.asarray(moments @ _TO_COEFFICIENTS.T).ravel()
 
 
+def _moments(x: Array, mu: Array, bin_of: Indices, n_bins: int) -> Array:
+    """Return Σ_j mu_j T_d(x_j) over the points of each bin, for each degree d."""
+    part_of = bin_of * _PARTS + np.arange(x.size) % _PARTS
+    parts = (np.bincount(part_of, mu * t, n_bins * _PARTS) for t in _chebyshev_polynomials(x))
+    return np.stack([part.reshape(-1, _PARTS).sum(1) for part in parts], axis=-1)
+
+
 def _interpolate(x: Array, at_nodes: Array, bin_of: Indices) -> Array:
+    """Return the value at each point x, given the values at the nodes of each bin."""
     coefficients = at_nodes.reshape(-1, _DEGREE) @ _TO_COEFFICIENTS
     values = np.zeros_like(x)
-    for degree, t in enumerate(_chebyshev_polynomials(x)):
-        values += coefficients[bin_of, degree] * t
+    for block in _blocks(x.size):
+        for of_bin, t in zip(coefficients.T, _chebyshev_polynomials(x[block]), strict=True):
+            values[block] += of_bin.take(bin_of[block]) * t
     return values
+
+
+def _blocks(n: int, at_least: int = 0) -> Iterator[slice]:
+    """Divide n points into blocks, each of at least so many."""
+    size = max(_BLOCK_POINTS, at_least)
+    return (slice(start, start + size) for start in range(0, n, size))
 
 
 def _chebyshev_polynomials(x: Array) -> Iterator[Array]:
@@ -82,10 +110,13 @@ def _chebyshev_polynomials(x: Array) -> Iterator[Array]:
 
     All sixteen together would be the largest array of the whole computation.
     """
-    previous, current = np.ones_like(x), x
+    twice_x = 2 * x
+    previous, current, following = np.ones_like(x), x.copy(), np.empty_like(x)
     for _ in range(_DEGREE):
         yield previous
-        previous, current = current, 2 * x * current - previous
+        np.multiply(twice_x, current, out=following)
+        np.subtract(following, previous, out=following)
+        previous, current, following = current, following, previous
 
 
 def _sums_at_points(floors: Array, within: Array, weights: Array) -> Array:

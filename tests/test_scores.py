@@ -12,6 +12,7 @@ from psipo_explore import (
     LOGIT,
     ExpectedPsi,
     Psi,
+    _logistic_sums,
     bradley_terry,
     expected_psi,
     expected_psi_bradley_terry,
@@ -35,6 +36,14 @@ def test_win_rates_of_many_actions_at_any_spread(spread: float, shift: float) ->
     mu = rng.dirichlet(np.ones(4000))
     got = expected_psi_bradley_terry(r, IDENTITY, mu=mu).value
     some = [0, 1, 2, int(r.argmax()), int(r.argmin())]
+    assert_allclose(got[some], [win_rate(r, mu, i) for i in some], rtol=0, atol=1e-14)
+
+
+def test_win_rates_of_a_vocabulary() -> None:
+    rng = np.random.default_rng(4)
+    r, mu = rng.normal(size=50_000), rng.dirichlet(np.ones(50_000))
+    got = expected_psi_bradley_terry(r, IDENTITY, mu=mu).value
+    some = [0, 1, 49_999, int(r.argmax()), int(r.argmin())]
     assert_allclose(got[some], [win_rate(r, mu, i) for i in some], rtol=0, atol=1e-14)
 
 
@@ -275,3 +284,14 @@ def test_a_score_shows_itself() -> None:
         expected_psi(np.full((2, 3, 3), 0.5), LOGIT)._repr_html_()
         == "<p>ExpectedPsi of shape (2, 3)</p>"
     )
+
+
+@pytest.mark.parametrize(
+    "floors", [[], [3.0], [2.0, -1.0, 2.0, 5.0, -1.0, 2.0], [1e300, 0.0, 1e300], [-1e15, -1e15 + 1]]
+)
+def test_floors_are_counted_as_numpy_counts_them(floors: list[float]) -> None:
+    counted = _logistic_sums._distinct(np.array(floors))
+    for ours, theirs in zip(
+        counted, np.unique(floors, return_inverse=True, return_counts=True), strict=True
+    ):
+        assert_array_equal(ours, theirs)
