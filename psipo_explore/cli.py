@@ -17,10 +17,10 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ from psipo_explore._workers import end_with
 from psipo_explore._writing import write_whole
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
+    from concurrent.futures import Executor, Future
 
     _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -363,20 +363,31 @@ def _pages(options: argparse.Namespace) -> int:
         return 0
     from concurrent.futures.process import BrokenProcessPool
 
-    from tqdm.auto import tqdm
-
     try:
         with _workers() as pool:
             with _interrupt_held():
-                drawn = pool.map(partial(_page, stops=options.stops), names)
-            for name, html in zip(
-                names, tqdm(drawn, total=len(names), unit="page", disable=not progress), strict=True
-            ):
-                _write(options.out / f"{name}.html", html)
+                drawn = {pool.submit(_page, name, options.stops): name for name in names}
+            for future in _as_drawn(drawn, progress):
+                _write(options.out / f"{drawn[future]}.html", future.result())
     except BrokenProcessPool:
         reason = "a process that draws pages was killed, maybe because memory is short"
         raise RuntimeError(f"{reason}: name fewer views, or ask for fewer --stops") from None
     return 0
+
+
+def _as_drawn(pages: Mapping[Future[str], str], progress: bool) -> Iterator[Future[str]]:
+    """Yield each page when it has been drawn, and let a bar name those that are being drawn."""
+    from concurrent.futures import as_completed
+
+    from tqdm.auto import tqdm
+
+    with tqdm(total=len(pages), unit="page", disable=not progress) as bar:
+        for future in chain([None], as_completed(pages)):
+            left = [name for page, name in pages.items() if not page.done()]
+            bar.set_postfix_str(", ".join(left[: os.cpu_count()]))
+            if future:
+                bar.update()
+                yield future
 
 
 @contextmanager
