@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -69,7 +70,7 @@ class Comparisons:
             set_field(self, name, checks.as_indices(name, getattr(self, name)))
         set_field(self, "weights", checks.as_weights(self.weights))
         check_lengths(self.actions, self.contexts, self.winners, self.losers, self.weights)
-        check_pairs(self.contexts, self.winners, self.losers)
+        check_pairs(self.contexts, self.by_context, self.winners, self.losers)
 
     @classmethod
     def from_pairs(
@@ -503,7 +504,17 @@ class Comparisons:
         distinct, entry = np.unique(key, return_inverse=True)
         winners, losers = np.divmod(distinct, self.n_actions)
         weights = np.bincount(entry, self.weights).astype(np.float64)
-        return Comparisons(winners, losers, self.actions, weights, self.contexts)
+        return self._with_pairs(winners, losers, weights)
+
+    def _with_pairs(self, winners: Indices, losers: Indices, weights: Array) -> Comparisons:
+        """Return other comparisons of the same actions, without checking them.
+
+        What is kept of the actions, such as `by_context`, is taken over.
+        """
+        result = copy(self)
+        for name, value in {"winners": winners, "losers": losers, "weights": weights}.items():
+            object.__setattr__(result, name, value)
+        return result
 
     def __repr__(self) -> str:
         return (

@@ -372,6 +372,24 @@ def test_merging_keeps_the_counts(pairs: list[tuple[int, int]]) -> None:
     assert merged.actions == data.actions
 
 
+def test_merging_is_making_the_merged_comparisons() -> None:
+    data = Comparisons(
+        [3, 0, 3, 2], [0, 3, 0, 1], tuple("abcd"), [1.0, 2.0, 0.5, 4.0], [7, 2, 2, 7]
+    )
+    merged = data.merged()
+    made = Comparisons([0, 2, 3], [3, 1, 0], tuple("abcd"), [2.0, 4.0, 1.5], [7, 2, 2, 7])
+    for name in ("winners", "losers", "weights", "contexts"):
+        assert_array_equal(getattr(merged, name), getattr(made, name), strict=True)
+    assert_array_equal(merged.reference(), made.reference())
+    assert_array_equal(data.weights, [1.0, 2.0, 0.5, 4.0])
+
+
+def test_a_label_may_be_in_several_contexts_and_once_in_each() -> None:
+    assert Comparisons([0], [1], tuple("abab"), [1.0], [0, 0, 1, 1]).n_actions == 4
+    with pytest.raises(ValueError, match=r"^actions names 'b' twice in one context, must name"):
+        Comparisons([0], [1], tuple("abbb"), [1.0], [0, 0, 1, 1])
+
+
 def test_a_prior_too_large_to_add_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^prior = 1e\+308 and the weights sum to more"):
         Comparisons.from_pairs([("a", "b")]).preferences(prior=1e308)

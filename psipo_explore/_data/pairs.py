@@ -129,6 +129,17 @@ def check_lengths(
         raise ValueError(
             f"contexts has {len(contexts)} entries, must have one for each of {len(actions)} actions"
         )
+    # Labels that differ in all contexts need no look at the contexts, which takes longer.
+    if len(set(actions)) < len(actions):
+        _refuse_repeated_identities(contexts, actions)
+    for name, field in {"losers": losers, "weights": weights}.items():
+        if field.shape != winners.shape:
+            raise ValueError(
+                f"{name} has shape {field.shape}, must be that of winners, {winners.shape}"
+            )
+
+
+def _refuse_repeated_identities(contexts: Indices, actions: tuple[str, ...]) -> None:
     identities = list(zip(contexts.tolist(), actions, strict=True))
     if len(set(identities)) < len(identities):
         twice = next(
@@ -137,14 +148,9 @@ def check_lengths(
         raise ValueError(
             f"actions names {checks.shown(twice)} twice in one context, must name each action once"
         )
-    for name, field in {"losers": losers, "weights": weights}.items():
-        if field.shape != winners.shape:
-            raise ValueError(
-                f"{name} has shape {field.shape}, must be that of winners, {winners.shape}"
-            )
 
 
-def check_pairs(contexts: Indices, winners: Indices, losers: Indices) -> None:
+def check_pairs(contexts: Indices, by_context: Segments, winners: Indices, losers: Indices) -> None:
     """Refuse comparisons that are not between two different actions of one context.
 
     If there are several actions, a context that holds only one of them is refused too.
@@ -158,7 +164,7 @@ def check_pairs(contexts: Indices, winners: Indices, losers: Indices) -> None:
     checks.refuse_where(winners == losers, "losers", losers, "must differ from its winner")
     strangers = contexts[winners] != contexts[losers]
     checks.refuse_where(strangers, "losers", losers, "must be of the same context as its winner")
-    alone = (Segments(contexts).sum(np.ones(n_actions)) == 1) & (n_actions > 1)
+    alone = (by_context.sum(np.ones(n_actions)) == 1) & (n_actions > 1)
     checks.refuse_where(
         alone, "contexts", contexts, "must hold more than one action: there is nothing to compare"
     )
