@@ -367,8 +367,8 @@ def log_ratios(settings: Settings, *, progress: bool = False) -> Array:
     """
     n_data_sets, n_losses, n_betas, n_seeds = settings.runs
     # Losses come first, so that each of them acts on one contiguous part of the logits u. What
-    # does not matter to a loss or to β is one axis there: data sets × seeds × K.
-    shape = (n_losses, n_betas, n_data_sets, n_seeds, settings.log_reference.size)
+    # does not matter to a loss or to β is one axis there: seeds × data sets × K.
+    shape = (n_losses, n_betas, n_seeds, n_data_sets * settings.log_reference.size)
     gradient = _Gradient.of(settings)
     u = np.zeros((n_losses, n_betas, math.prod(shape[2:])))
     descend = settings.optimiser.steps(u.shape)
@@ -382,8 +382,9 @@ def log_ratios(settings: Settings, *, progress: bool = False) -> Array:
             if step in record_after:
                 _require_finite(u, step)
                 records[record_after[step]] = u
-    # The axes (record, loss, β, data set, seed, action) are put into the order that is returned.
-    logits = records.reshape(-1, *shape).transpose(3, 1, 2, 4, 0, 5)
+    # The axes (record, loss, β, seed, data set, action) are put into the order that is returned.
+    logits = records.reshape(-1, *shape[:3], n_data_sets, settings.log_reference.size)
+    logits = logits.transpose(4, 1, 2, 3, 0, 5)
     by_context = settings.data_sets[0].by_context
     return by_context.less_log_mean(logits, settings.log_reference)
 
@@ -396,13 +397,12 @@ def _require_finite(u: Array, step: int) -> None:
 class _Batch(NamedTuple):
     """The comparisons that all runs take in one step.
 
-    `ends` has shape (2, losses, β's, data sets × seeds × width). It holds the positions of the
-    winners, then of the losers, in the flattened logits. `pulls` broadcasts to that shape. It holds
-    the weight of each comparison for its winner, and minus that weight for its loser.
+    `ends` has shape (2, losses, β's, seeds × width). It holds the positions of the winners, then of
+    the losers, in the flattened logits. `weights` broadcasts to (losses, β's, seeds × width).
     """
 
     ends: Indices
-    pulls: Array
+    weights: Array
 
 
 @dataclass(frozen=True)
@@ -420,41 +420,43 @@ class _Gradient:
         return cls(settings.losses, beta, np.stack(scale))
 
     def __call__(self, u: Array, batch: _Batch) -> Array:
-        won, lost = u.take(batch.ends)
-        x = self.beta * (won - lost)
-        slope = np.array(
-            [loss.phi_slope(of_loss) for loss, of_loss in zip(self.losses, x, strict=True)]
-        )
-        pulls = batch.pulls * (slope * self.scale)
-        return np.asarray(np.bincount(batch.ends.ravel(), pulls.ravel(), u.size).reshape(u.shape))
+        # Each array takes the place of one that is not needed any more: new ones cost more time
+        # than the arithmetic.
+        at_ends = u.take(batch.ends)
+        won, lost = at_ends
+        x = np.multiply(self.beta, np.subtract(won, lost, out=won), out=won)
+        slope = np.multiply(self.scale, self._phi_slope(x, out=lost), out=lost)
+        pull = np.multiply(batch.weights, slope, out=won)
+        np.negative(pull, out=lost)
+        return np.asarray(np.bincount(batch.ends.ravel(), at_ends.ravel(), u.size).reshape(u.shape))
+
+    def _phi_slope(self, x: Array, *, out: Array) -> Array:
+        for k, loss in enumerate(self.losses):
+            out[k] = loss.phi_slope(x[k])
+        return out
 
 
 def _placed(chunks: Iterable[Chunk], shape: tuple[int, ...]) -> Iterator[_Batch]:
     """Yield the batch of each step, with the positions of its actions among the logits.
 
-    The logits have the given shape (losses, β's, data sets, seeds, K).
+    The logits have the given shape (losses, β's, seeds, data sets × K).
     """
     *runs, n_actions = shape
+    n_losses, n_betas, n_seeds = runs
     first_action = np.arange(0, math.prod(shape), n_actions, dtype=np.intp).reshape(*runs, 1)
 
     def ends(pairs: Indices) -> Indices:
-        """Find the positions of pairs of shape (2, data sets, seeds or 1, width)."""
-        return (first_action + pairs[:, np.newaxis, np.newaxis]).reshape(2, *shape[:2], -1)
+        """Find the positions of pairs of shape (2, seeds or 1, width)."""
+        return (first_action + pairs[:, np.newaxis, np.newaxis]).reshape(2, n_losses, n_betas, -1)
 
     for n_steps, pairs, weights in chunks:
-        ends_of_steps = _of_each_step(ends, pairs, n_steps)
-        pulls_of_steps = _of_each_step(np.asarray, _pulls(weights, shape), n_steps)
-        yield from map(_Batch, ends_of_steps, pulls_of_steps)
-
-
-def _pulls(weights: Array, shape: tuple[int, ...]) -> Array:
-    """Give weights to the winners of every seed, and minus the weights to the losers.
-
-    The weights have shape (n or 1, data sets, seeds or 1, width).
-    """
-    n, *_, width = weights.shape
-    every_seed = np.broadcast_to(weights, (n, *shape[2:4], width)).reshape(n, 1, 1, -1)
-    return np.stack([every_seed, -every_seed], axis=1)
+        of_every_seed = np.broadcast_to(weights, (len(weights), n_seeds, weights.shape[-1]))
+        weights_of_steps = of_every_seed.reshape(len(weights), -1)
+        yield from map(
+            _Batch,
+            _of_each_step(ends, pairs, n_steps),
+            _of_each_step(np.asarray, weights_of_steps, n_steps),
+        )
 
 
 def _of_each_step(

@@ -21,6 +21,7 @@ from psipo_explore import (
     minimise,
     train,
 )
+from psipo_explore._batches import _counts, _counts_of_few
 
 NEVER_WINS = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("a", "c")])
 DESCENT = {"optimiser": GradientDescent(0.4), "batch_size": None, "seeds": 1}
@@ -156,6 +157,56 @@ def test_training_is_the_plain_loop(loss: MarginLoss, batch_size: int) -> None:
         for s, seed in enumerate((3, 8)):
             expected = plain_training(data, loss, beta, seed, 60, batch_size)
             assert_allclose(run.final[b, s], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("batch_size", [5, 9, 20])
+def test_training_on_many_comparisons_is_the_plain_loop(batch_size: int) -> None:
+    data = connected(5, 0)
+    run = train(data, DPO, 0.3, steps=60, batch_size=batch_size, seeds=[3], record_every=60)
+    assert_allclose(run.final[0], plain_training(data, DPO, 0.3, 3, 60, batch_size), rtol=1e-12)
+
+
+def test_draws_are_counted_one_by_one() -> None:
+    rng = np.random.default_rng(0)
+    for n in (1, 2, 3, 8, 9):
+        share = np.cumsum(rng.uniform(0.5, 2, n))
+        share /= share[-1]
+        uniform = rng.random((4, 3, 10))
+        uniform.flat[: n - 1] = share[:-1]  # a draw on a border belongs to the next comparison
+        which = np.searchsorted(share, uniform, side="right")
+        expected = [[np.bincount(batch, minlength=n) for batch in of_step] for of_step in which]
+        assert_array_equal(_counts(share, uniform), expected)
+        assert_array_equal(_counts_of_few(share, uniform), expected)
+
+
+@pytest.mark.parametrize("batch_size", [4, 6, None])
+def test_data_sets_of_equal_weights_are_what_they_are_alone(batch_size: int | None) -> None:
+    ring = [("a", "b"), ("b", "c"), ("c", "a")]
+    rows = [ring, [(b, a) for a, b in ring], [*ring, ("a", "c"), ("b", "a")], ring[:1]]
+    weights = [[1, 2, 3], [1, 2, 3], [1, 1, 1, 1, 1], [1]]
+    tables = [
+        Comparisons.from_pairs(pairs, actions="abc", weights=weight)
+        for pairs, weight in zip(rows, weights, strict=True)
+    ]
+    tables.append(Comparisons.from_pairs(ring, actions="abc", weights=[3, 2, 1]))
+    options = {"steps": 50, "record_every": 25, "batch_size": batch_size, "seeds": 2}
+    run = train(tables, DPO, 1.0, **options)  # type: ignore[arg-type]
+    for data, log_ratio in zip(tables, run.log_ratio, strict=True):
+        assert_array_equal(train(data, DPO, 1.0, **options).log_ratio, log_ratio)  # type: ignore[arg-type]
+
+
+def test_a_loss_of_ones_own_may_overwrite_the_array_it_is_given() -> None:
+    def overwriting(x: Table) -> Table:
+        return np.subtract(x, 1.0, out=x)
+
+    several = [
+        MarginLoss("½(x−1)²", "", np.square, slope, np.ones_like, best_x=1.0)
+        for slope in (overwriting, lambda x: x - 1.0)
+    ]
+    run = train(D1, [IPO, *several, DPO], [0.3, 1.0], steps=50, seeds=2)
+    assert np.ptp(run.final[1]) > 0.1
+    assert_array_equal(run.log_ratio[1], run.log_ratio[2])
+    assert_array_equal(run.log_ratio[3], train(D1, DPO, [0.3, 1.0], steps=50, seeds=2).log_ratio)
 
 
 def test_data_sets_and_losses_side_by_side_are_what_they_are_alone() -> None:
