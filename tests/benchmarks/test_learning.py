@@ -1,6 +1,6 @@
 """Training and exact minimisers, compared with jitted JAX and Optax, choix, and SciPy's LSMR."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import choix
@@ -21,6 +21,7 @@ EXPERIMENT = (
     f"the experiment of §5.4: 2 losses, 3 data sets, {len(BETAS)} β, {SEEDS} seeds, {STEPS} steps"
 )
 MILLION = 1_000_000
+MANY_CONTEXTS = "20 full-batch steps of Adam, 10⁵ contexts of 2–4 actions, 3·10⁵ comparisons"
 
 
 @pytest.mark.benchmark(group=EXPERIMENT)
@@ -95,7 +96,10 @@ def jax_experiment() -> list[list[jax.Array]]:
     ]
 
 
-def contexts_of_two_to_four_actions(n_contexts: int) -> Comparisons:
+def arrays_of_two_to_four_actions(
+    n_contexts: int,
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], np.ndarray, np.ndarray]:
+    """Return winners, losers, labels, weights and contexts, as `Comparisons` takes them."""
     rng = np.random.default_rng(0)
     sizes = rng.integers(2, 5, n_contexts)
     first = np.cumsum(sizes) - sizes
@@ -103,55 +107,112 @@ def contexts_of_two_to_four_actions(n_contexts: int) -> Comparisons:
     losers = (winners + rng.integers(1, np.tile(sizes, 3))) % np.tile(sizes, 3)
     labels = tuple(map(str, range(sizes.sum())))
     contexts = np.repeat(np.arange(n_contexts), sizes)
-    return Comparisons(
-        winners + np.tile(first, 3),
-        losers + np.tile(first, 3),
+    first_of_pairs = np.tile(first, 3)
+    return (
+        winners + first_of_pairs,
+        losers + first_of_pairs,
         labels,
         np.ones(winners.size),
         contexts,
     )
 
 
-@pytest.mark.benchmark(
-    group="20 full-batch steps of Adam, 10⁵ contexts of 2–4 actions, 3·10⁵ comparisons"
-)
+def twenty_steps(data: Comparisons, loss: MarginLoss) -> np.ndarray:
+    run = train(data, loss, 1.0, steps=20, batch_size=None, seeds=1, record_every=100)
+    return run.log_ratio[0, -1]
+
+
+@pytest.mark.benchmark(group=MANY_CONTEXTS)
 @pytest.mark.parametrize("loss", [DPO, IPO], ids=lambda loss: loss.name)
 def test_many_contexts(benchmark: BenchmarkFixture, loss: MarginLoss) -> None:
-    data = contexts_of_two_to_four_actions(100_000)
-    options = {"batch_size": None, "seeds": 1, "record_every": 100}
-
-    def seconds(steps: int) -> None:
-        train(data, loss, 1.0, steps=steps, **options)  # type: ignore[arg-type]
-
-    benchmark.pedantic(seconds, args=(20,), rounds=5, warmup_rounds=1)
+    data = Comparisons(*arrays_of_two_to_four_actions(100_000))
+    benchmark.pedantic(twenty_steps, args=(data, loss), rounds=5, warmup_rounds=1)
 
 
-@pytest.mark.benchmark(
-    group="20 full-batch steps of Adam, 10⁵ contexts of 2–4 actions, 3·10⁵ comparisons"
-)
-def test_many_contexts_in_jax_with_optax(benchmark: BenchmarkFixture) -> None:
-    data = contexts_of_two_to_four_actions(100_000).merged()
-    winners, losers, weights = (
-        jnp.asarray(part) for part in (data.winners, data.losers, data.weights / data.weights.sum())
+@pytest.mark.benchmark(group=MANY_CONTEXTS)
+def test_many_contexts_from_their_arrays(benchmark: BenchmarkFixture) -> None:
+    arrays = arrays_of_two_to_four_actions(100_000)
+    benchmark.pedantic(lambda: twenty_steps(Comparisons(*arrays), DPO), rounds=5, warmup_rounds=1)
+
+
+@jax.jit
+def jax_step(
+    theta: jax.Array,
+    state: optax.OptState,
+    winners: jax.Array,
+    losers: jax.Array,
+    weights: jax.Array,
+) -> tuple[jax.Array, optax.OptState]:
+    gradient = jax.grad(lambda t: weights @ jax_losses(t[winners] - t[losers], jnp.array(1.0))[0])(
+        theta
     )
-    adam = optax.adam(0.01)
+    updates, state = optax.adam(0.01).update(gradient, state)
+    return optax.apply_updates(theta, updates), state
 
-    @jax.jit
-    def step(theta: jax.Array, state: optax.OptState) -> tuple[jax.Array, optax.OptState]:
-        gradient = jax.grad(
-            lambda t: weights @ jax_losses(t[winners] - t[losers], jnp.array(1.0))[0]
-        )(theta)
-        updates, state = adam.update(gradient, state)
-        return optax.apply_updates(theta, updates), state
 
-    def twenty() -> None:
-        theta = jnp.zeros(data.n_actions)
-        state = adam.init(theta)
-        for _ in range(20):
-            theta, state = step(theta, state)
-        theta.block_until_ready()
+def jax_twenty_steps(theta: jax.Array, *comparisons: jax.Array) -> jax.Array:
+    """Return the logits after 20 steps under DPO.
 
-    benchmark.pedantic(twenty, rounds=5, warmup_rounds=1)
+    XLA gives a compiled step both cores, but a compiled loop only one.
+    """
+    state = optax.adam(0.01).init(theta)
+    for _ in range(20):
+        theta, state = jax_step(theta, state, *comparisons)
+    return theta.block_until_ready()
+
+
+def jax_inputs(
+    winners: np.ndarray,
+    losers: np.ndarray,
+    labels: tuple[str, ...],
+    weights: np.ndarray,
+    contexts: np.ndarray,
+) -> tuple[jax.Array, ...]:
+    """Return what `jax_twenty_steps` takes; equal comparisons are merged, as `train` does."""
+    distinct, entry = np.unique(winners * len(labels) + losers, return_inverse=True)
+    shares = np.bincount(entry, weights) / weights.sum()
+    theta = jnp.zeros(len(labels))
+    return theta, *map(jnp.asarray, (*np.divmod(distinct, len(labels)), shares))
+
+
+@partial(jax.jit, static_argnames="n_contexts")
+def jax_log_ratio(theta: jax.Array, contexts: jax.Array, n_contexts: int) -> jax.Array:
+    """Return log π − log π_ref, where π_ref is uniform in each context."""
+    total = jax.ops.segment_sum(jnp.exp(theta), contexts, n_contexts)
+    size = jax.ops.segment_sum(jnp.ones_like(theta), contexts, n_contexts)
+    return theta - jnp.log(total / size)[contexts]
+
+
+@pytest.fixture(params=[False, True], ids=["float32", "float64"])
+def in_float64(request: pytest.FixtureRequest) -> Iterator[bool]:
+    jax.config.update("jax_enable_x64", request.param)
+    yield request.param
+    jax.config.update("jax_enable_x64", False)
+
+
+@pytest.mark.benchmark(group=MANY_CONTEXTS)
+def test_many_contexts_in_jax_with_optax_from_their_arrays(
+    benchmark: BenchmarkFixture, in_float64: bool
+) -> None:
+    """Measure the set-up too, without any check of the arrays."""
+    arrays = *_, contexts = arrays_of_two_to_four_actions(100_000)
+
+    def all_of_it() -> np.ndarray:
+        theta = jax_twenty_steps(*jax_inputs(*arrays))
+        return np.asarray(jax_log_ratio(theta, jnp.asarray(contexts), 100_000))
+
+    log_ratio = benchmark.pedantic(all_of_it, rounds=5, warmup_rounds=1)
+    expected = twenty_steps(Comparisons(*arrays), DPO)
+    assert_allclose(log_ratio, expected, atol=1e-13 if in_float64 else 1e-5)
+
+
+@pytest.mark.benchmark(group=MANY_CONTEXTS)
+def test_many_contexts_in_jax_with_optax_without_set_up(
+    benchmark: BenchmarkFixture, in_float64: bool
+) -> None:
+    inputs = jax_inputs(*arrays_of_two_to_four_actions(100_000))
+    theta = benchmark.pedantic(jax_twenty_steps, args=inputs, rounds=5, warmup_rounds=1)
+    assert theta.dtype == (jnp.float64 if in_float64 else jnp.float32)
 
 
 def random_comparisons(n_actions: int, n_comparisons: int) -> Comparisons:
