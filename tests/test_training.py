@@ -21,7 +21,7 @@ from psipo_explore import (
     minimise,
     train,
 )
-from psipo_explore._batches import _counts, _counts_of_few
+from psipo_explore._batches import _counts, _counts_of_few, _drawn
 
 NEVER_WINS = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("a", "c")])
 DESCENT = {"optimiser": GradientDescent(0.4), "batch_size": None, "seeds": 1}
@@ -177,6 +177,16 @@ def test_draws_are_counted_one_by_one() -> None:
         expected = [[np.bincount(batch, minlength=n) for batch in of_step] for of_step in which]
         assert_array_equal(_counts(share, uniform), expected)
         assert_array_equal(_counts_of_few(share, uniform), expected)
+
+
+@pytest.mark.parametrize("batch_size", [1, 20])
+def test_the_largest_random_number_draws_the_last_comparison(batch_size: int) -> None:
+    weights = np.full(10, 0.1)
+    assert np.cumsum(weights)[-1] < weights.sum()  # rounding leaves a gap
+    largest = np.full((1, 1, batch_size), np.nextafter(1, 0))
+    which, share = _drawn(largest, weights)
+    assert which[..., -1] == 9
+    assert share[..., -1] == 1
 
 
 @pytest.mark.parametrize("batch_size", [4, 6, None])
