@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Iterable, Sequence
-from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -507,13 +506,16 @@ class Comparisons:
         return self._with_pairs(winners, losers, weights)
 
     def _with_pairs(self, winners: Indices, losers: Indices, weights: Array) -> Comparisons:
-        """Return other comparisons of the same actions, without checking them.
-
-        What is kept of the actions, such as `by_context`, is taken over.
-        """
-        result = copy(self)
-        for name, value in {"winners": winners, "losers": losers, "weights": weights}.items():
-            object.__setattr__(result, name, value)
+        """Return other comparisons of the same actions, without checking them."""
+        result = object.__new__(Comparisons)
+        vars(result).update(
+            winners=winners,
+            losers=losers,
+            actions=self.actions,
+            weights=weights,
+            contexts=self.contexts,
+            by_context=self.by_context,
+        )
         return result
 
     def __repr__(self) -> str:
