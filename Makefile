@@ -51,7 +51,7 @@ figures: .venv/ready-lab
 	$(BIN)/psipo figures
 
 bench: .venv/ready-bench
-	$(BIN)/python -m pytest tests/benchmarks -o 'norecursedirs=.*' --benchmark-columns=min,median,max,rounds
+	$(BIN)/python -m pytest -q tests/benchmarks -o 'norecursedirs=.*' --benchmark-quiet --benchmark-autosave
 
 .venv/ready-lab: EXTRAS =
 .venv/ready-test: EXTRAS = [test]

@@ -33,6 +33,7 @@ def test_grid_of_policies(benchmark: BenchmarkFixture, psi: Psi) -> None:
     assert policies.shape == (GRID, GRID, 2)
 
 
+@pytest.mark.peer("SciPy's softmax in a loop over β, without any checks")
 @pytest.mark.benchmark(group="grid of 1000 × 1000 (β, p), two actions")
 def test_grid_of_policies_in_a_loop_over_beta(benchmark: BenchmarkFixture) -> None:
     q, beta = np.linspace(0.5, 1.0, GRID), np.geomspace(0.01, 100, GRID)
@@ -60,6 +61,7 @@ def test_win_rates_of_a_vocabulary(benchmark: BenchmarkFixture, n_actions: int) 
     assert_allclose(g[:3], [expit(r[i] - r).mean() for i in range(3)], rtol=1e-12)
 
 
+@pytest.mark.peer("10 000 actions, from the table in blocks")
 @pytest.mark.benchmark(group="E_μ[σ(r − r')] under Bradley–Terry")
 def test_win_rates_by_the_table_in_blocks(benchmark: BenchmarkFixture) -> None:
     r = np.random.default_rng(0).normal(size=10_000)
@@ -75,7 +77,13 @@ def largest_error(r: np.ndarray, g: np.ndarray) -> float:
 
 
 @pytest.mark.benchmark(group="import, in a new process")
-@pytest.mark.parametrize("modules", ["numpy, scipy.special", "psipo_explore"])
+@pytest.mark.parametrize(
+    "modules",
+    [
+        pytest.param("numpy, scipy.special", marks=pytest.mark.peer("import numpy, scipy.special")),
+        "psipo_explore",
+    ],
+)
 def test_import(benchmark: BenchmarkFixture, modules: str) -> None:
     benchmark.pedantic(
         lambda: subprocess.run([sys.executable, "-c", f"import {modules}"], check=True),

@@ -9,7 +9,6 @@ import asyncio
 import json
 import os
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -17,27 +16,25 @@ from pathlib import Path
 
 import pytest
 import tornado.websocket
+from before import ROOT, checked_out
 from lab import free_port, serving
 from pytest_benchmark.fixture import BenchmarkFixture
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 
 VISITORS = 20
 BEFORE = "fcc4aee"
-ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(params=["before", "now"])
+@pytest.fixture(
+    params=[pytest.param("before", marks=pytest.mark.peer("before there was a queue")), "now"]
+)
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     """Yield the folder of the package, either as it is now or as it was before the queue."""
     if request.param == "now":
         yield ROOT
         return
-    old = tmp_path / "old"
-    subprocess.run(
-        ["git", "-C", ROOT, "worktree", "add", "--quiet", "--detach", old, BEFORE], check=True
-    )
-    yield old
-    subprocess.run(["git", "-C", ROOT, "worktree", "remove", "--force", old], check=True)
+    with checked_out(BEFORE, tmp_path / "old") as old:
+        yield old
 
 
 def test_twenty_at_once(source: Path, tmp_path: Path, benchmark: BenchmarkFixture) -> None:

@@ -55,6 +55,7 @@ def test_diagnose(benchmark, records: Path) -> None:
     benchmark.extra_info["peak memory in GB"] = float(finished.stderr)
 
 
+@pytest.mark.peer("json.loads of each line, nothing counted")
 @pytest.mark.benchmark(group="a million records")
 def test_parse_the_json(benchmark, records: Path) -> None:
     def run() -> int:

@@ -13,14 +13,17 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from psipo_explore import Psi
 
-FIRST = {
-    "import psipo_explore, sympy": "import psipo_explore, sympy",
-    "from_formula": "from psipo_explore import Psi; Psi.from_formula('log(q/(1-q))')",
-}
+IMPORTS = "import psipo_explore, sympy"
 
 
 @pytest.mark.benchmark(group="a typed Ψ, in a new process")
-@pytest.mark.parametrize("code", FIRST.values(), ids=FIRST)
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param(IMPORTS, marks=pytest.mark.peer(IMPORTS)),
+        "from psipo_explore import Psi; Psi.from_formula('log(q/(1-q))')",
+    ],
+)
 def test_the_first_formula(benchmark: BenchmarkFixture, code: str) -> None:
     benchmark.pedantic(
         lambda: subprocess.run([sys.executable, "-c", code], check=True), rounds=5, warmup_rounds=1
@@ -37,6 +40,7 @@ def test_another_formula(benchmark: BenchmarkFixture) -> None:
     assert psi.bounded
 
 
+@pytest.mark.peer("sympify, which executes text")
 @pytest.mark.benchmark(group="a typed Ψ, another formula")
 def test_another_formula_by_sympify(benchmark: BenchmarkFixture) -> None:
     """Measure `sympify`, which executes its text and is safe only for text that one trusts."""

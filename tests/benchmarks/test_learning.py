@@ -21,7 +21,9 @@ EXPERIMENT = (
     f"the experiment of §5.4: 2 losses, 3 data sets, {len(BETAS)} β, {SEEDS} seeds, {STEPS} steps"
 )
 MILLION = 1_000_000
-MANY_CONTEXTS = "20 full-batch steps of Adam, 10⁵ contexts of 2–4 actions, 3·10⁵ comparisons"
+MANY_CONTEXTS = (
+    "20 full-batch steps of Adam, 10⁵ contexts of 2–4 actions, 3·10⁵ comparisons, set up before"
+)
 
 
 @pytest.mark.benchmark(group=EXPERIMENT)
@@ -34,7 +36,13 @@ def test_experiment(benchmark: BenchmarkFixture) -> None:
 
 
 @pytest.mark.benchmark(group=EXPERIMENT)
-@pytest.mark.parametrize("compiling", [True, False], ids=["compiled each time", "compiled before"])
+@pytest.mark.parametrize(
+    "compiling",
+    [
+        pytest.param(True, marks=pytest.mark.peer("JAX and Optax, compiled each time")),
+        pytest.param(False, marks=pytest.mark.peer("JAX and Optax, compiled before")),
+    ],
+)
 def test_experiment_in_jax_with_optax(benchmark: BenchmarkFixture, compiling: bool) -> None:
     rounds = {"rounds": 3} if compiling else {"rounds": 5, "warmup_rounds": 1}
     finals = benchmark.pedantic(
@@ -129,7 +137,7 @@ def test_many_contexts(benchmark: BenchmarkFixture, loss: MarginLoss) -> None:
     benchmark.pedantic(twenty_steps, args=(data, loss), rounds=5, warmup_rounds=1)
 
 
-@pytest.mark.benchmark(group=MANY_CONTEXTS)
+@pytest.mark.benchmark(group=MANY_CONTEXTS.replace("set up before", "from arrays"))
 def test_many_contexts_from_their_arrays(benchmark: BenchmarkFixture) -> None:
     arrays = arrays_of_two_to_four_actions(100_000)
     benchmark.pedantic(lambda: twenty_steps(Comparisons(*arrays), DPO), rounds=5, warmup_rounds=1)
@@ -183,14 +191,19 @@ def jax_log_ratio(theta: jax.Array, contexts: jax.Array, n_contexts: int) -> jax
     return theta - jnp.log(total / size)[contexts]
 
 
-@pytest.fixture(params=[False, True], ids=["float32", "float64"])
+@pytest.fixture(
+    params=[
+        pytest.param(in_64_bits, marks=pytest.mark.peer(f"JAX and Optax in {number}"))
+        for in_64_bits, number in ((False, "float32"), (True, "float64"))
+    ]
+)
 def in_float64(request: pytest.FixtureRequest) -> Iterator[bool]:
     jax.config.update("jax_enable_x64", request.param)
     yield request.param
     jax.config.update("jax_enable_x64", False)
 
 
-@pytest.mark.benchmark(group=MANY_CONTEXTS)
+@pytest.mark.benchmark(group=MANY_CONTEXTS.replace("set up before", "from arrays"))
 def test_many_contexts_in_jax_with_optax_from_their_arrays(
     benchmark: BenchmarkFixture, in_float64: bool
 ) -> None:
@@ -243,6 +256,7 @@ def test_ipo_of_a_million_actions(benchmark: BenchmarkFixture) -> None:
     )
 
 
+@pytest.mark.peer("SciPy's LSMR")
 @pytest.mark.benchmark(group="IPO's minimiser: 10⁶ actions, 5·10⁶ comparisons")
 def test_ipo_of_a_million_actions_by_lsmr(benchmark: BenchmarkFixture) -> None:
     data = random_comparisons(MILLION, 5 * MILLION)
@@ -274,8 +288,14 @@ def bradley_terry_by_choix(data: Comparisons) -> np.ndarray:
     return np.asarray(choix.opt_pairwise(data.n_actions, pairs, alpha=0.0))
 
 
+FITS = [
+    bradley_terry_here,
+    pytest.param(bradley_terry_by_choix, marks=pytest.mark.peer("choix")),
+]
+
+
 @pytest.mark.benchmark(group="Bradley–Terry maximum likelihood: 10⁴ actions, 10⁵ comparisons")
-@pytest.mark.parametrize("fit", [bradley_terry_here, bradley_terry_by_choix])
+@pytest.mark.parametrize("fit", FITS)
 def test_bradley_terry(
     benchmark: BenchmarkFixture, fit: Callable[[Comparisons], np.ndarray]
 ) -> None:
@@ -290,7 +310,7 @@ def test_bradley_terry(
 @pytest.mark.benchmark(
     group="Bradley–Terry maximum likelihood: a chain of 1000 actions, each 99:1 over the next"
 )
-@pytest.mark.parametrize("fit", [bradley_terry_here, bradley_terry_by_choix])
+@pytest.mark.parametrize("fit", FITS)
 def test_chain(benchmark: BenchmarkFixture, fit: Callable[[Comparisons], np.ndarray]) -> None:
     links = [(k, k + 1) for k in range(999)]
     chain = Comparisons.from_pairs([*links * 99, *[(b, a) for a, b in links]])

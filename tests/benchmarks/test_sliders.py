@@ -115,7 +115,13 @@ def arrow_keys(view: View) -> Iterator[str]:
 
 
 @pytest.mark.benchmark(timer=CLOCK.read)
-@pytest.mark.parametrize("display", DISPLAYS)
+@pytest.mark.parametrize(
+    "display",
+    [
+        pytest.param("interact", marks=pytest.mark.peer("the same figure under interact")),
+        "panel",
+    ],
+)
 @pytest.mark.parametrize("view", VIEWS)
 def test_slider_step(
     view: str,

@@ -20,6 +20,7 @@ def data() -> Comparisons:
     return Comparisons.sample(bradley_terry(rng.normal(size=2000)), 20_000, rng=rng)
 
 
+@pytest.mark.peer("train, in one process")
 @pytest.mark.benchmark(group=GROUP)
 def test_train(benchmark: BenchmarkFixture, data: Comparisons) -> None:
     assert benchmark.pedantic(
