@@ -13,20 +13,24 @@ from psipo_explore._excess import excess
 
 # A real number as the nearest float64 and the remainder.
 TwoFloats = tuple[float, float]
-_NEAR = 1.0  # within this distance of the best x, a slope is not a difference of larger numbers
 _SATURATED = 4.0  # beyond this |x|, a logistic slope is within 2 % of its limit
 
 
 def dpo(x: Array) -> Array:
-    return np.asarray(-log_expit(x))
+    """Return log(1 + e⁻ˣ)."""
+    return np.asarray(np.log1p(np.exp(-np.abs(x))) - np.minimum(x, 0.0))
 
 
 def dpo_slope(x: Array) -> Array:
-    return np.asarray(-expit(-x))
+    """Return −σ(−x) = −e⁻ˣ/(1 + e⁻ˣ), which rounds to −1 long before x = −40."""
+    odds = np.exp(-np.maximum(x, -40.0))
+    return np.asarray(odds / (-1 - odds))
 
 
 def logistic_curvature(x: Array) -> Array:
-    return np.asarray(expit(x) * expit(-x))
+    """Return σ(x) σ(−x), which is even in x."""
+    odds = np.exp(-np.abs(x))
+    return np.asarray(odds / (1 + odds) ** 2)
 
 
 def logistic_slope_parts(
@@ -67,15 +71,14 @@ def cdpo(x: Array, s: float) -> Array:
 
 
 def cdpo_slope(x: Array, s: float, best: TwoFloats) -> Array:
-    """Return σ(x) − (1−s), without cancellation near its zero.
+    """Return σ(x) − (1−s), without cancellation near its zero, which is the best x.
 
-    There it is σ(x) − σ(x − δ) = 2 sinh(δ/2) √(σ'(x) σ'(x − δ)), where x − δ is the best x.
+    With δ = x − best, it is (1−s) σ(−x) (e^δ − 1), or s σ(x) (1 − e^−δ), which is the same.
     """
     delta = beyond(best, x)
-    near = np.abs(delta) < _NEAR
-    at_best = logistic_curvature(np.array(best[0]))
-    rise = 2 * np.sinh(np.where(near, delta, 0.0) / 2) * np.sqrt(logistic_curvature(x) * at_best)
-    return np.where(near, rise, (1 - s) * dpo_slope(x) - s * dpo_slope(-x))
+    below = delta < 0
+    steepness = np.where(below, s - 1, s) * dpo_slope(np.where(below, x, -x))
+    return np.asarray(steepness * np.expm1(-np.abs(delta)))
 
 
 def robust(x: Array, s: float) -> Array:
@@ -83,7 +86,8 @@ def robust(x: Array, s: float) -> Array:
 
 
 def robust_slope(x: Array, s: float) -> Array:
-    return ((1 - s) * dpo_slope(x) + s * dpo_slope(-x)) / (1 - 2 * s)
+    """Return −σ(−x) − s/(1−2s), which is (−(1−s) σ(−x) − s σ(x))/(1−2s)."""
+    return np.asarray(dpo_slope(x) - s / (1 - 2 * s))
 
 
 def square_about(x: Array, target: float) -> Array:

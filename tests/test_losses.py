@@ -1,15 +1,18 @@
 import pickle
+from collections.abc import Callable
+from functools import partial
 from types import FunctionType
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal, assert_array_less
 from oracles import mp, mpf
 from scipy.optimize import minimize_scalar
 from strategies import FIXED_LOSSES, MADE_LOSSES
 
+from psipo_explore import _phi as phi
 from psipo_explore import losses
 from psipo_explore.losses import (
     DPO,
@@ -270,6 +273,44 @@ def test_smoothed_losses_keep_their_digits_next_to_the_label_they_aim_at(
         assert_allclose(exo(s).value(h, beta), float(kl), rtol=1e-12)
         assert_allclose(exo(s).slope(h, beta), float(slope_of_kl), rtol=1e-12)
         assert_allclose(cdpo(s).slope(h, beta), float(mpf(beta) * (label - lost)), rtol=1e-12)
+
+
+# the last of them are where 1/(1 + eˣ) is subnormal
+LOGISTIC_X = np.concatenate(
+    [np.linspace(-40, 40, 1041), [-745.2, -709.8, -100, 100], np.arange(709, 747)]
+)
+
+
+@pytest.mark.parametrize(
+    ("function", "exact"),
+    [
+        (DPO.phi, lambda x: mp.log(1 + mp.exp(-x))),
+        (DPO.phi_slope, lambda x: -sigma(-x)),
+        (DPO.phi_curvature, lambda x: sigma(x) * sigma(-x)),
+        (
+            partial(phi.cdpo_slope, s=0.1, best=(np.log(9), 0.0)),
+            lambda x: sigma(x) - sigma(mpf(np.log(9))),
+        ),
+        (partial(phi.cdpo_slope, s=0.0, best=(np.inf, 0.0)), lambda x: -sigma(-x)),
+        (partial(phi.robust_slope, s=0.0), lambda x: -sigma(-x)),
+    ],
+    ids=["φ", "φ'", "φ''", "cDPO's φ'", "cDPO's φ' at s = 0", "robust DPO's φ' at s = 0"],
+)
+def test_logistic_functions_err_by_four_roundings_wherever_float64_reaches(
+    function: Callable[[np.ndarray], np.ndarray], exact: Callable[[mpf], mpf]
+) -> None:
+    with mp.workdps(700):
+        right = np.array([float(exact(mpf(x))) for x in LOGISTIC_X.tolist()])
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        assert_array_less(np.abs(function(LOGISTIC_X) - right), 4 * np.spacing(np.abs(right)))
+
+
+def test_logistic_functions_end_in_their_limits() -> None:
+    ends = np.array([-np.inf, np.inf])
+    assert_array_equal(DPO.phi(ends), [np.inf, 0])
+    assert_array_equal(DPO.phi_slope(ends), [-1, 0])
+    assert_array_equal(DPO.phi_curvature(ends), [0, 0])
+    assert_array_equal(cdpo(0.25).phi_slope(ends), [-0.75, 0.25])
 
 
 def test_a_loss_that_rises_for_ever_is_infinite_where_its_argument_overflows() -> None:
