@@ -24,6 +24,15 @@ class Blocks(NamedTuple):
     inside: Mask  # comparisons whose margin stays finite, shape (N,)
 
 
+def whole_components(data: Comparisons) -> Blocks:
+    """Return the connected components as blocks, in which every margin stays finite."""
+    return Blocks(
+        data.components,
+        np.zeros(data.n_actions, dtype=bool),
+        np.ones(data.winners.size, dtype=bool),
+    )
+
+
 def blocks_of(data: Comparisons, loss: MarginLoss) -> Blocks:
     """Find the blocks of actions within which the loss fixes the ratios of probabilities.
 
@@ -33,11 +42,7 @@ def blocks_of(data: Comparisons, loss: MarginLoss) -> Blocks:
         If the loss is robust DPO and has no minimum on these data.
     """
     if np.isfinite(loss.best_x):
-        return Blocks(
-            data.components,
-            np.zeros(data.n_actions, dtype=bool),
-            np.ones(data.winners.size, dtype=bool),
-        )
+        return whole_components(data)
     winners, losers = data.winners, data.losers
     if loss.flipped:
         counts = CorrectedCounts.of(data, loss.flipped)

@@ -20,6 +20,8 @@ from psipo_explore._exact_sums import exact_sums
 _CG_STEPS = 3000
 _CG_RESIDUAL = 1e-9  # enough for a Newton step, since the next one corrects it
 _CG_RESIDUAL_QUADRATIC = 1e-14  # a quadratic objective takes one step, which nothing corrects
+_CG_RESIDUAL_IN_FLOAT32 = 1e-5  # float32 reaches little less
+_CG_STEPS_IN_FLOAT32 = 500  # a matrix that takes more is too nearly singular for float32
 _CG_RESIDUAL_ALONG_TREE = 1e-12
 _THIN = 5.5  # entries per action up to which a Laplacian (a chain, a grid) is factorised
 _FEW = 100  # actions up to which a Laplacian is factorised as a dense table
@@ -81,58 +83,85 @@ class Springs:
         Without a ridge, this mean is arbitrary. With a ridge, it is 0 at the minimum: the pulls of
         the comparisons sum to 0 in each component, and so do those of the ridge.
         """
-        size = np.bincount(self.component)
-        return np.asarray(x - (np.bincount(self.component, x) / size)[self.component])
+        return np.asarray(x - (np.bincount(self.component, x) / self._sizes)[self.component])
+
+    @cached_property
+    def _sizes(self) -> Indices:
+        return np.bincount(self.component)
 
     def laplacian(self, curvature: Array) -> Any:
         """Return the sparse matrix Bᵀ diag(c) B + diag(ridge)."""
         from scipy import sparse
 
         k = self.n_actions
-        diagonal = self.total_at_actions(curvature) + self.ridge
         actions = np.arange(k)
         rows = np.concatenate([self.winners, self.losers, actions])
         columns = np.concatenate([self.losers, self.winners, actions])
-        entries = np.concatenate([-curvature, -curvature, diagonal])
+        entries = np.concatenate([-curvature, -curvature, self._diagonal(curvature)])
         return sparse.coo_array((entries, (rows, columns)), shape=(k, k)).tocsr()
+
+    def _diagonal(self, curvature: Array) -> Array:
+        return self.total_at_actions(curvature) + self.ridge
 
     def _dense_laplacian(self, curvature: Array) -> Array:
         k = self.n_actions
         between = np.bincount(self.winners * k + self.losers, curvature, k * k).reshape(k, k)
-        return np.asarray(
-            np.diag(self.total_at_actions(curvature) + self.ridge) - between - between.T
-        )
+        return np.asarray(np.diag(self._diagonal(curvature)) - between - between.T)
 
-    def solve(self, curvature: Array, b: Array, *, exactly: bool) -> Array:
+    @cached_property
+    def _pairs(self) -> _Pairs:
+        return _Pairs.of(self.winners, self.losers, self.n_actions)
+
+    def solve(self, curvature: Array, b: Array, *, exactly: bool, alike: bool) -> Array:
         """Return the x with (Bᵀ diag(c) B + diag(ridge)) x = b and mean 0 on each component.
 
-        With `exactly`, conjugate gradients continue to a smaller residual.
+        With `exactly`, conjugate gradients continue to a smaller residual. If the curvatures are
+        alike, most of these steps are made in float32.
 
         Raises
         ------
         RuntimeError
             If the matrix is singular, or so nearly singular that x leaves the range of float64.
         """
-        from scipy import sparse
-
-        if self.n_actions <= _FEW:
+        k = self.n_actions
+        if k <= _FEW:
             return self._solve_grounded(self._dense_laplacian(curvature), b)
-        matrix = self.laplacian(curvature)
-        if matrix.nnz <= _THIN * self.n_actions:
-            return self._solve_grounded(matrix.tocsc(), b)
-        diagonal = matrix.diagonal()
-        inverse = np.divide(1.0, diagonal, out=np.zeros_like(diagonal), where=diagonal > 0)
+        if 2 * self._pairs.columns.size + k <= _THIN * k:
+            return self._solve_grounded(self.laplacian(curvature).tocsc(), b)
+        laplacian = _Laplacian(self._diagonal(curvature), self._pairs.sums(curvature))
         # rounding may move b out of the Laplacian's range, and no iteration reduces that part
         b = self.centred(b)
-        x, failed = sparse.linalg.cg(
-            matrix,
-            b,
-            rtol=_CG_RESIDUAL_QUADRATIC if exactly else _CG_RESIDUAL,
-            atol=0.0,
-            maxiter=_CG_STEPS,
-            M=sparse.diags_array(inverse),
-        )
-        return self._solve_grounded(matrix.tocsc(), b) if failed else self.centred(x)
+        residual = _CG_RESIDUAL_QUADRATIC if exactly else _CG_RESIDUAL
+        x, left = np.zeros(k), float(b.any())
+        if exactly and alike:
+            x, left = self._refined(laplacian, b, residual)
+        if left > residual:
+            x, failed = laplacian.solve(b, residual, _CG_STEPS, x)
+            if failed:
+                return self._solve_grounded(self.laplacian(curvature).tocsc(), b)
+        return self.centred(x)
+
+    def _refined(self, laplacian: _Laplacian, b: Array, residual: float) -> tuple[Array, float]:
+        """Solve in float32, and again for what float64 finds left, as long as this at least halves.
+
+        Returns x, and what is left, as a share of b.
+        """
+        single, size = laplacian.in_float32(), float(np.linalg.norm(b))
+        x, rest, left = np.zeros(b.size), b, float(b.any())
+        while left > residual:
+            d, failed = single.solve(
+                (rest / (left * size)).astype(np.float32),
+                max(_CG_RESIDUAL_IN_FLOAT32, residual / left / 2),
+                _CG_STEPS_IN_FLOAT32,
+                np.zeros(b.size, dtype=np.float32),
+            )
+            closer = self.centred(x + left * size * d.astype(np.float64))
+            rest = self.centred(b - laplacian.times(closer))
+            before, left = left, float(np.linalg.norm(rest)) / size
+            if failed or not left <= before / 2:
+                return x, before
+            x = closer
+        return x, left
 
     def _solve_grounded(self, matrix: Any, b: Array) -> Array:
         """Solve by factorisation, with one action of each component fixed at 0.
@@ -188,6 +217,99 @@ class Springs:
         """Return the pulls of the ridge, which ties each action to the fixed node."""
         pull, nothing = self.ridge * x, np.zeros(x.size)
         return Pulls(nothing, nothing, pull, 2 * _EPS * np.abs(pull), self.ridge)
+
+
+@dataclass(frozen=True)
+class _Laplacian:
+    """The symmetric matrix with this diagonal, and with −above above and below it."""
+
+    diagonal: Array
+    above: Any
+
+    def in_float32(self) -> _Laplacian:
+        return _Laplacian(self.diagonal.astype(np.float32), self.above.astype(np.float32))
+
+    def times(self, x: Array) -> Array:
+        return np.asarray(self.diagonal * x - (self.above @ x + self.above.T @ x))
+
+    @cached_property
+    def _operator(self) -> Any:
+        """The same matrix in full, whose products are faster once some ten have been made."""
+        from scipy import sparse
+
+        diagonal, beside = self.diagonal, self.above + self.above.T
+        return sparse.linalg.LinearOperator(
+            beside.shape, lambda x: diagonal * x - beside @ x, dtype=diagonal.dtype
+        )
+
+    def solve(self, b: Array, residual: float, at_most: int, start: Array) -> tuple[Array, bool]:
+        """Take conjugate gradient steps from start until only this share of b is left.
+
+        Returns the last x, and whether it failed to come so far.
+        """
+        from scipy import sparse
+
+        diagonal = self.diagonal
+        inverse = np.divide(1, diagonal, out=np.zeros_like(diagonal), where=diagonal > 0)
+        x, failed = sparse.linalg.cg(
+            self._operator,
+            b,
+            start,
+            rtol=residual,
+            atol=0.0,
+            maxiter=at_most,
+            M=sparse.diags_array(inverse),
+        )
+        return x, bool(failed)
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """The pairs of actions that were compared, and the comparisons of each.
+
+    Parameters
+    ----------
+    comparisons : ndarray of int, shape (N,)
+        The comparisons in the order of their pairs.
+    first : ndarray of int, shape (P,)
+        Where in this order the comparisons of each pair begin.
+    columns : ndarray of int, shape (P,)
+        The action of each pair with the larger number.
+    starts : ndarray of int, shape (K + 1,)
+        The first pair of each action that has the smaller number in it, and P.
+    """
+
+    comparisons: Indices
+    first: Indices
+    columns: Indices
+    starts: Indices
+
+    @classmethod
+    def of(cls, winners: Indices, losers: Indices, n_actions: int) -> _Pairs:
+        """Sort the comparisons by their pairs, in linear time."""
+        from scipy import sparse
+
+        n, shape = winners.size, (n_actions, n_actions)
+        index = np.int32 if n <= np.iinfo(np.int32).max else np.int64  # 32 bits are faster
+        low, high = (end(winners, losers).astype(index) for end in (np.minimum, np.maximum))
+        one_in_each_row = (np.ones(n, dtype=np.int8), low, np.arange(n + 1, dtype=index))
+        by_low = sparse.csr_array(one_in_each_row, shape=(n, n_actions)).tocsc()
+        order, high = by_low.indices, high[by_low.indices]
+        ordered = sparse.csr_array((order, high, by_low.indptr), shape=shape)
+        ordered.sort_indices()
+        ones = np.ones(n, dtype=index)
+        counts = sparse.csr_array((ones, ordered.indices, ordered.indptr), shape=shape, copy=True)
+        counts.sum_duplicates()
+        first = np.cumsum(counts.data) - counts.data
+        return cls(ordered.data, first, counts.indices, counts.indptr)
+
+    def sums(self, values: Array) -> Any:
+        """Return the sum of each pair's values, as the upper triangle of a sparse matrix."""
+        from scipy import sparse
+
+        k = self.starts.size - 1
+        sums = np.add.reduceat(values[self.comparisons], self.first)
+        return sparse.csr_array((sums, self.columns, self.starts), shape=(k, k))
 
 
 @dataclass(frozen=True)

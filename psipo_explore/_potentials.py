@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from psipo_explore._checks import Array, Mask
-from psipo_explore._data.graphs import components
+from psipo_explore._blocks import Blocks
+from psipo_explore._checks import Array
 from psipo_explore._laplacians import Pulls, Springs, Tree
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import MarginLoss
@@ -36,11 +36,11 @@ _EPS = float(np.finfo(float).eps)
 
 
 def convex_potential(
-    data: Comparisons, loss: MarginLoss, inside: Mask, *, ridge: float = 0.0
+    data: Comparisons, loss: MarginLoss, blocks: Blocks, *, ridge: float = 0.0
 ) -> Array:
-    """Return the x that minimises the objective over the comparisons marked inside.
+    """Return the x that minimises the objective over the comparisons inside the blocks.
 
-    x has mean 0 on each connected component of these comparisons.
+    These comparisons connect each block, and x has mean 0 on it.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def convex_potential(
         If the steps stop short of the minimum, or rounding alone would move a margin.
     """
     start = np.zeros(data.n_actions)
-    plain = _Objective.over(data, loss, inside, ridge, along_tree=False)
+    plain = _Objective.over(data, loss, blocks, ridge, along_tree=False)
     if data.n_actions > _MANY:
         last = _newton(plain, start, at_most=_FEW_STEPS)
         if not plain.failure(last) and plain.blur(last) <= _SHARP:
@@ -73,10 +73,13 @@ def _newton(objective: _Objective, x: Array, *, at_most: int) -> _Iterate:
         step = objective.newton_step(current)
         if step is None:
             break
-        move = objective.largest_move(current, step)
+        moves = objective.margins(step)
         previous, current = (
             current,
-            objective.at(current.x + objective.damping(current, step) * step, move),
+            objective.at(
+                current.x + objective.damping(current, moves) * step,
+                objective.largest_move(current, moves),
+            ),
         )
         if current.settled(previous):
             break
@@ -87,8 +90,10 @@ class _Iterate(NamedTuple):
     """A point of the descent, with the values that the stopping rule needs."""
 
     x: Array
+    margins: Array
     pull: Array  # w φ' for each comparison
     curvature: Array  # w φ'' for each comparison
+    alike: bool  # whether the curvatures within each component are of similar size
     gradient: Array  # derivative of the objective for each action
     imbalance: float  # the largest share that a gradient has of the pulls on its action
     move: float  # the largest relative move of a margin in the full Newton step that led here
@@ -114,16 +119,18 @@ class _Objective:
 
     @classmethod
     def over(
-        cls, data: Comparisons, loss: MarginLoss, inside: Mask, ridge: float, *, along_tree: bool
+        cls, data: Comparisons, loss: MarginLoss, blocks: Blocks, ridge: float, *, along_tree: bool
     ) -> _Objective:
+        inside = blocks.inside
         winners, losers, weights = data.winners[inside], data.losers[inside], data.weights[inside]
-        component = components(winners, losers, data.n_actions, "weak")
+        component = blocks.of_action
+        here = component[winners]
         largest = np.zeros(data.n_actions)
-        np.maximum.at(largest, component[winners], weights)
-        _refuse_unlike(weights, largest[component[winners]])
+        np.maximum.at(largest, here, weights)
+        _refuse_unlike(weights, largest[here])
         _, exponent = np.frexp(largest)
         # division by a power of 2 is exact, so that whole numbers stay exact
-        share = np.ldexp(weights, -exponent[component[winners]])
+        share = np.ldexp(weights, -exponent[here])
         _refuse_lost_ridge(ridge, largest[largest > 0])
         ridges = np.ldexp(np.full(data.n_actions, ridge), -exponent[component])
         return cls(loss, Springs(winners, losers, component, ridges), share, along_tree)
@@ -146,28 +153,32 @@ class _Objective:
         gradient = self.springs.sum_at_actions(pull) + ridge * x
         pulls = self.springs.total_at_actions(np.abs(pull) + curvature) + ridge * (1 + np.abs(x))
         share = np.divide(np.abs(gradient), pulls, out=np.zeros_like(gradient), where=pulls > 0)
-        return _Iterate(x, pull, curvature, gradient, float(share.max()), move)
+        alike = self._alike(curvature)
+        return _Iterate(x, h, pull, curvature, alike, gradient, float(share.max()), move)
 
     def newton_step(self, at: _Iterate) -> Array | None:
         """Return the Newton step, or None if its matrix is singular or rounding dominates it."""
-        alike = self._alike(at.curvature)
-        if not alike and (tree := self._tree(at)):
+        if not at.alike and (tree := self._tree(at)):
             return tree.step()
         try:
-            step = -self.springs.solve(at.curvature, at.gradient, exactly=self.quadratic)
+            step = -self.springs.solve(
+                at.curvature, at.gradient, exactly=self.quadratic, alike=at.alike
+            )
         except RuntimeError:
             return None
-        rounded = not alike and at.imbalance <= _GRADIENT
-        return None if rounded and self.largest_move(at, step) > max(_MOVE, at.move / 2) else step
+        if at.alike or at.imbalance > _GRADIENT:
+            return step
+        rounded = self.largest_move(at, self.margins(step)) > max(_MOVE, at.move / 2)
+        return None if rounded else step
 
-    def damping(self, at: _Iterate, step: Array) -> float:
+    def damping(self, at: _Iterate, moves: Array) -> float:
         """Return the factor that shortens a step so that it surely decreases the objective.
 
         A step that moves the margins by r decreases the objective by at least
         Σ c r² − Σ c (eʳ − 1 − r). If this bound is positive, the factor is 1. Otherwise the largest
         r is shortened to log(1 + r).
         """
-        r = np.abs(self.margins(step))
+        r = np.abs(moves)
         largest = float(r.max(initial=0.0))
         if self.quadratic or largest == 0:
             return 1.0
@@ -175,11 +186,11 @@ class _Objective:
             return 1.0
         return float(np.log1p(largest)) / largest
 
-    def largest_move(self, at: _Iterate, step: Array) -> float:
+    def largest_move(self, at: _Iterate, moves: Array) -> float:
         """Return the largest relative move of a margin, or 0 if one step reaches the minimum."""
-        if self.quadratic and self._alike(at.curvature):
+        if self.quadratic and at.alike:
             return 0.0
-        return self._share_of_margin(at, self.margins(step))
+        return float((np.abs(moves) / (1 + np.abs(at.margins))).max(initial=0.0))
 
     def failure(self, last: _Iterate) -> str:
         """Return why the last point is not the minimum, or an empty text if it is."""
@@ -199,21 +210,17 @@ class _Objective:
 
     def blur(self, at: _Iterate) -> float:
         """Estimate how far rounding in the gradient may move a margin."""
-        if self._alike(at.curvature):
+        if at.alike:
             return 0.0
         if tree := self._tree(at):
             return float(tree.blur.max(initial=0.0))
         pulls = self.springs.total_at_actions(np.abs(at.pull) + at.curvature)
         noise = _EPS * pulls * np.random.default_rng(0).standard_normal(at.x.size)
         try:
-            return self._share_of_margin(
-                at, self.margins(self.springs.solve(at.curvature, noise, exactly=False))
-            )
+            moved = self.springs.solve(at.curvature, noise, exactly=False, alike=False)
         except RuntimeError:
             return np.inf
-
-    def _share_of_margin(self, at: _Iterate, moves: Array) -> float:
-        return float((np.abs(moves) / (1 + np.abs(self.margins(at.x)))).max(initial=0.0))
+        return self.largest_move(at, self.margins(moved))
 
     def _tree(self, at: _Iterate) -> Tree | None:
         if not self.along_tree:
@@ -226,13 +233,15 @@ class _Objective:
         return self.springs.tree(at.x, Pulls(self.weights, limit, tail, rounding, at.curvature))
 
     def _slope_parts(self, at: _Iterate) -> tuple[Array, Array]:
-        h = self.margins(at.x)
+        h = at.margins
         if self.loss.phi_slope_parts is None:
             return np.zeros_like(h), self.loss.phi_slope(h)
         return self.loss.phi_slope_parts(h)
 
     def _alike(self, curvature: Array) -> bool:
         """Whether the curvatures within each component are of similar size."""
+        if curvature.min(initial=np.inf) > _ALIKE * curvature.max(initial=0.0):
+            return True
         component = self.springs.component[self.springs.winners]
         largest = np.zeros(self.springs.n_actions)
         np.maximum.at(largest, component, curvature)

@@ -183,7 +183,7 @@ def minimise(
         if counts.non_negative:
             return minimise(counts.as_comparisons(data), DPO, beta, pi_ref=reference)
     blocks = blocks_of(data, loss)
-    x = convex_potential(data, loss, blocks.inside)
+    x = convex_potential(data, loss, blocks)
     scores = np.where(blocks.vanishing, -np.inf, x)
     refuse_what_rounding_decides(scores, _SOLVED * (1 + np.abs(x)), beta, blocks.of_action)
     log_ratio = _closest_to_reference(x / beta[..., np.newaxis], blocks, reference, data)

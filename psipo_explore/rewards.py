@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from psipo_explore import _checks as checks
-from psipo_explore._blocks import Blocks, blocks_of
+from psipo_explore._blocks import Blocks, blocks_of, whole_components
 from psipo_explore._checks import Array
 from psipo_explore._potentials import convex_potential
 from psipo_explore.comparisons import Comparisons
@@ -75,14 +75,10 @@ def fit_reward(data: Comparisons, *, ridge: float = 0.0, steps: int | None = Non
             )
         return _centred(_descended(data, checks.as_count("steps", steps)), data)
     if ridge:
-        return _centred(
-            convex_potential(data, DPO, np.ones(data.winners.size, dtype=bool), ridge=ridge), data
-        )
+        return _centred(convex_potential(data, DPO, whole_components(data), ridge=ridge), data)
     blocks = blocks_of(data, DPO)
     _require_one_source(data, blocks)
-    return _centred(
-        np.where(blocks.vanishing, -np.inf, convex_potential(data, DPO, blocks.inside)), data
-    )
+    return _centred(np.where(blocks.vanishing, -np.inf, convex_potential(data, DPO, blocks)), data)
 
 
 def _require_one_source(data: Comparisons, blocks: Blocks) -> None:

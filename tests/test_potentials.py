@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -14,6 +15,8 @@ from oracles import Table, minimiser_near
 
 import psipo_explore as psipo
 from psipo_explore import DPO, IPO, Comparisons, MarginLoss, _laplacians, _potentials, minimise
+from psipo_explore._blocks import blocks_of, whole_components
+from psipo_explore._data.graphs import components
 from psipo_explore._laplacians import Springs
 from psipo_explore.losses import EXPONENTIAL, SQUARED, cdpo, odpo, robust_dpo
 
@@ -219,6 +222,133 @@ def test_a_well_knit_graph_is_never_factorised(monkeypatch: pytest.MonkeyPatch) 
         assert imbalance(data, loss, minimise(data, loss, 1.0).log_ratio) < 1e-9
 
 
+@pytest.fixture
+def precisions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Collect the types in which conjugate gradients are run."""
+    run: list[str] = []
+    solve = _laplacians._Laplacian.solve
+
+    def watched(self: _laplacians._Laplacian, b: Table, *rest: object) -> tuple[Table, bool]:
+        run.append(b.dtype.name)
+        return solve(self, b, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(_laplacians._Laplacian, "solve", watched)
+    return run
+
+
+def springs_of(data: Comparisons) -> Springs:
+    return Springs(data.winners, data.losers, data.components, np.zeros(data.n_actions))
+
+
+def assert_solves_like_a_factorisation(springs: Springs, curvature: Table, atol: float) -> None:
+    b = springs.sum_at_actions(np.random.default_rng(1).normal(size=curvature.size))
+    x = springs.solve(curvature, b, exactly=True, alike=True)
+    by_factors = springs._solve_grounded(springs.laplacian(curvature).tocsc(), b)
+    assert_allclose(x, by_factors, atol=atol * np.abs(by_factors).max())
+
+
+def test_float32_refined_in_float64_is_as_exact_as_a_factorisation(precisions: list[str]) -> None:
+    knit = connected(800, 4000, 0)
+    assert_solves_like_a_factorisation(springs_of(knit), knit.weights, 1e-13)
+    assert precisions == ["float32"] * 3
+    two = Comparisons(
+        np.append(knit.winners, knit.winners + 800),
+        np.append(knit.losers, knit.losers + 800),
+        tuple(map(str, range(1601))),
+        np.append(knit.weights, knit.weights[::-1]),
+        np.zeros(1601, dtype=int),
+    )
+    assert_solves_like_a_factorisation(springs_of(two), two.weights, 1e-13)
+
+
+def test_what_float32_does_not_solve_is_solved_in_float64(precisions: list[str]) -> None:
+    """Check a wide ring, whose smallest eigenvalue float32 can hardly tell from 0."""
+    k = np.arange(3000)
+    winners, losers = np.tile(k, 3), np.concatenate([(k + step) % 3000 for step in (1, 2, 3)])
+    ring = Comparisons(
+        winners, losers, tuple(map(str, k)), np.ones(9000), np.zeros(3000, dtype=int)
+    )
+    assert_solves_like_a_factorisation(springs_of(ring), ring.weights, 1e-9)
+    assert precisions[-1] == "float64"
+
+
+@pytest.mark.parametrize(("factor", "halves"), [(0.65, False), (0.7, True), (np.nan, False)])
+def test_float32_that_does_not_halve_what_is_left_is_given_up(
+    factor: float, halves: bool, precisions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_float32 = _laplacians._Laplacian.in_float32
+
+    def too_soft(self: _laplacians._Laplacian) -> _laplacians._Laplacian:
+        single = in_float32(self)
+        return replace(
+            single,
+            diagonal=single.diagonal * np.float32(factor),
+            above=single.above * np.float32(factor),
+        )
+
+    monkeypatch.setattr(_laplacians._Laplacian, "in_float32", too_soft)
+    knit = connected(800, 4000, 0)
+    assert_solves_like_a_factorisation(springs_of(knit), knit.weights, 1e-12)
+    assert (precisions.count("float32") > 20) is halves
+
+
+def test_unlike_curvatures_are_not_left_to_float32(precisions: list[str]) -> None:
+    even = connected(2100, 6000, 0)
+    weights = even.weights * 10.0 ** np.random.default_rng(0).uniform(-2, 2, even.weights.size)
+    minimise(Comparisons(even.winners, even.losers, even.actions, weights, even.contexts), IPO, 1.0)
+    assert set(precisions) == {"float64"}
+
+
+def test_pulls_that_balance_leave_nothing_to_solve() -> None:
+    data = connected(800, 4000, 0)
+    both_ways = Comparisons(
+        np.append(data.winners, data.losers),
+        np.append(data.losers, data.winners),
+        data.actions,
+        np.tile(data.weights, 2),
+        data.contexts,
+    )
+    assert not minimise(both_ways, IPO, 1.0).log_ratio.any()
+
+
+def test_the_pairs_of_a_laplacian_hold_all_their_comparisons() -> None:
+    rng = np.random.default_rng(0)
+    winners, steps = rng.integers(50, size=400), rng.integers(1, 50, 400)
+    springs = Springs(winners, (winners + steps) % 50, np.zeros(60, dtype=np.intp), np.zeros(60))
+    curvature = rng.uniform(0.1, 1, 400)
+    above = springs._pairs.sums(curvature).toarray()
+    assert_allclose(above, -np.triu(springs.laplacian(curvature).toarray(), 1), rtol=1e-14)
+    nothing = np.zeros(0, dtype=np.intp)
+    assert _laplacians._Pairs.of(nothing, nothing, 60).sums(np.zeros(0)).nnz == 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_comparisons_inside_the_blocks_connect_them(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    winners = rng.integers(40, size=60)
+    losers = (winners + rng.integers(1, 40, 60)) % 40
+    data = Comparisons(winners, losers, tuple(map(str, range(40))), np.ones(60), np.zeros(40, int))
+    for loss in (IPO, DPO):
+        blocks = blocks_of(data, loss)
+        connected_by = components(winners[blocks.inside], losers[blocks.inside], 40, "weak")
+        pairs = np.unique(np.stack([blocks.of_action, connected_by]), axis=1)
+        assert pairs.shape[1] == np.unique(connected_by).size == np.unique(pairs[0]).size
+
+
+def test_curvatures_are_alike_if_they_are_so_in_each_component() -> None:
+    pairs = [("a", "b"), ("b", "a"), ("c", "d"), ("d", "c")]
+    data = Comparisons.from_pairs(pairs)
+    objective = _potentials._Objective.over(
+        data, DPO, whole_components(data), 0.0, along_tree=False
+    )
+    for curvature, alike in (
+        ([1, 1, 1, 0.5], True),
+        ([1, 1, 1e-9, 1e-9], True),
+        ([1, 1e-5, 1, 1], False),
+    ):
+        assert objective._alike(np.array(curvature, dtype=float)) is alike
+
+
 @pytest.mark.parametrize("loss", [IPO, DPO], ids=lambda loss: loss.name)
 def test_thousands_of_actions_whose_paths_are_too_long_are_balanced(
     loss: MarginLoss, monkeypatch: pytest.MonkeyPatch
@@ -256,8 +386,8 @@ def test_a_singular_matrix_is_no_minimum(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(RuntimeError, match=r"^DPO was not minimised: a gradient is still"):
         minimise(connected(5, 5, 0), DPO, 1.0)
     thread = clumps_on_a_thread(10, 1e-11)
-    everything = np.ones(thread.winners.size, dtype=bool)
-    objective = _potentials._Objective.over(thread, IPO, everything, 0.0, along_tree=False)
+    blocks = whole_components(thread)
+    objective = _potentials._Objective.over(thread, IPO, blocks, 0.0, along_tree=False)
     assert objective.blur(objective.at(np.zeros(thread.n_actions), np.inf)) == np.inf
 
 
@@ -286,24 +416,22 @@ def test_the_iterate_that_is_returned_is_the_one_that_is_judged(
 
     monkeypatch.setattr(_potentials._Iterate, "settled", watched)
     data = connected(5, 5, 0)
-    everything = np.ones(data.winners.size, dtype=bool)
-    assert _potentials.convex_potential(data, DPO, everything) is judged[-1]
+    assert _potentials.convex_potential(data, DPO, whole_components(data)) is judged[-1]
 
 
 def test_each_step_lowers_the_sum_and_the_longest_are_shortened() -> None:
     data = random_digraph(0, 3)
-    everything = np.ones(data.winners.size, dtype=bool)
-    objective = _potentials._Objective.over(data, DPO, everything, 0.0, along_tree=True)
+    objective = _potentials._Objective.over(data, DPO, whole_components(data), 0.0, along_tree=True)
     at, sums, dampings = objective.at(np.zeros(data.n_actions), np.inf), [np.inf], []
     for _ in range(20):
         step = objective.newton_step(at)
         assert step is not None
-        dampings.append(objective.damping(at, step))
+        dampings.append(objective.damping(at, objective.margins(step)))
         sums.append(float(objective.weights @ DPO.phi(objective.margins(at.x))))
         at = objective.at(at.x + dampings[-1] * step, 0.0)
     assert (np.diff(sums) < 0).all()
     assert min(dampings) < 0.3
-    assert objective.damping(at, np.zeros(data.n_actions)) == 1
+    assert objective.damping(at, np.zeros(data.winners.size)) == 1
 
 
 # The paths have thousands of entries, so both limits are too small: one at once, one later.
