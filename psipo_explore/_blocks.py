@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from psipo_explore._checks import Indices, Mask
+from psipo_explore._checks import Array, Indices, Mask
 from psipo_explore._corrected_counts import CorrectedCounts
 from psipo_explore._data.graphs import components
 from psipo_explore.comparisons import Comparisons
@@ -22,6 +22,11 @@ class Blocks(NamedTuple):
     of_action: Indices  # number of each action's block, shape (K,)
     vanishing: Mask  # actions whose probability tends to 0, shape (K,)
     inside: Mask  # comparisons whose margin stays finite, shape (N,)
+
+    def fields_inside(self, data: Comparisons) -> tuple[Indices, Indices, Array]:
+        """Return the winners, losers and weights of the comparisons whose margin stays finite."""
+        inside = slice(None) if self.inside.all() else self.inside  # a slice copies nothing
+        return data.winners[inside], data.losers[inside], data.weights[inside]
 
 
 def whole_components(data: Comparisons) -> Blocks:

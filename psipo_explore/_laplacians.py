@@ -155,7 +155,7 @@ class Springs:
                 _CG_STEPS_IN_FLOAT32,
                 np.zeros(b.size, dtype=np.float32),
             )
-            closer = self.centred(x + left * size * d.astype(np.float64))
+            closer = x + left * size * d.astype(np.float64)
             rest = self.centred(b - laplacian.times(closer))
             before, left = left, float(np.linalg.norm(rest)) / size
             if failed or not left <= before / 2:
@@ -286,19 +286,22 @@ class _Pairs:
 
     @classmethod
     def of(cls, winners: Indices, losers: Indices, n_actions: int) -> _Pairs:
-        """Sort the comparisons by their pairs, in linear time."""
+        """Sort the comparisons by their pairs.
+
+        SciPy takes linear time to turn rows, here with one entry in each, into columns.
+        """
         from scipy import sparse
 
         n, shape = winners.size, (n_actions, n_actions)
         index = np.int32 if n <= np.iinfo(np.int32).max else np.int64  # 32 bits are faster
         low, high = (end(winners, losers).astype(index) for end in (np.minimum, np.maximum))
-        one_in_each_row = (np.ones(n, dtype=np.int8), low, np.arange(n + 1, dtype=index))
-        by_low = sparse.csr_array(one_in_each_row, shape=(n, n_actions)).tocsc()
-        order, high = by_low.indices, high[by_low.indices]
-        ordered = sparse.csr_array((order, high, by_low.indptr), shape=shape)
+        rows = (np.ones(n, dtype=np.int8), low, np.arange(n + 1, dtype=index))
+        by_low = sparse.csr_array(rows, shape=(n, n_actions)).tocsc()
+        order, starts = by_low.indices, by_low.indptr
+        ordered = sparse.csr_array((order, high[order], starts), shape=shape)
         ordered.sort_indices()
         ones = np.ones(n, dtype=index)
-        counts = sparse.csr_array((ones, ordered.indices, ordered.indptr), shape=shape, copy=True)
+        counts = sparse.csr_array((ones, ordered.indices, starts), shape=shape, copy=True)
         counts.sum_duplicates()
         first = np.cumsum(counts.data) - counts.data
         return cls(ordered.data, first, counts.indices, counts.indptr)

@@ -121,8 +121,7 @@ class _Objective:
     def over(
         cls, data: Comparisons, loss: MarginLoss, blocks: Blocks, ridge: float, *, along_tree: bool
     ) -> _Objective:
-        inside = blocks.inside
-        winners, losers, weights = data.winners[inside], data.losers[inside], data.weights[inside]
+        winners, losers, weights = blocks.fields_inside(data)
         component = blocks.of_action
         here = component[winners]
         largest = np.zeros(data.n_actions)

@@ -196,7 +196,7 @@ def minimise(
         unique=np.unique(blocks.of_action[~blocks.vanishing & (reference > 0)]).size
         == np.unique(data.contexts).size,
         vanishing=blocks.vanishing,
-        loss=_infimum(data, loss, beta, x, blocks.inside),
+        loss=_infimum(data, loss, beta, x, blocks),
         actions=data.actions,
         blocks=blocks.of_action,
         contexts=data.contexts,
@@ -221,14 +221,15 @@ def _closest_to_reference(u: Array, blocks: Blocks, reference: Array, data: Comp
     )
 
 
-def _infimum(data: Comparisons, loss: MarginLoss, beta: Array, x: Array, inside: Mask) -> Array:
+def _infimum(data: Comparisons, loss: MarginLoss, beta: Array, x: Array, blocks: Blocks) -> Array:
     """Return the infimum of the weighted mean loss, given the potentials x inside the blocks.
 
     In the limit, the margins of the comparisons between blocks are infinite, and their loss is 0.
     """
-    phi = loss.phi(x[data.winners[inside]] - x[data.losers[inside]])
-    weights = data.weights / data.weights.max()
-    mean = (weights / weights.sum())[inside] @ phi
+    winners, losers, weights = blocks.fields_inside(data)
+    largest = data.weights.max()
+    share = weights / largest / (data.weights / largest).sum()
+    mean = share @ loss.phi(x[winners] - x[losers])
     return np.asarray(
         mean / beta**2 if loss.per_beta_squared else np.broadcast_to(mean, beta.shape)
     )[()]
