@@ -23,7 +23,8 @@ _CG_RESIDUAL_QUADRATIC = 1e-14  # a quadratic objective takes one step, which no
 _CG_RESIDUAL_IN_FLOAT32 = 1e-5  # float32 reaches little less
 _CG_STEPS_IN_FLOAT32 = 500  # a matrix that takes more is too nearly singular for float32
 _CG_RESIDUAL_ALONG_TREE = 1e-12
-_THIN = 5.5  # entries per action up to which a Laplacian (a chain, a grid) is factorised
+_THIN = 5.5  # entries per action up to which a Laplacian (a chain, a grid) may be factorised
+_NARROW = 2000  # a grid is wider from 4 million actions on, a thin random graph from 5000
 _FEW = 100  # actions up to which a Laplacian is factorised as a dense table
 _MOST_STEPS_OF_PATHS = 5_000_000  # entries of T; more take over half a second a step
 _STEPS_OF_A_CALL = 500  # entries that could be written in the time that the calls of NumPy take
@@ -112,6 +113,22 @@ class Springs:
     def _pairs(self) -> _Pairs:
         return _Pairs.of(self.winners, self.losers, self.n_actions)
 
+    @cached_property
+    def _fills_in_little(self) -> bool:
+        """Whether the factors of the Laplacian have few entries."""
+        k = self.n_actions
+        pairs = self._pairs.columns.size
+        return 2 * pairs + k <= _THIN * k and (pairs < k or self._bandwidth <= _NARROW)
+
+    @property
+    def _bandwidth(self) -> int:
+        """How far apart two compared actions are if the actions are well ordered."""
+        from scipy.sparse.csgraph import reverse_cuthill_mckee
+
+        above = self._pairs.sums(np.ones(self.winners.size))
+        place = np.argsort(reverse_cuthill_mckee(above + above.T, symmetric_mode=True))
+        return int(np.abs(place[self.winners] - place[self.losers]).max())
+
     def solve(self, curvature: Array, b: Array, *, exactly: bool, alike: bool) -> Array:
         """Return the x with (Bᵀ diag(c) B + diag(ridge)) x = b and mean 0 on each component.
 
@@ -126,7 +143,7 @@ class Springs:
         k = self.n_actions
         if k <= _FEW:
             return self._solve_grounded(self._dense_laplacian(curvature), b)
-        if 2 * self._pairs.columns.size + k <= _THIN * k:
+        if self._fills_in_little:
             return self._solve_grounded(self.laplacian(curvature).tocsc(), b)
         laplacian = _Laplacian(self._diagonal(curvature), self._pairs.sums(curvature))
         # rounding may move b out of the Laplacian's range, and no iteration reduces that part

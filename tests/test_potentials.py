@@ -292,6 +292,36 @@ def test_float32_that_does_not_halve_what_is_left_is_given_up(
     assert (precisions.count("float32") > 20) is halves
 
 
+def springs_between(first: Table, second: Table) -> Springs:
+    k = int(max(first.max(), second.max())) + 1
+    return Springs(first, second, np.zeros(k, dtype=np.intp), np.zeros(k))
+
+
+def thin_random_graph(k: int) -> Springs:
+    ring, steps = np.arange(k), np.random.default_rng(0).integers(1, k, k)
+    return springs_between(np.append(ring, ring), np.append(np.roll(ring, 1), (ring + steps) % k))
+
+
+def test_chains_trees_and_grids_are_factorised_but_no_thin_random_graph() -> None:
+    k, grid = np.arange(7000), np.arange(3000).reshape(50, 60)
+    below, right = (grid[1:], grid[:-1]), (grid[:, 1:], grid[:, :-1])
+    of_grid = [np.append(a, b) for a, b in zip(below, right, strict=True)]
+    few = np.triu_indices(100, 1)
+    for first, second in ((k[1:], k[:-1]), (k[1:], 0 * k[1:]), (k[1:], k[1:] // 2), of_grid, few):
+        assert springs_between(first, second)._fills_in_little
+    many = np.triu_indices(101, 1)
+    assert not springs_between(*many)._fills_in_little
+    assert not thin_random_graph(7000)._fills_in_little
+
+
+def test_a_thin_random_graph_is_solved_as_exactly_without_a_factorisation(
+    precisions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_laplacians, "_NARROW", 200)
+    assert_solves_like_a_factorisation(thin_random_graph(1500), np.ones(3000), 1e-12)
+    assert set(precisions) == {"float32"}
+
+
 def test_unlike_curvatures_are_not_left_to_float32(precisions: list[str]) -> None:
     even = connected(2100, 6000, 0)
     weights = even.weights * 10.0 ** np.random.default_rng(0).uniform(-2, 2, even.weights.size)
