@@ -16,7 +16,7 @@ from psipo_explore import IDENTITY, LOGIT, Psi
 from psipo_explore.views.kit import palette
 from psipo_explore.views.kit.controls import Slider
 from psipo_explore.views.kit.labels import not_mathematics
-from psipo_explore.views.kit.legend import fitting, line_entry
+from psipo_explore.views.kit.legend import fitting, line_entry, text_after
 from psipo_explore.views.kit.psi_control import FORMULA, chosen_psi, psi_words
 from psipo_explore.views.kit.stops import LAMBDAS, TWENTIETHS
 from psipo_explore.views.kit.view import Artists, View
@@ -32,6 +32,8 @@ _LINE_ONLY = ("color", "linestyle")
 _TANGENT: palette.Look = {"color": "#56B4E9", "linewidth": 2.4, "zorder": 3}
 _REACH = 0.25  # half the width of the tangent
 _LEGEND_INCHES = 3.7
+# The number stands in a text of its own, because Matplotlib takes long to read the formula.
+_FOLDED_POWER = r"$\Psi_\lambda = (q^\lambda - (1-q)^\lambda)/\lambda$,   $\lambda$ ="
 
 
 def build(figure: Figure) -> Artists:
@@ -78,8 +80,10 @@ def _legend(figure: Figure) -> Artists:
     only_line = {name: {key: look[key] for key in _LINE_ONLY} for name, (_, look) in _FIXED.items()}
     line_entry(figure, left, upper, r"logit  $\log\frac{q}{1-q}$", only_line["logit"])
     line_entry(figure, left, lower, "identity  $q$", only_line["identity"])
+    chosen = line_entry(figure, right, upper, "", palette.CHOSEN_LINE)
     return {
-        "chosen": line_entry(figure, right, upper, "", palette.CHOSEN_LINE),
+        "chosen": chosen,
+        "lambda": text_after(chosen, _FOLDED_POWER),
         "slope number": line_entry(figure, right, lower, r"tangent at $q$, slope", _TANGENT),
     }
 
@@ -102,19 +106,22 @@ def update(artists: Artists, *, lam: float, q: float, formula: str) -> str:
     artists["runs off below"].set_data(*([0], [-_TOP]) if ends[0] < -_TOP else ([], []))
     artists["runs off above"].set_data(*([1], [_TOP]) if ends[1] > _TOP else ([], []))
     artists["ends words"].set_text(_ends(psi))
-    artists["chosen"].set_text(_chosen(psi, lam, formula, artists["chosen"]))
+    typed = formula.strip()
+    artists["chosen"].set_text(_typed(psi, artists["chosen"]) if typed else _FOLDED_POWER)
+    artists["lambda"].set_text("" if typed else _which(lam))
     artists["slope number"].set_text(number(slope))
     return _sentence(psi, lam, q, slope, formula)
 
 
-def _chosen(psi: Psi, lam: float, formula: str, text: Text) -> str:
-    if formula.strip():
-        by_name = rf"$\Psi(q)$ = {not_mathematics(psi.name)}"
-        return fitting(
-            (rf"$\Psi(q) = {psi.latex}$", by_name, r"$\Psi(q)$ as typed"), text, _LEGEND_INCHES
-        )
-    value = "0, in the limit: logit" if lam == 0 else number(lam)
-    return rf"$\Psi_\lambda = (q^\lambda - (1-q)^\lambda)/\lambda$,   $\lambda$ = {value}"
+def _typed(psi: Psi, text: Text) -> str:
+    by_name = rf"$\Psi(q)$ = {not_mathematics(psi.name)}"
+    return fitting(
+        (rf"$\Psi(q) = {psi.latex}$", by_name, r"$\Psi(q)$ as typed"), text, _LEGEND_INCHES
+    )
+
+
+def _which(lam: float) -> str:
+    return "0, in the limit: logit" if lam == 0 else number(lam)
 
 
 def _ends(psi: Psi) -> str:

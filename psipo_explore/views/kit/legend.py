@@ -60,9 +60,16 @@ def _inches(words: str, text: Text) -> float:
     return float(TextPath((0, 0), words, prop=text.get_fontproperties()).get_extents().xmax / 72)
 
 
-def _words(figure: Figure, x: float, y: float, words: str) -> Text:
-    x += _MARK_WIDTH + _GAP
-    label = figure.text(x, y, words, va="baseline")
-    label.set_y(y - _BELOW)
+def text_after(label: Text, words: str) -> Text:
+    """Make an empty text that stands after these words in the place of the label."""
+    figure = label.get_figure()
+    assert isinstance(figure, Figure)
+    x, y = label.get_position()
     width = _inches(words, label) / figure.get_figwidth() if words else 0.0
-    return figure.text(x + width + _GAP * 0.7, label.get_position()[1], "", va="baseline")
+    return figure.text(x + width + _GAP * 0.7, y, "", va="baseline")
+
+
+def _words(figure: Figure, x: float, y: float, words: str) -> Text:
+    label = figure.text(x + _MARK_WIDTH + _GAP, y, words, va="baseline")
+    label.set_y(y - _BELOW)
+    return text_after(label, words)
