@@ -23,7 +23,7 @@ DPI = 72  # makes a pixel a point, which is the unit of Matplotlib's SVG
 _METADATA = re.compile(
     r"<metadata>.*?</metadata>|<defs>\s*<style[^>]*>.*?</style>\s*</defs>", re.DOTALL
 )
-_DEFINITIONS = re.compile(r"<defs>(.*?)</defs>", re.DOTALL)
+_DEFINITIONS = re.compile(r"\s*<defs>(.*?)</defs>", re.DOTALL)
 _DEFINED = re.compile(r'<(path|clipPath|pattern) id="([^"]+)"(?:[^>]*/>|.*?</\1>)', re.DOTALL)
 _REFERENCE = re.compile(r'(?:href="|url\()#([^")]+)')
 # Matplotlib numbers the groups of all artists, so equal pictures differ in the ids of their groups.
