@@ -13,6 +13,7 @@ from psipo_explore._excess import excess
 
 # A real number as the nearest float64 and the remainder.
 TwoFloats = tuple[float, float]
+_NEAR = 1.0  # within this distance of the best x, a slope is not a difference of larger numbers
 _SATURATED = 4.0  # beyond this |x|, a logistic slope is within 2 % of its limit
 
 
@@ -71,14 +72,16 @@ def cdpo(x: Array, s: float) -> Array:
 
 
 def cdpo_slope(x: Array, s: float, best: TwoFloats) -> Array:
-    """Return σ(x) − (1−s), without cancellation near its zero, which is the best x.
+    """Return σ(x) − (1−s), without cancellation near its zero.
 
-    With δ = x − best, it is (1−s) σ(−x) (e^δ − 1), or s σ(x) (1 − e^−δ), which is the same.
+    There it is σ(x) − σ(x − δ) = 2 sinh(δ/2) √(σ'(x) σ'(x − δ)), where x − δ is the best x.
     """
     delta = beyond(best, x)
-    below = delta < 0
-    steepness = np.where(below, s - 1, s) * dpo_slope(np.where(below, x, -x))
-    return np.asarray(steepness * np.expm1(-np.abs(delta)))
+    near = np.abs(delta) < _NEAR
+    wins, loses = expit(x), expit(-x)
+    at_best = float(expit(best[0]) * expit(-best[0]))
+    rise = 2 * np.sinh(np.where(near, delta, 0.0) / 2) * np.sqrt(wins * loses * at_best)
+    return np.asarray(np.where(near, rise, s * wins - (1 - s) * loses))
 
 
 def robust(x: Array, s: float) -> Array:
