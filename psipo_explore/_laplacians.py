@@ -122,12 +122,19 @@ class Springs:
 
     @property
     def _bandwidth(self) -> int:
-        """How far apart two compared actions are if the actions are well ordered."""
+        """How far apart two compared actions are if the actions are well ordered.
+
+        Actions compared with only one other do not count, since their elimination fills in nothing.
+        """
         from scipy.sparse.csgraph import reverse_cuthill_mckee
 
         above = self._pairs.sums(np.ones(self.winners.size))
-        place = np.argsort(reverse_cuthill_mckee(above + above.T, symmetric_mode=True))
-        return int(np.abs(place[self.winners] - place[self.losers]).max())
+        compared = above + above.T
+        inner = np.diff(compared.indptr) > 1
+        compared = compared[inner][:, inner]
+        place = np.argsort(reverse_cuthill_mckee(compared, symmetric_mode=True))
+        first, second = compared.nonzero()
+        return int(np.abs(place[first] - place[second]).max(initial=0))
 
     def solve(self, curvature: Array, b: Array, *, exactly: bool, alike: bool) -> Array:
         """Return the x with (Bᵀ diag(c) B + diag(ridge)) x = b and mean 0 on each component.

@@ -23,9 +23,7 @@ def dpo(x: Array) -> Array:
 
 
 def dpo_slope(x: Array) -> Array:
-    """Return −σ(−x) = −e⁻ˣ/(1 + e⁻ˣ), which rounds to −1 long before x = −40."""
-    odds = np.exp(-np.maximum(x, -40.0))
-    return np.asarray(odds / (-1 - odds))
+    return np.asarray(-expit(-x))
 
 
 def logistic_curvature(x: Array) -> Array:
@@ -89,8 +87,7 @@ def robust(x: Array, s: float) -> Array:
 
 
 def robust_slope(x: Array, s: float) -> Array:
-    """Return −σ(−x) − s/(1−2s), which is (−(1−s) σ(−x) − s σ(x))/(1−2s)."""
-    return np.asarray(dpo_slope(x) - s / (1 - 2 * s))
+    return ((1 - s) * dpo_slope(x) + s * dpo_slope(-x)) / (1 - 2 * s)
 
 
 def square_about(x: Array, target: float) -> Array:

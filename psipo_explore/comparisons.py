@@ -513,7 +513,7 @@ class Comparisons:
             losers=losers,
             actions=self.actions,
             weights=weights,
-            contexts=self.contexts,
+            contexts=self.contexts.copy(),
             by_context=self.by_context,
         )
         return result

@@ -312,6 +312,13 @@ def test_chains_trees_and_grids_are_factorised_but_no_thin_random_graph() -> Non
     assert not thin_random_graph(7000)._fills_in_little
 
 
+def test_a_crowd_that_only_met_one_action_does_not_make_a_graph_thick() -> None:
+    ring, crowd = np.arange(1000), np.arange(1000, 6000)
+    first = np.concatenate([ring, crowd, [6000]])
+    second = np.concatenate([np.roll(ring, 1), np.full(5000, 6000), [0]])
+    assert springs_between(first, second)._fills_in_little
+
+
 def test_a_thin_random_graph_is_solved_as_exactly_without_a_factorisation(
     precisions: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.artist import Artist
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, Polygon, Rectangle
+from matplotlib.patches import Circle, FancyArrowPatch, Polygon, Rectangle
 from matplotlib.patheffects import withStroke
 
 from psipo_explore.views.kit import foreground, svg
@@ -26,7 +26,6 @@ ARTISTS: dict[str, Makes] = {
     "rectangle": lambda figure: figure.gca().add_patch(Rectangle((0.1, 0.1), 0.5, 0.5)),
     "segments": lambda figure: figure.gca().add_collection(LineCollection(SEGMENTS)),
     "points": lambda figure: figure.gca().scatter([0.1, 0.5], [0.2, 0.8]),
-    "arrow": lambda figure: figure.gca().add_patch(FancyArrowPatch((0.1, 0.1), (0.5, 0.5))),
 }
 SAME: dict[str, Sets] = {
     "line": lambda line: line.set_data([0.0, 1.0], np.array([0.0, 1.0])),
@@ -35,7 +34,6 @@ SAME: dict[str, Sets] = {
     "rectangle": lambda rectangle: rectangle.set(x=0.1, width=0.5),
     "segments": lambda segments: segments.set_segments(SEGMENTS),
     "points": lambda points: points.set_offsets([(0.1, 0.2), (0.5, 0.8)]),
-    "arrow": lambda arrow: arrow.set_positions((0.1, 0.1), (0.5, 0.5)),
 }
 OTHER: list[tuple[str, Sets]] = [
     ("line", lambda line: line.set_data([0, 1], [0.25, 0.5])),
@@ -58,7 +56,6 @@ OTHER: list[tuple[str, Sets]] = [
     ("segments", lambda segments: segments.set_linewidths([1, 7])),
     ("points", lambda points: points.set_offsets([(0.3, 0.2), (0.5, 0.8)])),
     ("points", lambda points: points.set_sizes([100.0])),
-    ("arrow", lambda arrow: arrow.set_positions((0.1, 0.1), (0.5, 0.7))),
 ]
 
 
@@ -115,25 +112,87 @@ def test_a_look_that_was_drawn_before_is_not_drawn_again(drawn: list[Artist]) ->
 
 
 def test_only_so_many_looks_are_kept(drawn: list[Artist], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(foreground, "MOST_KEPT", 3)
+    monkeypatch.setattr(foreground, "_MOST_CHARACTERS", 500)
     figure = Figure()
     text = figure.text(0.5, 0.5, "")
     layer = Foreground(figure, [text])
-    for words in "abcde":
+    for words in "abcdefgh":
         text.set_text(words)
         layer.pieces()
-        assert len(layer._kept) <= 4
+        assert len(layer._kept) < 6
+    assert len(drawn) == 8
     assert layer.element("") == Foreground(figure, [text]).element("")
 
 
-def test_an_artist_that_holds_another_is_drawn_each_time(drawn: list[Artist]) -> None:
+def with_a_box(figure: Figure) -> Artist:
+    return figure.text(0.5, 0.5, "words", bbox={"facecolor": "red"})
+
+
+def with_colours_of_a_map(figure: Figure) -> Artist:
+    return figure.gca().scatter([0.1, 0.5], [0.2, 0.8], c=[1.0, 2.0])
+
+
+def within_a_circle(figure: Figure) -> Artist:
+    (line,) = figure.gca().plot([0, 1], [0, 1])
+    line.set_clip_path(Circle((0.5, 0.5), 0.3, transform=figure.gca().transData))
+    return line
+
+
+EACH_TIME: dict[str, tuple[Makes, Sets]] = {
+    "annotation": (
+        lambda figure: figure.gca().annotate("", (1, 1), (0, 0), arrowprops={"arrowstyle": "->"}),
+        lambda note: note.arrow_patch.set_color("red"),
+    ),
+    "arrow": (
+        lambda figure: figure.gca().add_patch(FancyArrowPatch((0.1, 0.1), (0.5, 0.5))),
+        lambda arrow: arrow.set_positions((0.1, 0.1), (0.5, 0.7)),
+    ),
+    "text with a box": (with_a_box, lambda text: text.get_bbox_patch().set_color("blue")),
+    "colours of a map": (with_colours_of_a_map, lambda points: points.set_clim(0, 9)),
+    "image": (
+        lambda figure: figure.gca().imshow([[1.0, 2.0]]),
+        lambda image: image.set_clim(0, 9),
+    ),
+    "gouraud": (
+        lambda figure: figure.gca().pcolormesh(np.eye(3), shading="gouraud"),
+        lambda mesh: mesh.set_clim(0, 9),
+    ),
+    "clip path": (within_a_circle, lambda line: line.set_clip_path(None)),
+}
+
+
+@pytest.mark.parametrize(("make", "change"), EACH_TIME.values(), ids=EACH_TIME)
+def test_an_artist_whose_attributes_do_not_tell_its_look_is_drawn_each_time(
+    make: Makes, change: Sets, drawn: list[Artist]
+) -> None:
     figure = Figure()
-    arrow = {"arrowstyle": "->"}
-    note = figure.gca().annotate("words", (0.5, 0.5), (0.1, 0.1), arrowprops=arrow)
-    layer = Foreground(figure, [note])
-    layer.pieces()
-    layer.pieces()
-    assert drawn == [note, note]
+    artist = make(figure)
+    layer = Foreground(figure, [artist])
+    before = layer.element("")
+    assert layer.element("") == before
+    assert len(drawn) == 2
+    change(artist)
+    assert layer.element("") == Foreground(figure, [artist]).element("") != before
+
+
+def test_what_two_circles_clip_stays_in_its_own() -> None:
+    figure = Figure()
+    lines = []
+    for place in (121, 122):
+        axes = figure.add_subplot(place, projection="polar")
+        lines += axes.plot([0, 1], [0, 1])
+    layer = Foreground(figure, lines)
+    layer.element("")
+    lines[1].set_linewidth(7)
+    assert layer.element("") == Foreground(figure, lines).element("")
+
+
+def test_the_background_does_not_show_what_was_hidden() -> None:
+    figure = Figure()
+    shown, hidden = figure.text(0.1, 0.1, "shown"), figure.text(0.5, 0.5, "hidden", visible=False)
+    svg.background(figure, [shown, hidden])
+    assert shown.get_visible()
+    assert not hidden.get_visible()
 
 
 def test_artists_in_front_are_drawn_last() -> None:

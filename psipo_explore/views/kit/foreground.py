@@ -7,41 +7,47 @@ again: panels, pages and the app all keep its picture here.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
+from matplotlib.collections import Collection, LineCollection, PathCollection
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
+from matplotlib.patches import Polygon, Rectangle
 from matplotlib.path import Path
+from matplotlib.text import Text
 
 from psipo_explore.views.kit import svg
 from psipo_explore.views.kit.svg import Piece
 
-MOST_KEPT = 2000  # pieces, of a few kilobytes each
+_MOST_CHARACTERS = 20_000_000  # of the pictures that are kept
+_KNOWN_BY_ATTRIBUTES = (Line2D, Text, Rectangle, Polygon, LineCollection, PathCollection)
 _CONSTANT = (float, int, str, type(None))
 _CHANGED_IN_PLACE = (FontProperties, list, dict)
-_BELONGS_TO = {"_axes", "_parent_figure"}
-# Attributes that Matplotlib derives from others while it draws. If one were missing here, an artist
-# would be drawn more often than it has to be.
+# Attributes that Matplotlib derives from others while it draws. A picture would be stale if another
+# attribute stood here. If one of these were missing, an artist would be drawn too often.
 _DERIVED = {"_stale", "_renderer"}
-_DERIVED_IN_A_LINE = {
-    *("_stale", "_invalidx", "_invalidy", "_x", "_y", "_xy"),
+_DERIVED_IN_A_LINE = _DERIVED | {
+    *("_invalidx", "_invalidy", "_x", "_y", "_xy"),
     *("_path", "_transformed_path", "_subslice", "_x_filled"),
 }
 
 
 class Foreground:
-    """The moving artists of a figure, in the order in which they are drawn.
+    """The moving artists of a figure, in the order in which they are drawn at first.
 
-    Axes must not move or change their limits, since they belong to the background.
+    Artists must be changed by their setters, not by what they refer to, such as a transform. Axes
+    must not move or change their limits, since they belong to the background.
     """
 
     def __init__(self, figure: Figure, moving: Iterable[Artist]) -> None:
         self._figure = figure
         self._artists = [_Watched(artist) for artist in sorted(moving, key=Artist.get_zorder)]
         self._kept: dict[Hashable, Piece] = {}
+        self._characters = 0
 
     def element(self, sentence: str) -> str:
         """Return the artists as an SVG element that lies exactly over the background."""
@@ -55,37 +61,50 @@ class Foreground:
 
     def pieces(self) -> list[Piece]:
         """Draw the artists whose look is new, and return the piece of every artist."""
-        if len(self._kept) > MOST_KEPT:
+        if self._characters > _MOST_CHARACTERS:
             self._kept.clear()
-        looks = [(place, artist.look()) for place, artist in enumerate(self._artists)]
-        new = [look for look in looks if look[1] is None or look not in self._kept]
+            self._characters = 0
+        looks = [artist.look() for artist in self._artists]
+        keys = [*enumerate(looks)]
+        new = [key for key in keys if key[1] is None or key not in self._kept]
         if new:
             drawn = svg.pieces(self._figure, [self._artists[place].artist for place, _ in new])
             self._kept |= dict(zip(new, drawn, strict=True))
-        return [self._kept[look] for look in looks]
+            self._characters += sum(len(piece.picture) for piece in drawn)
+        return [self._kept[key] for key in keys]
 
 
 class _Watched:
-    """An artist, with its attributes as they were at first."""
+    """An artist, with its attributes as they were at first.
+
+    An attribute that is still the same object is taken to have the same value, unless it is of a
+    type that Matplotlib changes in place.
+    """
 
     def __init__(self, artist: Artist) -> None:
         self.artist = artist
         self._at_first = dict(vars(artist))
         self._derived = _DERIVED_IN_A_LINE if isinstance(artist, Line2D) else _DERIVED
-        self._is_one = not any(  # another artist in it may change unseen
-            isinstance(value, Artist)
-            for name, value in self._at_first.items()
-            if name not in _BELONGS_TO
-        )
 
     def look(self) -> Hashable | None:
-        """Return the attributes that were set since, or None if they cannot be compared."""
-        if not self._is_one:
+        """Return the attributes that were set since, or None if they do not tell the look."""
+        if not self._is_known_by_attributes():
             return None
         try:
             return tuple([(name, _value(value)) for name, value in self._set_since()])
         except TypeError:
             return None
+
+    def _is_known_by_attributes(self) -> bool:
+        """Whether no colour map, no clip path and no other artist has a part in the look."""
+        artist = self.artist
+        return (
+            type(artist) in _KNOWN_BY_ATTRIBUTES
+            and not (isinstance(artist, Collection) and artist.get_array() is not None)
+            and not (isinstance(artist, Text) and artist.get_bbox_patch() is not None)
+            # Matplotlib counts clip paths anew in each drawing, so two drawings use one id twice.
+            and artist.get_clip_path() is None
+        )
 
     def _set_since(self) -> Iterator[tuple[str, Any]]:
         for name, value in vars(self.artist).items():
@@ -104,12 +123,13 @@ def _value(attribute: Any) -> Hashable:
     """
     if isinstance(attribute, _CONSTANT):
         return attribute
-    if isinstance(attribute, np.ndarray):
-        return attribute.dtype.str, attribute.shape, attribute.tobytes()
+    if isinstance(attribute, np.ndarray) and not attribute.dtype.hasobject:
+        digest = blake2b(attribute.tobytes(), digest_size=16).digest()  # large arrays are not kept
+        return attribute.dtype.str, attribute.shape, digest
     if isinstance(attribute, Path):
         return _value(attribute.vertices), _value(attribute.codes)
     if isinstance(attribute, (list, tuple)):
-        return tuple(map(_value, attribute))
+        return type(attribute), *map(_value, attribute)
     if isinstance(attribute, FontProperties):
-        return hash(attribute)
+        return hash(attribute)  # of its contents, which may change
     raise TypeError

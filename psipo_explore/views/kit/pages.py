@@ -31,7 +31,7 @@ from psipo_explore.views.kit.controls import (
     Typed,
     combinations,
 )
-from psipo_explore.views.kit.foreground import MOST_KEPT, Foreground
+from psipo_explore.views.kit.foreground import Foreground
 from psipo_explore.views.kit.still import cannot_be_shown
 from psipo_explore.views.kit.svg import Piece
 from psipo_explore.views.kit.view import Values, View
@@ -219,7 +219,7 @@ def pack(pieces: Iterable[Piece], definitions: dict[str, str]) -> list[str]:
     return pictures
 
 
-@lru_cache(maxsize=MOST_KEPT)
+@lru_cache(maxsize=2000)
 def _rounded(picture: str) -> str:
     return _MORE_DIGITS.sub(r"\1", _LINE_BREAK.sub("", picture))
 

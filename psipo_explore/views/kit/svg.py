@@ -24,7 +24,7 @@ _METADATA = re.compile(
     r"<metadata>.*?</metadata>|<defs>\s*<style[^>]*>.*?</style>\s*</defs>", re.DOTALL
 )
 _DEFINITIONS = re.compile(r"\s*<defs>(.*?)</defs>", re.DOTALL)
-_DEFINED = re.compile(r'<(path|clipPath|pattern) id="([^"]+)"(?:[^>]*/>|.*?</\1>)', re.DOTALL)
+_DEFINED = re.compile(r'<(\w+) [^>]*?\bid="([^"]+)"(?:[^>]*/>|.*?</\1>)', re.DOTALL)
 _REFERENCE = re.compile(r'(?:href="|url\()#([^")]+)')
 # Matplotlib numbers the groups of all artists, so equal pictures differ in the ids of their groups.
 _NAMES = re.compile(r' id="[^"]*_\d+"')
@@ -44,13 +44,13 @@ def document(figure: Figure) -> str:
 
 def background(figure: Figure, moving: Iterable[Artist]) -> str:
     """Return the artists that do not move, as an SVG element."""
-    moving = list(moving)
-    for artist in moving:
+    visible = [artist for artist in moving if artist.get_visible()]
+    for artist in visible:
         artist.set_visible(False)
     try:
         return _element(figure, _inner(document(figure)), 'aria-hidden="true"')
     finally:
-        for artist in moving:
+        for artist in visible:
             artist.set_visible(True)
 
 
@@ -63,9 +63,9 @@ def overlay(figure: Figure, inner: str, sentence: str) -> str:
 
 
 class Piece(NamedTuple):
-    """One artist as SVG: its picture, and what the picture refers to, by id.
+    """One artist as SVG: its picture, and the definitions that the picture refers to, by id.
 
-    These are glyphs, markers and clip paths. Equal ones have equal ids in every picture.
+    Definitions are of glyphs, markers, hatches and clips.
     """
 
     picture: str
@@ -93,7 +93,9 @@ def pieces(figure: Figure, artists: Iterable[Artist]) -> list[Piece]:
 
 def _piece(text: str, defined: Mapping[str, str]) -> Piece:
     picture = _NAMES.sub("", _DEFINITIONS.sub("", text)).strip()
-    return Piece(picture, {name: defined[name] for name in _REFERENCE.findall(picture)})
+    return Piece(
+        picture, {name: defined[name] for name in _REFERENCE.findall(picture) if name in defined}
+    )
 
 
 def _points(figure: Figure) -> tuple[float, float]:
