@@ -132,4 +132,4 @@ def _value(attribute: Any) -> Hashable:
         return type(attribute), *map(_value, attribute)
     if isinstance(attribute, FontProperties):
         return hash(attribute)  # of its contents, which may change
-    raise TypeError
+    raise TypeError(f"{type(attribute).__name__} may change")
