@@ -501,6 +501,12 @@ def test_a_singular_table_is_refused_as_a_singular_matrix_is() -> None:
         springs.solve(np.zeros(1), np.array([1.0, -1.0]), exactly=True, alike=False)
 
 
+def test_a_solution_beyond_the_range_of_float64_is_refused() -> None:
+    springs = Springs(np.array([0]), np.array([1]), np.zeros(2, dtype=np.intp), np.zeros(2))
+    with pytest.raises(RuntimeError, match="a pivot is lost in rounding"):
+        springs.solve(np.array([1e-305]), np.array([1.0, -1.0]), exactly=True, alike=True)
+
+
 def test_a_pull_that_float64_does_not_hold_is_refused() -> None:
     """Give m pulls that shrink from 1e-300 by e^-50, because a and c have a margin of 100."""
     data = _between_two_far_apart(1e-300)
