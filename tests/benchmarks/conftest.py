@@ -61,7 +61,8 @@ def _rows(work: str, measured: list[Any]) -> Iterator[tuple[str, ...]]:
         for other in peers:
             ratio = one.stats.median / other.stats.median if other.stats.median else float("nan")
             program = f"{_time(other)}: {other.extra_info['peer']}"
-            yield named, _time(one), program, f"{ratio:.2f}", _beside(other)
+            beside = " | ".join(filter(None, [_beside(one), _beside(other)]))
+            yield named, _time(one), program, f"{ratio:.2f}", beside
 
 
 def _time(one: Any) -> str:
