@@ -263,6 +263,15 @@ def as_path(given: str | os.PathLike[str]) -> Path:
     return Path(require_instance("path", given, (str, os.PathLike), "a path"))
 
 
+def as_paths(given: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Path]:
+    """Return one or several paths as a list."""
+    if isinstance(given, (str, os.PathLike)) or not isinstance(given, Iterable):
+        return [as_path(given)]
+    if not (paths := [as_path(path) for path in given]):
+        raise ValueError("paths is empty, must name at least one file")
+    return paths
+
+
 def as_weights(values: ArrayLike) -> Array:
     """Return positive weights whose total is finite."""
     array = as_positive("weights", values)

@@ -226,20 +226,20 @@ def _add_pages(commands: _Commands) -> None:
 def _add_diagnose(commands: _Commands) -> None:
     diagnose = commands.add_parser(
         "diagnose",
-        help="say what a preference file holds, and what DPO, cDPO and IPO would make of it",
+        help="say what preference files hold, and what DPO, cDPO and IPO would make of them",
+        description="Say what preference files hold, and what DPO, cDPO and IPO would make of them. "
+        "Containers and shapes are told by their content, and the first line of the answer says how "
+        "the records were understood.",
     )
     diagnose.add_argument(
-        "file",
+        "files",
+        nargs="*",
         type=Path,
-        help="CSV with a header, or a JSON object a line: prompt, chosen, rejected",
+        metavar="FILE",
+        help="files or folders that are one data set; - is standard input. JSON Lines, a JSON "
+        "array, CSV, TSV or Parquet; packed by gzip, xz, bzip2 or zstd, or not",
     )
-    for role in ("prompt", "chosen", "rejected"):
-        diagnose.add_argument(
-            f"--{role}",
-            default=role,
-            metavar="NAME",
-            help=f"column or field of the {role} (default: {role})",
-        )
+    _add_reading(diagnose.add_argument_group("how records are read"))
     diagnose.add_argument(
         "--beta", type=float, nargs="+", help="strengths of the KL term (default: 0.01 to 1)"
     )
@@ -249,11 +249,46 @@ def _add_diagnose(commands: _Commands) -> None:
     diagnose.add_argument(
         "--skip-bad",
         action="store_true",
-        help="pass over lines that cannot be read, and count them",
+        help="pass over records that cannot be read, and count them by kind",
     )
     diagnose.add_argument("--json", action="store_true", help="print numbers as JSON, not words")
     diagnose.add_argument("--figure", type=Path, metavar="OUT.svg", help="draw the answer as well")
     diagnose.set_defaults(run=_diagnose)
+
+
+def _add_reading(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--shape", metavar="NAME", help="insist on a shape; --shapes lists them")
+    group.add_argument(
+        "--shapes", action="store_true", help="list the shapes, with an example each"
+    )
+    group.add_argument(
+        "--format",
+        choices=["jsonl", "json", "csv", "tsv", "parquet"],
+        help="what the files are, instead of telling it by their content",
+    )
+    group.add_argument(
+        "--prompt", nargs="+", metavar="NAME", help="fields of the prompt, which are joined"
+    )
+    group.add_argument("--chosen", metavar="NAME", help="field of the chosen answer")
+    group.add_argument("--rejected", metavar="NAME", help="field of the rejected answer")
+    group.add_argument(
+        "--answers", nargs=2, metavar=("A", "B"), help="fields of two answers; needs --outcome"
+    )
+    group.add_argument("--outcome", metavar="NAME", help="field that says which answer is better")
+    for word, meaning in (
+        ("first", "that the first answer is better"),
+        ("second", "that the second answer is better"),
+        ("tie", "that it is a tie"),
+    ):
+        group.add_argument(
+            f"--{word}", nargs="+", metavar="WORD", help=f"words of the outcome that say {meaning}"
+        )
+    group.add_argument(
+        "--ties",
+        choices=["half", "drop", "error"],
+        help="count a tie as half a win each way (default), leave it out, or refuse it",
+    )
+    group.add_argument("--weight", metavar="NAME", help="field that says how often it was judged")
 
 
 def _lab(options: argparse.Namespace) -> int:
@@ -454,19 +489,24 @@ def _write(path: Path, text: str) -> None:
 
 
 def _diagnose(options: argparse.Namespace) -> int:
+    from psipo_explore._data.asked import Options
     from psipo_explore.diagnosis import diagnose_file
 
+    if options.shapes:
+        print(_shapes_in_words())
+        return 0
     picture: Path | None = options.figure
     if picture and (picture.suffix.lower() != ".svg" or not picture.parent.is_dir()):
         raise ValueError(f"--figure {picture}: must end in .svg, in a folder that is there")
     asked = {
         name: value
-        for name in ("beta", "smoothing")
+        for name in ("beta", "smoothing", "format", *Options.__annotations__)
         if (value := getattr(options, name)) is not None
     }
-    columns = {role: getattr(options, role) for role in ("prompt", "chosen", "rejected")}
+    if not options.files:
+        raise ValueError("no file is named: psipo diagnose FILE…, or --shapes to list the shapes")
     found = diagnose_file(
-        options.file, **asked, **columns, skip_bad=options.skip_bad, progress=sys.stderr.isatty()
+        options.files, **asked, skip_bad=options.skip_bad, progress=sys.stderr.isatty()
     )
     print(json.dumps(found.as_dict(), indent=2) if options.json else _wrapped(str(found)))
     if picture:
@@ -475,6 +515,15 @@ def _diagnose(options: argparse.Namespace) -> int:
 
         write_whole(picture, svg.document(diagnosis.figure(found)).encode())
     return 0
+
+
+def _shapes_in_words() -> str:
+    from psipo_explore._data.shapes import SHAPES
+
+    return "\n\n".join(
+        f"{shape.name}: {shape.title}\n    {json.dumps(shape.example, ensure_ascii=False)}"
+        for shape in SHAPES
+    )
 
 
 def _wrapped(text: str) -> str:

@@ -8,17 +8,25 @@ that one bad line in a large file can be found.
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, Unpack
 
 import numpy as np
 
 from psipo_explore import _checks as checks
-from psipo_explore._checks import Array, ArrayLike, Indices
-from psipo_explore._data.files import csv_rows, indexed, jsonl_rows
+from psipo_explore._checks import Array, ArrayLike, Indices, Mask
+from psipo_explore._data.asked import Asked, Options
 from psipo_explore._data.graphs import components
-from psipo_explore._data.pairs import check_lengths, check_pairs, counted_pairs
+from psipo_explore._data.pairs import (
+    as_ties,
+    check_lengths,
+    check_pairs,
+    counted_pairs,
+    pairs_in_contexts,
+)
+from psipo_explore._data.reading import Fields, read_columns, read_files, read_records
 from psipo_explore._data.segments import Segments
 from psipo_explore._tables import html_table
 from psipo_explore.preferences import meeting_weights
@@ -40,11 +48,15 @@ class Comparisons:
         How often each comparison was made, or how much it counts; positive.
     contexts : array_like of int, shape (K,)
         Context of each action. Only actions of the same context are compared.
+    ties : array_like of bool, shape (N,), optional
+        Which comparisons are one half of a tie. A tie is two comparisons that follow each other,
+        one each way; each has half its weight. By default, there are no ties.
 
     Raises
     ------
     ValueError
-        If lengths differ, there is no action, two actions of one context have the same label, an
+        If lengths differ, a tie is not two comparisons, one each way, there is no action, two
+        actions of one context have the same label, an
         index is out of range, a weight is not positive, an action is compared with itself or with
         an action of another context, or one of several contexts has a single action.
 
@@ -61,6 +73,7 @@ class Comparisons:
     actions: tuple[str, ...]
     weights: Array
     contexts: Indices
+    ties: Mask | None = None
 
     def __post_init__(self) -> None:
         set_field = object.__setattr__
@@ -70,6 +83,8 @@ class Comparisons:
         set_field(self, "weights", checks.as_weights(self.weights))
         check_lengths(self.actions, self.contexts, self.winners, self.losers, self.weights)
         check_pairs(self.contexts, self.by_context, self.winners, self.losers)
+        if self.ties is not None:
+            set_field(self, "ties", as_ties(self.ties, self.winners, self.losers, self.weights))
 
     @classmethod
     def from_pairs(
@@ -78,6 +93,7 @@ class Comparisons:
         *,
         actions: Sequence[Hashable] | None = None,
         weights: ArrayLike | None = None,
+        contexts: Sequence[Hashable] | None = None,
     ) -> Comparisons:
         """Make comparisons from (winner, loser) pairs of labels.
 
@@ -91,23 +107,33 @@ class Comparisons:
             the labels of the pairs in order of appearance.
         weights : array_like, shape (N,), optional
             How often each comparison was made; 1 by default. A comparison of weight 0 is left out.
+        contexts : sequence of labels, length N, optional
+            Context of each pair, such as its prompt. The same label in two contexts is two actions.
+            By default, all pairs are in one context.
 
         Returns
         -------
         Comparisons
-            All actions are in a single context.
+            The actions are in order of appearance, or in the order of `actions`.
 
         Raises
         ------
         ValueError
             If there is no pair, a pair compares a label with itself, a label is not among the
-            actions, a weight is negative or not finite, or all weights are 0.
+            actions, a weight is negative or not finite, all weights are 0, contexts has another
+            length than pairs, or both actions and contexts are given.
 
         Examples
         --------
         >>> Comparisons.from_pairs([("a", "b"), ("b", "c")]).actions
         ('a', 'b', 'c')
+        >>> Comparisons.from_pairs([("a", "b"), ("b", "a")], contexts=["x", "z"]).contexts
+        array([0, 0, 1, 1])
         """
+        if contexts is not None:
+            if actions is not None:
+                raise ValueError("actions and contexts: give one of them; contexts have their own")
+            return cls(*pairs_in_contexts(pairs, contexts, weights))
         winners, losers, labels, counts = counted_pairs(pairs, actions, weights)
         return cls._in_one_context(winners, losers, labels, counts)
 
@@ -191,7 +217,8 @@ class Comparisons:
         Raises
         ------
         ValueError
-            If a column is missing, a cell is empty, a weight is not a number of at least 0, a row
+            If a column is missing, winner or loser names a column of outcomes or of answers that
+            such a column judges, a cell is empty, a weight is not a number of at least 0, a row
             compares a label with itself, a byte is not UTF-8, or the file holds no comparison. The
             message names the file and, where there is one, the line.
 
@@ -203,9 +230,8 @@ class Comparisons:
         (4, np.float64(3727.0))
         """
         columns = {"winner": winner, "loser": loser, "context": context, "weight": weight}
-        path = checks.as_path(path)
-        rows = csv_rows(path, {role: name for role, name in columns.items() if name is not None})
-        return cls(*indexed(path.name, rows))
+        named = {role: name for role, name in columns.items() if name is not None}
+        return cls._of(read_columns(checks.as_path(path), named))
 
     @classmethod
     def from_jsonl(cls, path: str | os.PathLike[str]) -> Comparisons:
@@ -242,8 +268,103 @@ class Comparisons:
         ...     Comparisons.from_jsonl(file.name).actions
         ('4', '5')
         """
-        path = checks.as_path(path)
-        return cls(*indexed(path.name, jsonl_rows(path)))
+        asked = Asked.of()
+        return cls._of(read_files([checks.as_path(path)], asked, format="jsonl").fields)
+
+    @classmethod
+    def from_file(
+        cls,
+        paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        *,
+        format: str | None = None,
+        skip_bad: bool = False,
+        **options: Unpack[Options],
+    ) -> Comparisons:
+        r"""Read comparisons from preference files of any kind that `psipo diagnose` reads.
+
+        Parameters
+        ----------
+        paths : path or sequence of paths
+            Files, or folders of files, that are one data set; "-" is standard input. JSON Lines, a
+            JSON array, CSV, TSV, each also packed by gzip, xz, bzip2 or zstd, and Parquet are told
+            by their content.
+        format : str, optional
+            What the files are, instead of telling it by their content: "jsonl", "json", "csv",
+            "tsv" or "parquet".
+        skip_bad : bool
+            Whether to leave out the records that cannot be read, instead of refusing them.
+        **options
+            What holds the prompt, the answers and the outcome, as `from_records` describes it.
+
+        Returns
+        -------
+        Comparisons
+            Each prompt is a context, and the answers to it are its actions. A tie is half a win
+            each way. Records whose two answers are the same are left out.
+
+        Raises
+        ------
+        ValueError
+            If a file is of no container or shape known here, or a record cannot be read. The
+            message names the file, the line, and the way to go.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> with tempfile.NamedTemporaryFile("r+") as file:
+        ...     _ = Path(file.name).write_text("model_a,model_b,winner\noak,elm,model_a\n")
+        ...     Comparisons.from_file(file.name).actions
+        ('oak', 'elm')
+        """
+        asked = Asked.of(**options)
+        return cls._of(
+            read_files(checks.as_paths(paths), asked, format=format, skip_bad=skip_bad).fields
+        )
+
+    @classmethod
+    def from_records(
+        cls, records: Iterable[Mapping[str, Any]], **options: Unpack[Options]
+    ) -> Comparisons:
+        """Make comparisons from preference records: mappings from fields to values.
+
+        Parameters
+        ----------
+        records : iterable of mappings
+            A list, a stream of the `datasets` package, or a table of pandas or Polars.
+        **options
+            `shape`, the name of one of the shapes that `psipo diagnose --shapes` lists, to insist
+            on it; or the names of fields: `prompt` (one or several), `chosen` and `rejected`; or
+            `answers` (two) with `outcome`, and the words `first`, `second` and `tie` that the
+            outcome may be. `weight` names a field that says how often each judgement was made.
+            `ties` is "half" (half a win each way, the default), "drop" or "error". By default, the
+            shape is recognised by the fields of the first record.
+
+        Returns
+        -------
+        Comparisons
+            Each prompt is a context, and the answers to it are its actions. Records whose two
+            answers are the same are left out.
+
+        Raises
+        ------
+        ValueError
+            If the records have no shape known here, one of them cannot be read, or none holds a
+            comparison.
+        TypeError
+            If records is not an iterable of mappings.
+
+        Examples
+        --------
+        >>> record = {"prompt": "2 + 2", "chosen": "4", "rejected": ["5", "22"]}
+        >>> Comparisons.from_records([record]).actions
+        ('4', '5', '22')
+        """
+        return cls._of(read_records(records, Asked.of(**options)).fields)
+
+    @classmethod
+    def _of(cls, fields: Fields) -> Comparisons:
+        return cls(**vars(fields))
 
     @classmethod
     def from_preferences(cls, p: ArrayLike, *, mu: ArrayLike | None = None) -> Comparisons:
@@ -514,6 +635,7 @@ class Comparisons:
             actions=self.actions,
             weights=weights,
             contexts=self.contexts.copy(),
+            ties=None,
             by_context=self.by_context,
         )
         return result

@@ -7,9 +7,9 @@ from π_ref under a loss is the KL divergence at its exact minimiser, or at the 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -17,11 +17,14 @@ from psipo_explore import _checks as checks
 from psipo_explore._bars import with_bar
 from psipo_explore._blocks import blocks_of
 from psipo_explore._checks import Array, ArrayLike, Indices
-from psipo_explore._data.files import Row, Skipped, csv_rows, indexed, jsonl_rows, refuse
+from psipo_explore._data.asked import Asked, Options
+from psipo_explore._data.collected import IDENTICAL, TIE
+from psipo_explore._data.reading import Read, read_files
 from psipo_explore._tables import as_html, html_table
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import DPO, IPO, MarginLoss, cdpo
 from psipo_explore.minimisers import minimise
+from psipo_explore.standings import Standings, standings_of
 
 __all__ = ["Diagnosis", "diagnose", "diagnose_file"]
 
@@ -41,8 +44,10 @@ class Diagnosis:
     ----------
     contexts, actions, comparisons : int
         Numbers of prompts, answers and comparisons. The same answer to two prompts counts twice.
+        A tie is one comparison.
     duplicates : int
-        Comparisons that have the same winner and the same loser as an earlier one.
+        Comparisons that have the same winner and the same loser as an earlier one, or are a tie of
+        the same two answers as an earlier tie.
     contradictions : int
         Pairs of answers in which each was preferred to the other at least once.
     contradictory : int
@@ -61,10 +66,23 @@ class Diagnosis:
         Mean over contexts of KL(π ‖ π_ref) in nats, for each loss. The policy π is the minimiser,
         or the limit where there is none. Where several policies minimise the loss, π is the one
         closest to π_ref.
+    ties : int
+        Comparisons without a winner.
+    identical : int
+        Pairs whose two answers are the same. They are no comparisons, and name no prompt and no
+        answer.
+    read_as : str
+        How the records of a file were understood, with the names of the fields that were read.
     skipped : int
         Number of lines of the file that could not be read.
+    skipped_by_kind : mapping of str to int
+        The same number for each kind of fault.
     first_skipped : str
         What was wrong with the first of these lines.
+    passed_over : tuple of str
+        Files in a folder that hold no records of a known shape.
+    standings : Standings, optional
+        Scores of the players, if all comparisons are of one context, such as votes on models.
 
     Examples
     --------
@@ -85,8 +103,14 @@ class Diagnosis:
     unconnected: int
     beta: Array
     mean_kl: Mapping[str, Array]
+    ties: int = 0
+    identical: int = 0
+    read_as: str = ""
     skipped: int = 0
+    skipped_by_kind: Mapping[str, int] = field(default_factory=dict)
     first_skipped: str = ""
+    passed_over: tuple[str, ...] = ()
+    standings: Standings | None = None
 
     def share_collapsing(self, level: float = 0.95) -> tuple[float, float, float]:
         """Share of contexts in which DPO's loss has no minimum, with a confidence interval.
@@ -136,21 +160,35 @@ class Diagnosis:
         {'DPO': [0.0], 'cDPO 0.1': [0.0], 'IPO': [0.0]}
         """
         kl = {name: values.tolist() for name, values in self.mean_kl.items()}
-        return {**vars(self), "beta": self.beta.tolist(), "mean_kl": kl}
+        return {
+            **vars(self),
+            "beta": self.beta.tolist(),
+            "mean_kl": kl,
+            "skipped_by_kind": dict(self.skipped_by_kind),
+            "passed_over": list(self.passed_over),
+            "standings": self.standings.as_dict() if self.standings else None,
+        }
 
     def __str__(self) -> str:
-        return "\n".join(
-            [*self._counts_in_words(), *self._dpo_in_words(), "", *self._kl_in_words()]
-        )
+        parts = [*self._counts_in_words(), *self._dpo_in_words(), "", *self._kl_in_words()]
+        return "\n".join([*parts, "", str(self.standings)] if self.standings else parts)
 
     def _counts_in_words(self) -> list[str]:
-        lines = [
+        lines = [f"read as {self.read_as}."] if self.read_as else []
+        lines += [
             f"{_some(self.comparisons, 'comparison')} of {_some(self.actions, 'answer')} to "
             f"{_some(self.contexts, 'prompt')}.",
             "Comparisons that repeat an earlier one: "
             f"{_with_share(self.duplicates, self.comparisons)}. Pairs of answers "
             f"in which each was preferred at least once: {_grouped(self.contradictions)}.",
         ]
+        if self.ties:
+            lines.append(f"Ties: {_with_share(self.ties, max(self.comparisons, self.ties))}.")
+        if self.identical:
+            lines.append(
+                "Pairs whose two answers are the same, which say nothing and are left out: "
+                f"{_grouped(self.identical)}."
+            )
         if self.unconnected:
             lines.append(
                 "Prompts whose comparisons do not connect all answers: "
@@ -158,9 +196,17 @@ class Diagnosis:
                 "says how the unconnected parts compare; the policy closest to π_ref is taken."
             )
         if self.skipped:
+            kinds = "; ".join(
+                f"{kind}: {_grouped(count)}" for kind, count in self.skipped_by_kind.items()
+            )
             lines.append(
-                f"Lines that could not be read, and were skipped: {_grouped(self.skipped)}. The "
-                f"first: {self.first_skipped}."
+                f"Lines that could not be read, and were skipped: {_grouped(self.skipped)} "
+                f"({kinds}). The first: {self.first_skipped}."
+            )
+        if self.passed_over:
+            lines.append(
+                "Files that hold no records of a known shape, and were passed over: "
+                f"{', '.join(map(checks.cut, self.passed_over))}."
             )
         return lines
 
@@ -271,7 +317,7 @@ def diagnose(
     (1, 1, 0)
     """
     checks.require_instance(
-        "data", data, Comparisons, "Comparisons, such as Comparisons.from_jsonl(…)"
+        "data", data, Comparisons, "Comparisons, such as Comparisons.from_file(…)"
     )
     beta = np.atleast_1d(checks.as_beta_in_training(beta))
     if beta.ndim > 1 or not beta.size:
@@ -293,14 +339,18 @@ def diagnose(
     merged = data.merged()
     n_contexts = _distinct(data.contexts)
     vanishing = blocks_of(merged, DPO).vanishing
-    contradictions, contradictory = _both_ways_round(data, merged)
+    ties = np.zeros(data.winners.size, bool) if data.ties is None else data.ties
+    pairs, wins = _unordered(data), ~ties
+    contradictions, contradictory = _both_ways_round(data.winners[wins], pairs[wins])
     losses = with_bar([DPO, cdpo(smoothing), IPO], 3, "loss", progress)
     mean_kl = {loss.name: _total_kl(merged, loss, beta, pi_ref) / n_contexts for loss in losses}
+    n_ties = int(ties.sum()) // 2
     return Diagnosis(
         contexts=n_contexts,
         actions=data.n_actions,
-        comparisons=data.winners.size,
-        duplicates=data.winners.size - merged.winners.size,
+        comparisons=data.winners.size - n_ties,
+        duplicates=_repeats(data.winners[wins] * data.n_actions + data.losers[wins])
+        + _repeats(pairs[ties][::2]),
         contradictions=contradictions,
         contradictory=contradictory,
         collapsing=_distinct(data.contexts[vanishing]),
@@ -308,52 +358,56 @@ def diagnose(
         unconnected=_unconnected(merged),
         beta=beta,
         mean_kl=mean_kl,
+        ties=n_ties,
     )
 
 
 def diagnose_file(
-    path: str | os.PathLike[str],
+    paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     beta: ArrayLike = BETAS,
     *,
-    prompt: str = "prompt",
-    chosen: str = "chosen",
-    rejected: str = "rejected",
+    format: str | None = None,
     smoothing: float = SMOOTHING,
     skip_bad: bool = False,
     progress: bool = False,
+    **options: Unpack[Options],
 ) -> Diagnosis:
-    r"""Diagnose a CSV or JSONL file of preferences, which is read line by line.
+    r"""Diagnose files of preferences, which are read record by record.
 
-    The result is that of `diagnose` on the comparisons of the file: the losses are DPO (Eq. 4 of
+    The result is that of `diagnose` on the comparisons of the files: the losses are DPO (Eq. 4 of
     arXiv:2310.12036), cDPO and IPO (Eq. 17). Blanks around a text count as part of it. The texts
     are not kept in memory, only a hash of 16 bytes for each.
 
     Parameters
     ----------
-    path : path
-        A UTF-8 file whose name ends in .csv (with a header), .jsonl or .ndjson.
+    paths : path or sequence of paths
+        Files, or folders of files, that are one data set; "-" is standard input. The content tells
+        what they are, as in `Comparisons.from_file`.
     beta : array_like, shape (B,) or ()
         Strengths of the KL term.
-    prompt, chosen, rejected : str
-        Names of the columns or fields.
+    format : str, optional
+        What the files are: "jsonl", "json", "csv", "tsv" or "parquet".
     smoothing : float
         Share of labels that cDPO takes to be wrong, as in `diagnose`.
     skip_bad : bool
-        Whether to skip and count the lines that cannot be read, instead of refusing the file.
+        Whether to skip and count the records that cannot be read, instead of refusing the files.
     progress : bool
         Whether to show progress bars.
+    **options
+        What holds the prompt, the answers and the outcome, as in `Comparisons.from_records`.
 
     Returns
     -------
     Diagnosis
-        The diagnosis with π_ref uniform over the answers of each prompt.
+        The diagnosis with π_ref uniform over the answers of each prompt. It says how the records
+        were understood.
 
     Raises
     ------
     ValueError
-        If the file's name has another ending, a line cannot be read and skip_bad is False, no
-        comparison is left, or `diagnose` refuses beta or smoothing. The message names the file, and
-        the line if one is at fault.
+        If a file is of no container or shape known here, a record cannot be read and skip_bad is
+        False, no comparison is left, or `diagnose` refuses beta or smoothing. The message names the
+        file, and the line if one is at fault.
 
     Examples
     --------
@@ -361,34 +415,38 @@ def diagnose_file(
     >>> from pathlib import Path
     >>> with tempfile.NamedTemporaryFile("r+", suffix=".csv") as file:
     ...     _ = Path(file.name).write_text("prompt,chosen,rejected\n2 + 2,4,5\n")
-    ...     diagnose_file(file.name).vanishing
-    1
+    ...     diagnose_file(file.name).read_as
+    'prompt and pair: prompt, chosen, rejected'
     """
-    path, columns = checks.as_path(path), {"context": prompt, "winner": chosen, "loser": rejected}
-    readers: dict[str, Callable[..., Iterator[Row]]] = {
-        ".csv": csv_rows,
-        ".jsonl": jsonl_rows,
-        ".ndjson": jsonl_rows,
-    }
-    skipped = Skipped()
-    # A folder has no suffix to choose a reader by; csv_rows refuses it with a clear message.
-    reader = csv_rows if path.is_dir() else readers.get(path.suffix.lower())
-    if reader is None:
-        raise ValueError(f"{path.name} is of no kind known here, must end in {', '.join(readers)}")
-    as_it_is = {"strip": False} if reader is csv_rows else {}
-    rows = reader(
-        path, columns, **as_it_is, on_bad=skipped if skip_bad else refuse, progress=progress
+    asked = Asked.of(**options)
+    read = read_files(
+        checks.as_paths(paths),
+        asked,
+        format=format,
+        hashed=True,
+        skip_bad=skip_bad,
+        progress=progress,
     )
-    try:
-        data = Comparisons(*indexed(path.name, rows, hashed=True))
-    except ValueError as error:
-        raise ValueError(
-            f"{error}; {skipped.count} skipped, first {skipped.first}"
-            if skipped.count
-            else str(error)
-        ) from None
+    return diagnose_read(read, beta, smoothing=smoothing, progress=progress)
+
+
+def diagnose_read(
+    read: Read, beta: ArrayLike, *, smoothing: float = SMOOTHING, progress: bool = False
+) -> Diagnosis:
+    """Diagnose what was read from files."""
+    data = Comparisons(**vars(read.fields))
     found = diagnose(data, beta, smoothing=smoothing, progress=progress)
-    return replace(found, skipped=skipped.count, first_skipped=skipped.first)
+    return replace(
+        found,
+        ties=read.count(TIE),
+        identical=read.count(IDENTICAL),
+        read_as=read.read_as,
+        skipped=read.skipped.count,
+        skipped_by_kind=dict(read.skipped.kinds),
+        first_skipped=read.skipped.first,
+        passed_over=read.passed_over,
+        standings=standings_of(data) if read.shape.is_of_votes else None,
+    )
 
 
 def _total_kl(data: Comparisons, loss: MarginLoss, beta: Array, pi_ref: ArrayLike | None) -> Array:
@@ -398,12 +456,17 @@ def _total_kl(data: Comparisons, loss: MarginLoss, beta: Array, pi_ref: ArrayLik
     return np.asarray(np.maximum((fit.policy[:, kept] * fit.log_ratio[:, kept]).sum(-1), 0.0))
 
 
-def _both_ways_round(data: Comparisons, merged: Comparisons) -> tuple[int, int]:
+def _both_ways_round(winners: Indices, pairs: Indices) -> tuple[int, int]:
     """Count the pairs of actions that beat each other, and the comparisons of such pairs."""
-    _, comparisons = np.unique(_unordered(data), return_counts=True)
-    _, ways_round = np.unique(_unordered(merged), return_counts=True)
-    both = ways_round == 2
+    _, number, comparisons = np.unique(pairs, return_inverse=True, return_counts=True)
+    first_winner = np.zeros(comparisons.size, np.intp)
+    first_winner[number] = winners
+    both = np.bincount(number, winners != first_winner[number]) > 0
     return int(both.sum()), int(comparisons[both].sum())
+
+
+def _repeats(keys: np.ndarray) -> int:
+    return int(keys.size - np.unique(keys).size)
 
 
 def _unconnected(data: Comparisons) -> int:

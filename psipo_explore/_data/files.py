@@ -1,109 +1,435 @@
-"""Readers of preference files in CSV and JSON Lines, which read line by line.
+"""Preference files, opened and taken apart into records by their content, whatever their name is.
 
-`indexed` can keep digests instead of texts, so that memory grows with the number of answers and not
-with their length. An error names the file and the line, and is raised or given to a callback that
-counts the skipped lines.
+Each entry of a file is a record, which maps the names of fields to values, or says why there is
+none. A file is read line by line, so that it need not fit into memory.
 """
 
 from __future__ import annotations
 
+import bz2
 import csv
+import gzip
 import io
 import json
-from array import array
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing
-from hashlib import blake2b
+import lzma
+import sys
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
-import numpy as np
+from psipo_explore._data.fields import Record
+from psipo_explore._data.unreadable import UnreadableError
 
-from psipo_explore._checks import Array, Indices
-
+FORMATS = ("jsonl", "json", "csv", "tsv", "parquet")
+INSTALL = "run pip install 'psipo-explore[parquet]'"
 _LONGEST_RECORD = 64_000_000  # characters; a million words have about 6 million
 _LINES_A_STEP = 1000  # lines between two updates of the progress bar
+_BLOCK = 4_000_000  # characters of a block of lines
+_PIECE = 1_000_000  # characters of a JSON array that are read at once
+_LONGEST_HEADER = 1_000_000
+_ROWS_A_BATCH = 2000
 _JSON = json.JSONDecoder(parse_int=float)  # int refuses numbers of over 4300 digits
-_NOT_TEXT = {
-    b"\x1f\x8b": "compressed by gzip",
-    b"PK\x03\x04": "a ZIP archive",
-    b"PAR1": "a Parquet file",
-    b"\xff\xfe": "in UTF-16",
-    b"\xfe\xff": "in UTF-16",
+_PARQUET = b"PAR1"
+_UNREADABLE = {
+    b"PK\x03\x04": "a ZIP archive, must be unpacked",
+    b"\xff\xfe": "in UTF-16, must be text in UTF-8",
+    b"\xfe\xff": "in UTF-16, must be text in UTF-8",
+    b"version https://git-lfs": "a pointer of Git LFS, must be the file itself: run git lfs pull",
 }
-_ROLES = {"context": "prompt", "winner": "chosen", "loser": "rejected"}
-_KINDS: dict[type | None, str] = {str: "a string", list: "a list of messages", None: "missing"}
-
-OnBad = Callable[[ValueError, int], None]  # called with an error and its number of lines
+_LONGEST_SIGN = max(map(len, _UNREADABLE))
 
 
-class Row(NamedTuple):
-    """One comparison in a file: two answers to a prompt, and how often it was made."""
+class Entry(NamedTuple):
+    """A record with the line at which it begins, or the reason why there is none."""
 
-    context: str
-    winner: str
-    loser: str
-    weight: float
-
-
-class Skipped:
-    """Callback that counts the lines that could not be read, and keeps the first error message."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.first = ""
-
-    def __call__(self, error: ValueError, lines: int) -> None:
-        self.first = self.first or str(error)
-        self.count += lines
+    number: int
+    lines: int
+    record: Record | UnreadableError
 
 
-def refuse(error: ValueError, lines: int) -> None:
-    """Raise the error instead of skipping its lines."""
-    raise error from error.__cause__
+@dataclass(frozen=True)
+class Source:
+    """One file of a data set. Standard input has no path."""
+
+    name: str
+    path: Path | None
+    in_folder: bool = False
 
 
-def csv_rows(
-    path: Path,
-    columns: dict[str, str],
-    *,
-    strip: bool = True,
-    on_bad: OnBad = refuse,
-    progress: bool = False,
-) -> Iterator[Row]:
-    """Yield the comparisons of a CSV file with a header.
+@dataclass(frozen=True)
+class Stream:
+    """An open file whose container is known."""
 
-    `columns` maps each role to the name of its column. Blank lines are skipped.
+    source: Source
+    format: str
+    file: BinaryIO
+    size: int  # bytes on the disk; 0 for a pipe
+    position: Callable[[], int]
+    bar: Callable[[int], None] | None = None  # moves a progress bar to a position
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it has columns, not fields."""
+        return self.format in ("csv", "tsv", "parquet")
+
+    def place(self, number: int) -> str:
+        """Say in words where an entry is."""
+        if self.format == "records":
+            return f"{self.source.name}[{number}]"
+        return f"{self.source.name}, {'row' if self.format == 'parquet' else 'line'} {number}"
+
+
+def sources(paths: Sequence[Path | str]) -> list[Source]:
+    """Return the files that paths name; "-" is standard input, and a folder all files in it."""
+    found: list[Source] = []
+    for path in paths:
+        if str(path) == "-":
+            found.append(Source("standard input", None))
+        elif (path := Path(path)).is_dir():
+            found.extend(_in_folder(path))
+        else:
+            found.append(Source(path.name, path))
+    seen: set[Path | None] = set()
+    for source in found:
+        real = source.path.resolve() if source.path else None
+        if real in seen:
+            raise ValueError(f"paths name {source.name} twice, must name each file once")
+        seen.add(real)
+    return found
+
+
+def _in_folder(folder: Path) -> list[Source]:
+    inside = sorted(path for path in folder.rglob("*") if path.is_file())
+    below = [(path, path.relative_to(folder)) for path in inside]
+    seen = [
+        Source(str(folder.name / name), path, in_folder=True)
+        for path, name in below
+        if not any(part.startswith(".") for part in name.parts)
+    ]
+    if not seen:
+        raise ValueError(f"{folder.name or folder} is a folder without files, must hold some")
+    return seen
+
+
+@contextmanager
+def opened(
+    source: Source, format: str | None = None, *, progress: bool = False
+) -> Iterator[Stream]:
+    """Open a file, unpack it if it is compressed, and tell its container by its content."""
+    with ExitStack() as stack:
+        raw: Any = stack.enter_context(source.path.open("rb")) if source.path else sys.stdin.buffer
+        size = source.path.stat().st_size if source.path and source.path.is_file() else 0
+        position = raw.tell if size else lambda: 0
+        start, file = _begun(raw)
+        unpack = next((open_ for sign, open_ in _PACKED.items() if start.startswith(sign)), None)
+        if unpack:
+            packed = unpack(file)
+            start, file = _begun(io.BufferedReader(_Unpacked(source.name, packed)))
+        for sign, kind in _UNREADABLE.items():
+            if start.startswith(sign):
+                raise ValueError(f"{source.name} is {kind}")
+        if start.startswith(_PARQUET):
+            told = "parquet"
+        elif format in (None, "parquet"):
+            told = _text_format(start, file)
+        else:
+            told = str(format)
+        if format == "parquet" != told:
+            raise ValueError(f"{source.name} is no Parquet file")
+        bar = stack.enter_context(_bar(size)) if progress and size else None
+        yield Stream(source, told, file, size, position, bar)
+        if bar:
+            bar(size)
+
+
+@contextmanager
+def _bar(size: int) -> Iterator[Callable[[int], None]]:
+    from tqdm.auto import tqdm
+
+    with tqdm(total=size, desc="reading", unit="B", unit_scale=True) as bar:
+        yield lambda position: bar.update(position - bar.n)
+
+
+def _begun(file: Any) -> tuple[bytes, Any]:
+    """Return the first bytes of a file, and the file with them still to come."""
+    if not hasattr(file, "peek"):
+        file = io.BufferedReader(file)
+    start = file.peek(_LONGEST_SIGN)
+    if len(start) >= _LONGEST_SIGN:
+        return start, file
+    start = file.read(_LONGEST_SIGN)  # waits for a pipe
+    return start, io.BufferedReader(_Again(start, file))
+
+
+class _Again(io.RawIOBase):
+    """A file whose first bytes have been read, and are read once more."""
+
+    def __init__(self, start: bytes, file: BinaryIO) -> None:
+        self._start = start
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        given = self._start[: len(buffer)] or self._file.read(len(buffer))
+        self._start = self._start[len(buffer) :]
+        buffer[: len(given)] = given
+        return len(given)
+
+
+class _Unpacked(io.RawIOBase):
+    """What a compressed file holds. An archive that is cut off or damaged is a ValueError."""
+
+    def __init__(self, name: str, packed: Any) -> None:
+        self._name = name
+        self._packed = packed
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            given = self._packed.read(len(buffer))
+        except (EOFError, OSError, zlib.error, lzma.LZMAError, ValueError) as error:
+            if getattr(error, "errno", None):
+                raise
+            reason = " ".join(str(error).split())
+            raise ValueError(
+                f"{self._name} cannot be unpacked, is cut off or damaged: {reason}"
+            ) from None
+        buffer[: len(given)] = given
+        return len(given)
+
+
+def _zstd(file: BinaryIO) -> Any:
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+
+        return zstd.open(file)
+    try:
+        import pyarrow as pa
+    except ModuleNotFoundError:
+        raise ValueError(f"reading zstd needs pyarrow: {INSTALL}") from None
+    return pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd")
+
+
+_PACKED: dict[bytes, Callable[[BinaryIO], Any]] = {
+    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ\x00": lzma.LZMAFile,
+    b"\x28\xb5\x2f\xfd": _zstd,
+}
+
+
+def _text_format(start: bytes, file: Any) -> str:
+    first = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not first and len(start) >= _LONGEST_SIGN:
+        first = file.peek().removeprefix(b"\xef\xbb\xbf").lstrip()
+    return "json" if first.startswith(b"[") else "jsonl" if first.startswith(b"{") else "csv"
+
+
+def entries(stream: Stream, wanted: Callable[[Record], Sequence[str]]) -> Iterator[Entry]:
+    """Yield the records of a file that is not JSON Lines.
+
+    `wanted` returns the fields that are read of records like the given one; the others need not be
+    there.
+    """
+    if stream.format == "parquet":
+        return parquet_entries(stream, wanted)
+    if stream.format == "json":
+        return array_entries(stream)
+    return csv_entries(stream)
+
+
+def line_blocks(stream: Stream) -> Iterator[list[str]]:
+    """Yield the lines of a text file, many at a time; a line that is too long is cut."""
+    block: list[str] = []
+    length = 0
+    for line in _text_lines(stream):
+        block.append(line)
+        length += len(line)
+        if length >= _BLOCK:
+            yield block
+            block, length = [], 0
+    yield block
+
+
+def json_entries(lines: Iterable[str], start: int = 1) -> Iterator[Entry]:
+    """Yield the record of each line that holds one JSON object. Blank lines are skipped."""
+    for number, line in enumerate(lines, start):
+        if line.isspace() or not line:
+            continue
+        try:
+            yield Entry(number, 1, _object(line))
+        except UnreadableError as error:
+            yield Entry(number, 1, error)
+
+
+def _object(line: str) -> Record:
+    if len(line) > _LONGEST_RECORD:
+        raise UnreadableError("too long", f"{_too_long()}, must be one JSON object a line")
+    _check_utf8(line)
+    try:
+        record = _JSON.decode(line)
+    except json.JSONDecodeError as error:
+        raise UnreadableError(
+            "not JSON",
+            f"{error.msg}, must be one JSON object a line",
+            within=f", column {error.pos + 1}",
+        ) from None
+    except RecursionError:
+        raise UnreadableError(
+            "not JSON", "is nested too deeply, must be one JSON object a line"
+        ) from None
+    return _checked_object(record)
+
+
+def _checked_object(record: Any) -> Record:
+    if not isinstance(record, dict):
+        raise UnreadableError(
+            "not an object", f"is a JSON {type(record).__name__}, must be an object"
+        )
+    return record
+
+
+def array_entries(stream: Stream) -> Iterator[Entry]:
+    """Yield the objects of a JSON array, which is read piece by piece."""
+    name = stream.source.name
+    buffer, at, line, is_first = _Pieces(_text_pieces(stream)), 0, 1, True
+    buffer.next_sign(0)
+    at = 1  # after the bracket
+    while True:
+        sign, at = buffer.next_sign(at)
+        if sign == "]":
+            break
+        if not is_first:
+            if sign != ",":
+                raise ValueError(
+                    f"{name}, line {buffer.line(at)}: Expecting ',' or ']' in a JSON array"
+                )
+            sign, at = buffer.next_sign(at + 1)
+        is_first = False
+        line = buffer.line(at)
+        record, end = buffer.value(name, at)
+        yield Entry(line, 1, record)
+        at = buffer.drop(end)
+    if buffer.next_sign(at + 1)[0]:
+        raise ValueError(f"{name}, line {buffer.line(at)}: Extra data after a JSON array")
+
+
+class _Pieces:
+    """A text that is read when it is needed, and forgotten when it is not."""
+
+    def __init__(self, pieces: Iterator[str]) -> None:
+        self._pieces = pieces
+        self._text = ""
+        self._lines_before = 1
+        self._ended = False
+
+    def _read_on(self) -> bool:
+        piece = next(self._pieces, "")
+        self._text += piece
+        self._ended = not piece
+        return not self._ended
+
+    def next_sign(self, at: int) -> tuple[str, int]:
+        """Return the next character that is not blank, and where it is; nothing at the end."""
+        while True:
+            while at < len(self._text):
+                if not self._text[at].isspace() and self._text[at] != "\ufeff":
+                    return self._text[at], at
+                at += 1
+            if not self._read_on():
+                return "", at
+
+    def line(self, at: int) -> int:
+        """Return the number of the line of a place."""
+        return self._lines_before + self._text.count("\n", 0, at)
+
+    def value(self, name: str, at: int) -> tuple[Record | UnreadableError, int]:
+        """Return the value at a place, and where it ends."""
+        while True:
+            try:
+                value, end = _JSON.raw_decode(self._text, at)
+            except json.JSONDecodeError as error:
+                if len(self._text) - at > _LONGEST_RECORD:
+                    raise ValueError(f"{name}, line {self.line(at)}: {_too_long()}") from None
+                if not self._ended and self._read_on():
+                    continue
+                place = f"{name}, line {self.line(error.pos)}"
+                raise ValueError(f"{place}: {error.msg}, must be a JSON array of objects") from None
+            except RecursionError:
+                raise ValueError(f"{name}, line {self.line(at)}: is nested too deeply") from None
+            try:
+                _check_utf8(self._text[at:end])
+                return _checked_object(value), end
+            except UnreadableError as error:
+                return error, end
+
+    def drop(self, end: int) -> int:
+        """Forget the text before a place if it is long, and return where the place is then."""
+        if end < 1_000_000:
+            return end
+        self._lines_before = self.line(end)
+        self._text = self._text[end:]
+        return 0
+
+
+def csv_entries(
+    stream: Stream, *, strip: bool = False, check: Callable[[str, list[str]], None] | None = None
+) -> Iterator[Entry]:
+    """Yield the rows of a file with a header, whose cells are parted by a comma, ; or a tab.
+
+    `check` is called with the place and the titles of the header. A title that stands twice names
+    no field.
     """
     usual_limit = csv.field_size_limit(_LONGEST_RECORD)  # the default is 131 072 characters
     try:
-        with closing(_lines(path, progress)) as all_lines:
-            lines = _LinesOfARecord(all_lines)
-            place, _, header = next(
-                _records(lines, path.name, refuse), (f"{path.name}, line 1", 1, [])
-            )
-            if not "".join(header).strip():
-                raise ValueError(
-                    f"{place}: is blank, must be a header with {', '.join(map(repr, columns.values()))}"
-                )
-            at = {role: _column(place, header, name) for role, name in columns.items()}
-            for place, how_many, cells in _records(lines, path.name, on_bad):
-                if len(cells) <= 1 and not "".join(cells).strip():
-                    continue
-                try:
-                    row = _row_of_cells(
-                        place,
-                        [cell.strip() for cell in cells] if strip else cells,
-                        len(header),
-                        at,
-                        columns,
-                    )
-                except ValueError as error:
-                    on_bad(error, how_many)
-                else:
-                    yield row
+        text = _text_lines(stream)
+        first = next(text, "")
+        lines = _LinesOfARecord(chain([first], text))
+        titles: list[str] | None = None
+        for number, how_many, cells in _cells(lines, _delimiter(first, stream.format)):
+            if titles is None:
+                place = f"{stream.source.name}, line {number}"
+                titles = _titles(place, cells)
+                if check:
+                    check(place, titles)
+                titles = [f"{t} (twice)" if titles.count(t) > 1 else t for t in titles]
+            elif isinstance(cells, UnreadableError):
+                yield Entry(number, how_many, cells)
+            elif len(cells) > 1 or "".join(cells).strip():
+                yield Entry(number, how_many, _row(titles, cells, strip))
+        if titles is None and check:
+            check(f"{stream.source.name}, line 1", [])
     finally:
         csv.field_size_limit(usual_limit)
+
+
+def _titles(place: str, cells: list[str] | UnreadableError) -> list[str]:
+    if isinstance(cells, UnreadableError):
+        raise cells.at(place)
+    return [title.strip() for title in cells]
+
+
+def _row(titles: list[str], cells: list[str], strip: bool) -> Record | UnreadableError:
+    if len(cells) != len(titles):
+        reason = f"the number of cells is {len(cells)}, must be {len(titles)} as in the header"
+        return UnreadableError("another number of cells", reason)
+    return dict(zip(titles, map(str.strip, cells) if strip else cells, strict=True))
+
+
+def _delimiter(header: str, format: str) -> str:
+    """Return the delimiter that parts the header into the most titles."""
+    if format == "tsv":
+        return "\t"
+    header = header[:_LONGEST_HEADER]
+    return max(",;\t", key=lambda sign: len(next(csv.reader([header], delimiter=sign), [])))
 
 
 class _LinesOfARecord:
@@ -133,248 +459,72 @@ class _LinesOfARecord:
         return line
 
 
-def _records(
-    lines: _LinesOfARecord, file_name: str, on_bad: OnBad
-) -> Iterator[tuple[str, int, list[str]]]:
-    """Yield the place of each record in words, its number of lines, and its cells."""
-    reader = csv.reader(lines, strict=True)
+def _cells(
+    lines: _LinesOfARecord, delimiter: str
+) -> Iterator[tuple[int, int, list[str] | UnreadableError]]:
+    """Yield the first line of each record, its number of lines, and its cells."""
+    reader = csv.reader(lines, strict=True, delimiter=delimiter)
     while True:
         lines.begin_record()
         start = lines.number + 1
-        place = f"{file_name}, line {start}"
+        cells: list[str] | UnreadableError
         try:
             cells = next(reader)
             for cell in cells:
-                _check_utf8(place, cell)
+                _check_utf8(cell)
         except StopIteration:
             return
         except csv.Error as error:
-            where = (
-                place if lines.number == start else f"{file_name}, lines {start} to {lines.number}"
-            )
-            on_bad(ValueError(f"{where}: {error}, must be CSV"), lines.number + 1 - start)
-        except ValueError as error:
-            on_bad(error, lines.number + 1 - start)
-        else:
-            yield place, lines.number + 1 - start, cells
+            to = f" to {lines.number}" if lines.number > start else ""
+            cells = UnreadableError("not CSV", f"{error}, must be CSV", within=to)
+        except UnreadableError as error:
+            cells = error
+        yield start, lines.number + 1 - start, cells
 
 
-def _row_of_cells(
-    place: str, cells: list[str], n_cells: int, at: dict[str, int], columns: dict[str, str]
-) -> Row:
-    if len(cells) != n_cells:
-        raise ValueError(
-            f"{place}: the number of cells is {len(cells)}, must be {n_cells} as in the header"
-        )
-    by_role = {role: cells[i] for role, i in at.items()}
-    for role, cell in by_role.items():
-        if not cell.strip():
-            raise ValueError(f"{place}: column {columns[role]!r} is empty, must hold the {role}")
-    weight = _weight(place, by_role["weight"]) if "weight" in by_role else 1.0
-    return _row(place, by_role.get("context", ""), by_role["winner"], by_role["loser"], weight)
-
-
-def _row(place: str, context: str, winner: str, loser: str, weight: float = 1.0) -> Row:
-    if winner == loser:
-        raise ValueError(f"{place}: winner and loser are both {winner[:60]!r}, must differ")
-    return Row(context, winner, loser, weight)
-
-
-def jsonl_rows(
-    path: Path, fields: dict[str, str] = _ROLES, *, on_bad: OnBad = refuse, progress: bool = False
-) -> Iterator[Row]:
-    """Yield the comparisons of a file with one JSON object per line.
-
-    `fields` maps each role to the name of its field. Blank lines are skipped. If no line has a
-    field for the context, the context is the list of messages with which both answers begin.
-    """
-    first: tuple[int, dict[str, type]] | None = None
-    with closing(_lines(path, progress)) as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            place = f"{path.name}, line {number}"
-            try:
-                record = _record(
-                    place,
-                    line,
-                    fields,
-                    implicit_context=first is None or fields["context"] not in first[1],
-                )
-                kinds = {name: type(record[name]) for name in fields.values() if name in record}
-                first = first or (number, kinds)
-                _check_alike(place, kinds, *first)
-                row = _row_of_fields(place, record, fields)
-            except ValueError as error:
-                on_bad(error, 1)
-            else:
-                yield row
-
-
-def _record(
-    place: str, line: str, fields: dict[str, str], *, implicit_context: bool
-) -> dict[str, Any]:
-    if len(line) > _LONGEST_RECORD:
-        raise ValueError(f"{place}: {_too_long()}, must be one JSON object a line")
-    _check_utf8(place, line)
+def parquet_entries(stream: Stream, wanted: Callable[[Record], Sequence[str]]) -> Iterator[Entry]:
+    """Yield the rows of a Parquet file, of which only the wanted columns are read."""
     try:
-        record = _JSON.decode(line)
-    except json.JSONDecodeError as error:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ModuleNotFoundError:
         raise ValueError(
-            f"{place}, column {error.pos + 1}: {error.msg}, must be one JSON object a line"
+            f"{stream.source.name}: reading Parquet needs pyarrow: {INSTALL}"
         ) from None
-    except RecursionError:
-        raise ValueError(f"{place}: is nested too deeply, must be one JSON object a line") from None
-    if not isinstance(record, dict):
-        raise ValueError(f"{place}: is a JSON {type(record).__name__}, must be an object")
-    conversation = all(isinstance(record.get(fields[role]), list) for role in ("winner", "loser"))
-    for role, name in fields.items():
-        if name not in record and not (role == "context" and implicit_context and conversation):
-            instead = (
-                ", nor messages that both answers begin with"
-                if role == "context" and implicit_context
-                else ""
-            )
-            found = ", ".join(map(repr, record)) or "none"
-            raise ValueError(f"{place}: has no field {name!r}{instead}; its fields are {found}")
-        if name in record:
-            _check_text(place, name, record[name])
-    return record
+    name = stream.source.name
+    try:
+        # A packed file or a pipe cannot be searched.
+        file = stream.file if stream.file.seekable() else io.BytesIO(stream.file.read())
+        table = parquet.ParquetFile(file)
+        columns = table.schema_arrow.names
+        first = next(iter(table.iter_batches(1)), None)
+        if first is None:
+            return
+        needed = {column.partition(".")[0] for column in wanted(first.to_pylist()[0])}
+        read = [column for column in columns if column in needed]
+        number = 0
+        for batch in table.iter_batches(_ROWS_A_BATCH, columns=read):
+            values = [column.to_pylist() for column in batch.columns]
+            for cells in zip(*values, strict=True):
+                number += 1
+                yield Entry(number, 1, dict(zip(read, cells, strict=True)))
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{name} is cut off or no Parquet file: {reason}") from None
 
 
-def _check_text(place: str, field: str, value: Any) -> None:
-    if not (
-        isinstance(value, str)
-        or (isinstance(value, list) and value and all(map(_is_message, value)))
-    ):
-        wanted = 'a string or a list of messages {"role": …, "content": …}'
-        raise ValueError(f"{place}: field {field!r} is {str(value)[:60]!r}, must be {wanted}")
+def _text_lines(stream: Stream) -> Iterator[str]:
+    """Yield the lines of a text. Bytes that are not UTF-8 become lone surrogates."""
+    return _followed(_cut_lines(_text(stream)), stream)
 
 
-def _is_message(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and "role" in value
-        and ("content" in value or "tool_calls" in value)
-    )
+def _text_pieces(stream: Stream) -> Iterator[str]:
+    text = _text(stream)
+    return _followed(iter(lambda: text.read(_PIECE), ""), stream)
 
 
-def _check_alike(
-    place: str, kinds: dict[str, type], first_line: int, first_kinds: dict[str, type]
-) -> None:
-    if kinds == first_kinds:
-        return
-    for name in kinds.keys() | first_kinds.keys():
-        here, there = (_KINDS[of.get(name)] for of in (kinds, first_kinds))
-        if here != there:
-            raise ValueError(
-                f"{place}: field {name!r} is {here}, must be {there} as in line {first_line}"
-            )
-
-
-def _row_of_fields(place: str, record: dict[str, Any], fields: dict[str, str]) -> Row:
-    texts = {role: _texts(record[name]) for role, name in fields.items() if name in record}
-    winner, loser = texts["winner"], texts["loser"]
-    if "context" not in texts:
-        names = f"{fields['winner']!r} and {fields['loser']!r}"
-        shared = next(
-            (k for k, (a, b) in enumerate(zip(winner, loser, strict=False)) if a != b),
-            min(len(winner), len(loser)),
-        )
-        if not shared:
-            raise ValueError(
-                f"{place}: {names} begin with different messages, must begin with those of the prompt"
-            )
-        texts = {"context": winner[:shared], "winner": winner[shared:], "loser": loser[shared:]}
-    by_role = {role: "\n".join(text) for role, text in texts.items()}
-    row = _row(place, by_role["context"], by_role["winner"], by_role["loser"])
-    for role, text in by_role.items():
-        if not text.strip():
-            raise ValueError(f"{place}: field {fields[role]!r} is empty, must hold the {role}")
-    return row
-
-
-def _texts(value: str | list[dict[str, Any]]) -> list[str]:
-    """Return the text of each chat message, such as "role: content", or a string as it is."""
-    if isinstance(value, str):
-        return [value]
-    return [_message(message) for message in value]
-
-
-def _message(message: dict[str, Any]) -> str:
-    content = message.get("content")
-    more = {
-        name: message[name] for name in ("name", "tool_calls", "tool_call_id") if message.get(name)
-    }
-    if isinstance(content, str) and not more:
-        return f"{message['role']}: {content}"
-    # no space after the colon, so that the text differs from that of any plain message
-    return f"{message['role']}:{json.dumps({**more, 'content': content}, sort_keys=True)}"
-
-
-def indexed(
-    file_name: str, rows: Iterable[Row], *, hashed: bool = False
-) -> tuple[Indices, Indices, tuple[str, ...], Array, Indices]:
-    """Return the winners, losers, labels, weights and contexts of the rows of a file.
-
-    Actions and contexts are numbered in order of appearance. With `hashed`, a digest of 16 bytes is
-    kept instead of each text, and the labels of the actions are numbers.
-    """
-    action: dict[tuple[str, str] | bytes, int] = {}
-    context: dict[str | bytes, int] = {}
-    context_of, winners, losers, weights = array("q"), array("q"), array("q"), array("d")
-    for row in rows:
-        where = _digest(row.context) if hashed else row.context
-        k = context.setdefault(where, len(context))
-        for text, ends in ((row.winner, winners), (row.loser, losers)):
-            key = _digest(text, where) if isinstance(where, bytes) else (where, text)
-            y = action.setdefault(key, len(action))
-            if y == len(context_of):
-                context_of.append(k)
-            if row.weight > 0:
-                ends.append(y)
-        if row.weight > 0:
-            weights.append(row.weight)
-    if not weights:
-        raise ValueError(f"{file_name} holds no comparison, must hold at least one")
-    labels = (
-        tuple(map(str, range(len(action))))
-        if hashed
-        else tuple(key[1] for key in action if isinstance(key, tuple))
-    )
-    return (
-        np.array(winners, np.intp),
-        np.array(losers, np.intp),
-        labels,
-        np.array(weights),
-        np.array(context_of, np.intp),
-    )
-
-
-def _digest(text: str, where: bytes = b"") -> bytes:
-    # JSON may hold lone surrogates, which plain UTF-8 cannot encode
-    return blake2b(where + text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
-def _lines(path: Path, progress: bool) -> Generator[str, None, None]:
-    """Yield the lines of a text file; the caller must close the generator.
-
-    A line that is too long is cut. Bytes that are not UTF-8 become lone surrogates.
-    """
-    if path.is_dir():
-        raise ValueError(f"{path.name} is a directory, must be a file")
-    with path.open("rb") as file:
-        if path.is_file():
-            _check_start(path.name, file.peek(4))
-        with io.TextIOWrapper(
-            file, encoding="utf-8-sig", errors="surrogateescape", newline=""
-        ) as text:
-            lines = _cut_lines(text)
-            yield from (
-                _with_bar(lines, file, path.stat().st_size)
-                if progress and path.is_file()
-                else lines
-            )
+def _text(stream: Stream) -> io.TextIOWrapper:
+    return io.TextIOWrapper(stream.file, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
 def _cut_lines(text: io.TextIOWrapper) -> Iterator[str]:
@@ -388,52 +538,29 @@ def _cut_lines(text: io.TextIOWrapper) -> Iterator[str]:
             line = text.readline(_LONGEST_RECORD + 1)
 
 
+def _followed(items: Iterator[str], stream: Stream) -> Iterator[str]:
+    """Yield the items, and let the stream's progress bar follow."""
+    if stream.bar is None:
+        yield from items
+        return
+    for k, item in enumerate(items):
+        if k % _LINES_A_STEP == 0:
+            stream.bar(stream.position())
+        yield item
+    stream.bar(stream.position())
+
+
 def _too_long() -> str:
     return f"is longer than {_LONGEST_RECORD:,} characters"
 
 
-def _check_start(file_name: str, start: bytes) -> None:
-    for magic, kind in _NOT_TEXT.items():
-        if start.startswith(magic):
-            raise ValueError(f"{file_name} is {kind}, must be text in UTF-8")
-
-
-def _with_bar(lines: Iterable[str], file: io.BufferedReader, size: int) -> Iterator[str]:
-    from tqdm.auto import tqdm
-
-    with tqdm(total=size, desc="reading", unit="B", unit_scale=True) as bar:
-        for number, line in enumerate(lines):
-            if number % _LINES_A_STEP == 0:
-                bar.update(file.tell() - bar.n)
-            yield line
-        bar.update(size - bar.n)
-
-
-def _check_utf8(place: str, text: str) -> None:
+def _check_utf8(text: str) -> None:
+    if text.isascii():
+        return
     try:
         text.encode()
     except UnicodeEncodeError as error:
         byte = ord(text[error.start]) - 0xDC00
-        raise ValueError(
-            f"{place}: byte 0x{byte:02x} is not UTF-8, must be saved as UTF-8"
+        raise UnreadableError(
+            "not UTF-8", f"byte 0x{byte:02x} is not UTF-8, must be saved as UTF-8"
         ) from None
-
-
-def _column(place: str, header: list[str], name: str) -> int:
-    titles = [title.strip() for title in header]
-    if titles.count(name) != 1:
-        problem = "has no column" if name not in titles else "has more than one column"
-        raise ValueError(
-            f"{place}: {problem} {name!r}; its columns are {', '.join(map(repr, titles)) or 'none'}"
-        )
-    return titles.index(name)
-
-
-def _weight(place: str, cell: str) -> float:
-    try:
-        count = float(cell) if "_" not in cell else np.nan
-    except ValueError:
-        count = np.nan
-    if not (count >= 0 and np.isfinite(count)):
-        raise ValueError(f"{place}: weight {cell!r}, must be a finite number, at least 0")
-    return count

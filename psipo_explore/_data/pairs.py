@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from psipo_explore import _checks as checks
-from psipo_explore._checks import Array, ArrayLike, Indices
+from psipo_explore._checks import Array, ArrayLike, Indices, Mask
 from psipo_explore._data.segments import Segments
 
 
@@ -167,4 +167,52 @@ def check_pairs(contexts: Indices, by_context: Segments, winners: Indices, loser
     alone = (by_context.sum(np.ones(n_actions)) == 1) & (n_actions > 1)
     checks.refuse_where(
         alone, "contexts", contexts, "must hold more than one action: there is nothing to compare"
+    )
+
+
+def as_ties(given: Any, winners: Indices, losers: Indices, weights: Array) -> Mask:
+    """Check that each tie is two comparisons that follow each other, one each way."""
+    ties = np.asarray(given)
+    if ties.shape != winners.shape or ties.dtype != np.bool_:
+        raise ValueError(
+            f"ties has shape {ties.shape} and type {ties.dtype}, must be one bool for each comparison"
+        )
+    first, second = np.flatnonzero(ties)[::2], np.flatnonzero(ties)[1::2]
+    if (
+        first.size != second.size
+        or (
+            (second != first + 1)
+            | (winners[first] != losers[second])
+            | (losers[first] != winners[second])
+            | (weights[first] != weights[second])
+        ).any()
+    ):
+        raise ValueError("ties must mark two comparisons in a row, one each way, of equal weight")
+    return ties
+
+
+def pairs_in_contexts(
+    pairs: Iterable[tuple[Hashable, Hashable]],
+    contexts: Sequence[Hashable],
+    weights: ArrayLike | None,
+) -> tuple[Indices, Indices, tuple[str, ...], Array, Indices]:
+    """Return the fields of `Comparisons` for pairs of labels, each pair in a context."""
+    rows = _checked_rows(pairs)
+    where = list(contexts)
+    if len(where) != len(rows):
+        raise ValueError(
+            f"contexts has {len(where)} entries, must have one for each of {len(rows)} pairs"
+        )
+    counts = _checked_counts(weights, len(rows))
+    ends = [(context, label) for context, pair in zip(where, rows, strict=True) for label in pair]
+    number = {end: i for i, end in enumerate(dict.fromkeys(ends))}
+    winners, losers = np.array([number[end] for end in ends], np.intp).reshape(-1, 2).T
+    of_context = {context: i for i, context in enumerate(dict.fromkeys(where))}
+    counted = counts > 0
+    return (
+        winners[counted],
+        losers[counted],
+        tuple(str(label) for _, label in number),
+        counts[counted],
+        np.array([of_context[context] for context, _ in number], np.intp),
     )

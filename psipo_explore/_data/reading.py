@@ -1,0 +1,462 @@
+"""From preference files, or records at hand, to comparisons with numbered prompts and answers."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from psipo_explore._checks import Array, Indices, Mask, cut
+from psipo_explore._data import files, texts
+from psipo_explore._data.asked import Asked, refuse_outcome_column
+from psipo_explore._data.collected import IDENTICAL, TIE, WIN, Collected, Numbered, Row
+from psipo_explore._data.fields import Record, number, present, value_of
+from psipo_explore._data.files import Entry, Source, Stream
+from psipo_explore._data.judgements import SECOND, Judged
+from psipo_explore._data.judgements import TIE as TIED
+from psipo_explore._data.shapes import Shape
+from psipo_explore._data.unreadable import OnBad, Skipped, UnreadableError, refuse
+
+
+@dataclass(frozen=True)
+class Fields:
+    """Comparisons as `Comparisons` keeps them; a tie is two of them, of half the weight each."""
+
+    winners: Indices
+    losers: Indices
+    actions: tuple[str, ...]
+    weights: Array
+    contexts: Indices
+    ties: Mask | None
+
+
+@dataclass(frozen=True)
+class Read:
+    """What was read: every judgement, how it was understood, and what was left out."""
+
+    fields: Fields
+    judgements: Collected
+    numbered: Numbered
+    kept: Mask
+    shape: Shape
+    read_as: str
+    skipped: Skipped
+    passed_over: tuple[str, ...]
+    sources: tuple[Source, ...]
+
+    def count(self, kind: int) -> int:
+        """Count the judgements of a kind."""
+        return int((self.judgements.kinds == kind).sum())
+
+
+class Reader:
+    """Turns records into judgements, by the shape that the first of them shows."""
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+        self.shape: Shape | None = None
+        self.read_as = ""
+        self._kinds: dict[str, str] = {}
+        self._first_place = ""
+
+    def begin(self, record: Record, place: str) -> None:
+        """Find out the shape of all records from the first one."""
+        shape = self.asked.shape_of(record)
+        self.read_as = shape.read_as(record)
+        self._kinds = _kinds(shape, record)
+        self._first_place = place
+        self.shape = shape
+
+    @property
+    def is_of_votes(self) -> bool:
+        """Whether answers are players, whose names are wanted."""
+        return self.shape is not None and self.shape.is_of_votes
+
+    def columns(self, record: Record) -> Sequence[str]:
+        """Return the names of all fields that are read of records like the given one."""
+        shape = self.shape or self.asked.shape_of(record)
+        names = [*shape.fields, *shape.context, *shape.judgement.optional, "prompt"]
+        return [*names, self.asked.weight] if self.asked.weight else names
+
+    def rows(self, record: Record) -> list[Row]:
+        """Return the judgements of a record, which may be none."""
+        assert self.shape is not None
+        judged = self.shape.judgement.judged(record)
+        self._check_alike(record)
+        weight = self._weight(record)
+        if self.shape.dialogues:
+            return [self._parted(one, weight) for one in judged]
+        prompt = self._prompt(record)
+        self._refuse_answer_in_prompt(record, judged)
+        return [
+            self._row(
+                prompt, texts.joined(one.first), texts.joined(one.second), one.outcome, weight
+            )
+            for one in judged
+        ]
+
+    def _parted(self, judged: Judged, weight: float) -> Row:
+        assert self.shape is not None
+        names = " and ".join(map(repr, self.shape.judgement.answers))
+        if self.shape.dialogues == "strings":
+            prompt, first, second = texts.parted_strings(names, judged.first[0], judged.second[0])
+        else:
+            shared, one, other = texts.parted(names, judged.first, judged.second)
+            prompt, first, second = map(texts.joined, (shared, one, other))
+        return self._row(prompt, first, second, judged.outcome, weight)
+
+    def _row(self, prompt: str, first: str, second: str, outcome: int, weight: float) -> Row:
+        if first == second:
+            return Row(prompt, first, second, weight)
+        assert self.shape is not None
+        for name, text in zip(self.shape.judgement.answers, (first, second), strict=False):
+            if not text or text.isspace():
+                raise UnreadableError(
+                    "an empty answer", f"field {name!r} is empty, must hold an answer"
+                )
+        if outcome == TIED and self.asked.ties == "error":
+            raise UnreadableError(
+                "a tie",
+                "is a tie, must have a winner; --ties half counts it as half a win each way, --ties "
+                "drop leaves it out",
+            )
+        winner, loser = (second, first) if outcome == SECOND else (first, second)
+        return Row(prompt, winner, loser, weight, outcome == TIED)
+
+    def _prompt(self, record: Record) -> str:
+        assert self.shape is not None
+        if not self.shape.prompt:
+            return ""
+        parts = [_prompt_text(name, present(record, name)) for name in self.shape.prompt]
+        also = [value_of(record, name) for name in self.shape.context]
+        more = [_context_text(value) if value else "" for value in also]
+        if not "".join(parts).strip():
+            names = " and ".join(map(repr, self.shape.prompt))
+            raise UnreadableError(
+                "an empty prompt", f"field {names} is empty, must hold the prompt"
+            )
+        return texts.joined(parts + more if any(more) else parts)
+
+    def _refuse_answer_in_prompt(self, record: Record, judged: Sequence[Judged]) -> None:
+        """Refuse a prompt that ends with one of the answers."""
+        assert self.shape is not None
+        for name in self.shape.prompt:
+            dialogue = value_of(record, name)
+            if not (isinstance(dialogue, list) and len(dialogue) > 1):
+                continue
+            last = texts.parts(name, dialogue)[-1]
+            for one in judged:
+                for answer in (one.first[-1], one.second[-1]):
+                    if last in (answer, f"assistant: {answer}"):
+                        raise UnreadableError(
+                            "an answer in the prompt",
+                            f"field {name!r} ends with the answer {cut(answer)!r}, must hold the "
+                            "prompt alone",
+                        )
+
+    def _weight(self, record: Record) -> float:
+        name = self.asked.weight
+        if name is None:
+            return 1.0
+        weight = number(name, present(record, name))
+        if weight <= 0:
+            raise UnreadableError(
+                "a weight that is not positive", f"field {name!r} is {weight:g}, must be positive"
+            )
+        return weight
+
+    def _check_alike(self, record: Record) -> None:
+        """Refuse a record whose fields are of another kind than those of the first."""
+        assert self.shape is not None
+        kinds = _kinds(self.shape, record)
+        if kinds == self._kinds:
+            return
+        name = next(name for name in kinds if kinds[name] != self._kinds[name])
+        raise UnreadableError(
+            "another shape than the first record",
+            f"field {name!r} is {kinds[name]}, must be {self._kinds[name]} as in {self._first_place}",
+        )
+
+
+def _kinds(shape: Shape, record: Record) -> dict[str, str]:
+    names = {*shape.prompt, *shape.judgement.answers, *(["prompt"] if shape.dialogues else [])}
+    return {name: texts.kind(value_of(record, name)) for name in sorted(names)}
+
+
+def _prompt_text(name: str, value: Any) -> str:
+    return value if isinstance(value, str) else texts.joined(texts.parts(name, value))
+
+
+def _context_text(value: Any) -> str:
+    return value if isinstance(value, str) else texts.as_json(value)
+
+
+class _Words:
+    """An outcome that nobody explained, and how many records have it."""
+
+    def __init__(self, error: UnreadableError) -> None:
+        self.error = error
+        self.count = 1
+
+
+@dataclass
+class _Files:
+    """The state of reading several files: what was collected, and what was passed over."""
+
+    reader: Reader
+    collected: Collected
+    on_bad: OnBad
+    skipped: Skipped
+    unexplained: _Words | None = None
+    passed_over: list[str] = field(default_factory=list)
+
+    def take(self, entries: Iterable[Entry], stream: Stream, file: int) -> None:
+        """Collect the judgements of the entries of a file."""
+        for entry in entries:
+            try:
+                if isinstance(entry.record, UnreadableError):
+                    raise entry.record
+                if self.reader.shape is None:
+                    self.reader.begin(entry.record, stream.place(entry.number))
+                    self.collected.hashed &= not self.reader.is_of_votes
+                rows = self.reader.rows(entry.record)
+            except UnreadableError as error:
+                said = error.of_columns() if stream.is_table else error
+                self._bad(said.at(stream.place(entry.number)), entry.lines)
+            else:
+                self.collected.add(rows, file, entry.number)
+
+    def _bad(self, error: UnreadableError, lines: int) -> None:
+        if self.on_bad is refuse and error.word:
+            if self.unexplained is None:
+                self.unexplained = _Words(error)
+            elif self.unexplained.error.word == error.word:
+                self.unexplained.count += 1
+        else:
+            self.on_bad(error, lines)
+
+    def refuse_unexplained(self) -> None:
+        """Refuse an outcome that nobody explained, and say how many records have it."""
+        if self.unexplained:
+            records = "record has" if self.unexplained.count == 1 else "records have"
+            raise ValueError(f"{self.unexplained.error} ({self.unexplained.count} {records} it)")
+
+
+def read_files(
+    paths: Sequence[Path | str],
+    asked: Asked,
+    *,
+    format: str | None = None,
+    hashed: bool = False,
+    skip_bad: bool = False,
+    progress: bool = False,
+) -> Read:
+    """Read the judgements of several files, which are one data set."""
+    skipped = Skipped()
+    all_files = files.sources(paths)
+    state = _Files(
+        Reader(asked), Collected(hashed=hashed), skipped if skip_bad else refuse, skipped
+    )
+    for k, source in enumerate(all_files):
+        if source.in_folder and not _is_data(source, asked, format):
+            state.passed_over.append(source.name)
+            continue
+        with files.opened(source, format, progress=progress) as stream:
+            state.take(_entries(stream, state.reader), stream, k)
+    state.refuse_unexplained()
+    names = all_files[0].name if len(all_files) == 1 else f"{len(all_files)} files"
+    return _read(state, names, tuple(all_files))
+
+
+def read_columns(path: Path, columns: dict[str, str]) -> Fields:
+    """Read the comparisons of a CSV file whose columns are named, one for each role."""
+
+    def check(place: str, titles: list[str]) -> None:
+        if not "".join(titles):
+            wanted = ", ".join(map(repr, columns.values()))
+            raise ValueError(f"{place}: is blank, must be a header with {wanted}")
+        for name in columns.values():
+            if titles.count(name) != 1:
+                problem = "has more than one column" if name in titles else "has no column"
+                found = ", ".join(map(repr, titles))
+                raise ValueError(f"{place}: {problem} {name!r}; its columns are {found}")
+        refuse_outcome_column(dict.fromkeys(titles, ""), columns)
+
+    collected = Collected(hashed=False)
+    with files.opened(Source(path.name, path), "csv") as stream:
+        for entry in files.csv_entries(stream, strip=True, check=check):
+            try:
+                collected.add([_row_of_columns(entry.record, columns)], 0, entry.number)
+            except UnreadableError as error:
+                raise error.of_columns().at(stream.place(entry.number)) from None
+    weights = collected.weights
+    if not weights.any():
+        raise ValueError(f"{path.name} holds no comparison, must hold at least one")
+    numbered = collected.numbered(np.ones(weights.size, bool))
+    counted = weights > 0
+    return Fields(
+        winners=numbered.winners[counted],
+        losers=numbered.losers[counted],
+        actions=numbered.labels,
+        weights=weights[counted],
+        contexts=numbered.contexts,
+        ties=None,
+    )
+
+
+def _row_of_columns(record: Record | UnreadableError, columns: dict[str, str]) -> Row:
+    if isinstance(record, UnreadableError):
+        raise record
+    cells = {role: record[name] for role, name in columns.items()}
+    for role, cell in cells.items():
+        if not cell:
+            reason = f"field {columns[role]!r} is empty, must hold the {role}"
+            raise UnreadableError("an empty answer", reason)
+    if cells["winner"] == cells["loser"]:
+        reason = f"winner and loser are both {cut(cells['winner'])!r}, must differ"
+        raise UnreadableError("an answer that beats itself", reason)
+    weight = _weight_of_cell(cells["weight"]) if "weight" in cells else 1.0
+    return Row(cells.get("context", ""), cells["winner"], cells["loser"], weight)
+
+
+def _weight_of_cell(cell: str) -> float:
+    try:
+        count = number("weight", cell)
+    except UnreadableError:
+        count = -1.0
+    if count < 0:
+        reason = f"weight {cell!r}, must be a finite number, at least 0"
+        raise UnreadableError("a weight below 0", reason)
+    return count
+
+
+def read_records(records: Iterable[Any], asked: Asked) -> Read:
+    """Read the judgements of records at hand."""
+    state = _Files(Reader(asked), Collected(hashed=False), refuse, Skipped())
+    stream = Stream(Source("records", None), "records", io.BytesIO(), 0, lambda: 0)
+    state.take(_numbered_records(records), stream, 0)
+    state.refuse_unexplained()
+    return _read(state, "records", ())
+
+
+def _entries(stream: Stream, reader: Reader) -> Iterator[Entry]:
+    if stream.format == "jsonl":
+        return _line_entries(stream)
+    return files.entries(stream, reader.columns)
+
+
+def _line_entries(stream: Stream) -> Iterator[Entry]:
+    start = 1
+    for block in files.line_blocks(stream):
+        yield from files.json_entries(block, start)
+        start += len(block)
+
+
+def _is_data(source: Source, asked: Asked, format: str | None) -> bool:
+    """Whether the first record of a file in a folder has a shape that can be read."""
+    try:
+        with files.opened(source, format) as stream:
+            for entry in _entries(stream, Reader(asked)):
+                if not isinstance(entry.record, UnreadableError):
+                    return _has_shape(entry.record, asked)
+                return False
+    except (ValueError, OSError):
+        return False
+    return False
+
+
+def _has_shape(record: Record, asked: Asked) -> bool:
+    try:
+        return asked.shape_of(record).fits(record)
+    except UnreadableError:
+        return False
+
+
+def _numbered_records(records: Iterable[Any]) -> Iterator[Entry]:
+    for k, record in enumerate(_dictionaries(records)):
+        if isinstance(record, Mapping):
+            yield Entry(k, 1, {str(name): _plain(value) for name, value in record.items()})
+        else:
+            what = f"is {cut(record)!r}, must be a mapping from fields to values"
+            yield Entry(k, 1, UnreadableError("not an object", what))
+
+
+def _dictionaries(records: Any) -> Iterable[Any]:
+    """Return the rows of a table of pandas or Polars as dictionaries, or the records as they are."""
+    if hasattr(records, "iter_rows"):
+        rows: Iterable[Any] = records.iter_rows(named=True)
+        return rows
+    if hasattr(records, "itertuples"):
+        names = list(records.columns)
+        return (
+            dict(zip(names, row, strict=True)) for row in records.itertuples(index=False, name=None)
+        )
+    if isinstance(records, (Mapping, str)) or not isinstance(records, Iterable):
+        raise TypeError(f"records = {cut(records)}, must be an iterable of mappings")
+    return records
+
+
+def _plain(value: Any) -> Any:
+    """Return lists in place of arrays, None for a missing value, and numbers as Python's."""
+    if isinstance(value, np.ndarray):
+        return [_plain(each) for each in value.tolist()]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and np.isnan(value):
+        return None
+    return value
+
+
+def _read(state: _Files, names: str, all_files: tuple[Source, ...]) -> Read:
+    kinds = state.collected.kinds
+    dropped = state.reader.asked.ties == "drop"
+    kept = (kinds == WIN) | ((kinds == TIE) & (not dropped))
+    if not kept.any():
+        raise ValueError(f"{names} {_without_comparison(state, kinds)}")
+    assert state.reader.shape is not None
+    numbered = state.collected.numbered(kept)
+    return Read(
+        fields=_fields(numbered, state.collected.weights[kept], kinds[kept] == TIE),
+        judgements=state.collected,
+        numbered=numbered,
+        kept=kept,
+        shape=state.reader.shape,
+        read_as=state.reader.read_as,
+        skipped=state.skipped,
+        passed_over=tuple(state.passed_over),
+        sources=all_files,
+    )
+
+
+def _without_comparison(state: _Files, kinds: Any) -> str:
+    said = ["holds no comparison, must hold at least one"]
+    if state.skipped.count:
+        said.append(f"{state.skipped.count} skipped, first {state.skipped.first}")
+    if (kinds == IDENTICAL).any():
+        said.append(f"{(kinds == IDENTICAL).sum()} with identical answers")
+    if (kinds == TIE).any():
+        said.append(f"{(kinds == TIE).sum()} ties dropped")
+    if state.passed_over:
+        said.append(f"passed over: {', '.join(state.passed_over)}")
+    return "; ".join(said)
+
+
+def _fields(numbered: Numbered, weights: Array, tied: Mask) -> Fields:
+    """Write each tie as half a win each way."""
+    times = 1 + tied.astype(np.intp)
+    ties = np.repeat(tied, times)
+    ends = np.repeat(np.stack([numbered.winners, numbered.losers]), times, axis=1)
+    other_way = np.flatnonzero(ties)[1::2]
+    ends[:, other_way] = ends[::-1, other_way]
+    return Fields(
+        winners=ends[0],
+        losers=ends[1],
+        actions=numbered.labels,
+        weights=np.repeat(weights, times) / np.where(ties, 2.0, 1.0),
+        contexts=numbered.contexts,
+        ties=ties if tied.any() else None,
+    )
