@@ -5,11 +5,21 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a temporary file, then replace the old file with it.
+    """Write a whole file as `whole_file` does."""
+    with whole_file(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file, which replaces the old file when all has been written.
 
     The new file has the permissions of the old one. A link stays a link. A device or a pipe is
     written to directly.
@@ -17,15 +27,20 @@ def write_whole(path: Path, content: bytes) -> None:
     target = path.resolve()
     try:
         if target.exists() and not target.is_file():
-            target.write_bytes(content)
+            with target.open("wb") as file:
+                yield file
         else:
-            _replace(target, content)
+            with _replacing(target) as file:
+                yield file
     except OSError as error:
+        if error.filename is not None and str(error.filename) not in map(str, (path, target)):
+            raise  # another file
         # Report the name that the caller gave. That of the temporary file means nothing.
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def _replace(target: Path, content: bytes) -> None:
+@contextmanager
+def _replacing(target: Path) -> Iterator[BinaryIO]:
     is_there = target.exists()
     if is_there:
         # Opening the file raises if it is read-only, although it could still be replaced.
@@ -35,7 +50,7 @@ def _replace(target: Path, content: bytes) -> None:
         with part.open("xb") as file:
             if is_there:
                 shutil.copymode(target, part)
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())  # some file systems report a full disk only here
         part.replace(target)

@@ -251,6 +251,24 @@ def _add_diagnose(commands: _Commands) -> None:
         action="store_true",
         help="pass over records that cannot be read, and count them by kind",
     )
+    diagnose.add_argument(
+        "--list",
+        nargs=2,
+        action="append",
+        metavar=("KIND", "OUT.jsonl"),
+        help="write the prompts of a kind with all their records, each with file and line: "
+        "collapsing, contradicting, duplicates, identical or ties",
+    )
+    diagnose.add_argument(
+        "--clean",
+        metavar="OUT.jsonl",
+        help="write the records without identical answers and repeats, in their own shape",
+    )
+    diagnose.add_argument(
+        "--majority",
+        action="store_true",
+        help="in the clean file, keep one record of each pair that was judged both ways",
+    )
     diagnose.add_argument("--json", action="store_true", help="print numbers as JSON, not words")
     diagnose.add_argument("--figure", type=Path, metavar="OUT.svg", help="draw the answer as well")
     diagnose.set_defaults(run=_diagnose)
@@ -500,13 +518,18 @@ def _diagnose(options: argparse.Namespace) -> int:
         raise ValueError(f"--figure {picture}: must end in .svg, in a folder that is there")
     asked = {
         name: value
-        for name in ("beta", "smoothing", "format", *Options.__annotations__)
+        for name in ("beta", "smoothing", "format", "clean", *Options.__annotations__)
         if (value := getattr(options, name)) is not None
     }
     if not options.files:
         raise ValueError("no file is named: psipo diagnose FILE…, or --shapes to list the shapes")
     found = diagnose_file(
-        options.files, **asked, skip_bad=options.skip_bad, progress=sys.stderr.isatty()
+        options.files,
+        **asked,
+        lists=dict(options.list or []),
+        majority=options.majority,
+        skip_bad=options.skip_bad,
+        progress=sys.stderr.isatty(),
     )
     print(json.dumps(found.as_dict(), indent=2) if options.json else _wrapped(str(found)))
     if picture:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
@@ -19,6 +20,8 @@ from psipo_explore._blocks import blocks_of
 from psipo_explore._checks import Array, ArrayLike, Indices
 from psipo_explore._data.asked import Asked, Options
 from psipo_explore._data.collected import IDENTICAL, TIE
+from psipo_explore._data.lists import KINDS as LISTS
+from psipo_explore._data.lists import check_can_be_read_again, marks, write_clean, write_list
 from psipo_explore._data.reading import Read, read_files
 from psipo_explore._tables import as_html, html_table
 from psipo_explore.comparisons import Comparisons
@@ -83,6 +86,8 @@ class Diagnosis:
         Files in a folder that hold no records of a known shape.
     standings : Standings, optional
         Scores of the players, if all comparisons are of one context, such as votes on models.
+    cleaned : str
+        How many records the clean file holds, and why the others were left out.
 
     Examples
     --------
@@ -111,6 +116,7 @@ class Diagnosis:
     first_skipped: str = ""
     passed_over: tuple[str, ...] = ()
     standings: Standings | None = None
+    cleaned: str = ""
 
     def share_collapsing(self, level: float = 0.95) -> tuple[float, float, float]:
         """Share of contexts in which DPO's loss has no minimum, with a confidence interval.
@@ -203,6 +209,8 @@ class Diagnosis:
                 f"Lines that could not be read, and were skipped: {_grouped(self.skipped)} "
                 f"({kinds}). The first: {self.first_skipped}."
             )
+        if self.cleaned:
+            lines.append(f"Written to {self.cleaned}.")
         if self.passed_over:
             lines.append(
                 "Files that hold no records of a known shape, and were passed over: "
@@ -369,6 +377,9 @@ def diagnose_file(
     format: str | None = None,
     smoothing: float = SMOOTHING,
     skip_bad: bool = False,
+    lists: Mapping[str, str | os.PathLike[str]] | None = None,
+    clean: str | os.PathLike[str] | None = None,
+    majority: bool = False,
     progress: bool = False,
     **options: Unpack[Options],
 ) -> Diagnosis:
@@ -391,6 +402,16 @@ def diagnose_file(
         Share of labels that cDPO takes to be wrong, as in `diagnose`.
     skip_bad : bool
         Whether to skip and count the records that cannot be read, instead of refusing the files.
+    lists : mapping of str to path, optional
+        Files to write lists to, by what they list: "collapsing", "contradicting", "duplicates",
+        "identical" or "ties". A line of a list is a JSON object: a prompt of that kind with all its
+        records, each with its file and its line.
+    clean : path, optional
+        File to write the records to, in their own shape, without those whose answers are the same
+        and those that repeat an earlier one.
+    majority : bool
+        Whether the clean file holds one record for each pair that was judged both ways: the first
+        one of the majority.
     progress : bool
         Whether to show progress bars.
     **options
@@ -418,34 +439,66 @@ def diagnose_file(
     ...     diagnose_file(file.name).read_as
     'prompt and pair: prompt, chosen, rejected'
     """
-    asked = Asked.of(**options)
+    asked, given = Asked.of(**options), checks.as_paths(paths)
+    outputs = {kind: checks.as_path(path) for kind, path in (lists or {}).items()}
+    clean_path = None if clean is None else checks.as_path(clean)
+    _check_outputs(given, outputs, clean_path, asked, majority=majority)
     read = read_files(
-        checks.as_paths(paths),
+        given,
         asked,
         format=format,
         hashed=True,
         skip_bad=skip_bad,
         progress=progress,
     )
-    return diagnose_read(read, beta, smoothing=smoothing, progress=progress)
+    found = _diagnose_read(read, beta, smoothing=smoothing, progress=progress)
+    if outputs or clean_path:
+        merged = Comparisons(**vars(read.fields)).merged()
+        marked = marks(read, blocks_of(merged, DPO).vanishing)
+        for kind, path in outputs.items():
+            write_list(read, getattr(marked, kind), path)
+        if clean_path:
+            said = write_clean(read, marked, clean_path, majority=majority)
+            found = replace(found, cleaned=said)
+    return found
 
 
-def diagnose_read(
-    read: Read, beta: ArrayLike, *, smoothing: float = SMOOTHING, progress: bool = False
-) -> Diagnosis:
-    """Diagnose what was read from files."""
+def _check_outputs(
+    paths: Sequence[Path],
+    outputs: Mapping[str, Path],
+    clean: Path | None,
+    asked: Asked,
+    *,
+    majority: bool,
+) -> None:
+    for kind in outputs:
+        if kind not in LISTS:
+            raise ValueError(f"lists names {kind!r}, must be one of {', '.join(LISTS)}")
+    if majority and clean is None:
+        raise ValueError("majority says which records the clean file holds: name it with clean")
+    if clean is not None and asked.weight is not None:
+        raise ValueError(
+            "clean leaves out records that repeat earlier ones, but with a weight each of them "
+            "counts: leave out clean or weight"
+        )
+    out = [*outputs.values(), *filter(None, [clean])]
+    if out:
+        check_can_be_read_again(paths, out)
+
+
+def _diagnose_read(read: Read, beta: ArrayLike, *, smoothing: float, progress: bool) -> Diagnosis:
     data = Comparisons(**vars(read.fields))
     found = diagnose(data, beta, smoothing=smoothing, progress=progress)
     return replace(
         found,
         ties=read.count(TIE),
         identical=read.count(IDENTICAL),
-        read_as=read.read_as,
+        read_as=read.reader.read_as,
         skipped=read.skipped.count,
         skipped_by_kind=dict(read.skipped.kinds),
         first_skipped=read.skipped.first,
         passed_over=read.passed_over,
-        standings=standings_of(data) if read.shape.is_of_votes else None,
+        standings=standings_of(data) if read.reader.is_of_votes else None,
     )
 
 

@@ -49,6 +49,7 @@ class Entry(NamedTuple):
     number: int
     lines: int
     record: Record | UnreadableError
+    text: str = ""  # its JSON, where the file is JSON
 
 
 @dataclass(frozen=True)
@@ -233,7 +234,7 @@ def _text_format(start: bytes, file: Any) -> str:
     return "json" if first.startswith(b"[") else "jsonl" if first.startswith(b"{") else "csv"
 
 
-def entries(stream: Stream, wanted: Callable[[Record], Sequence[str]]) -> Iterator[Entry]:
+def entries(stream: Stream, wanted: Callable[[Record], Sequence[str]] | None) -> Iterator[Entry]:
     """Yield the records of a file that is not JSON Lines.
 
     `wanted` returns the fields that are read of records like the given one; the others need not be
@@ -265,7 +266,7 @@ def json_entries(lines: Iterable[str], start: int = 1) -> Iterator[Entry]:
         if line.isspace() or not line:
             continue
         try:
-            yield Entry(number, 1, _object(line))
+            yield Entry(number, 1, _object(line), line)
         except UnreadableError as error:
             yield Entry(number, 1, error)
 
@@ -316,7 +317,7 @@ def array_entries(stream: Stream) -> Iterator[Entry]:
         is_first = False
         line = buffer.line(at)
         record, end = buffer.value(name, at)
-        yield Entry(line, 1, record)
+        yield Entry(line, 1, record, buffer.text(at, end))
         at = buffer.drop(end)
     if buffer.next_sign(at + 1)[0]:
         raise ValueError(f"{name}, line {buffer.line(at)}: Extra data after a JSON array")
@@ -370,6 +371,10 @@ class _Pieces:
                 return _checked_object(value), end
             except UnreadableError as error:
                 return error, end
+
+    def text(self, at: int, end: int) -> str:
+        """Return the text between two places."""
+        return self._text[at:end]
 
     def drop(self, end: int) -> int:
         """Forget the text before a place if it is long, and return where the place is then."""
@@ -482,7 +487,9 @@ def _cells(
         yield start, lines.number + 1 - start, cells
 
 
-def parquet_entries(stream: Stream, wanted: Callable[[Record], Sequence[str]]) -> Iterator[Entry]:
+def parquet_entries(
+    stream: Stream, wanted: Callable[[Record], Sequence[str]] | None
+) -> Iterator[Entry]:
     """Yield the rows of a Parquet file, of which only the wanted columns are read."""
     try:
         import pyarrow as pa
@@ -500,8 +507,7 @@ def parquet_entries(stream: Stream, wanted: Callable[[Record], Sequence[str]]) -
         first = next(iter(table.iter_batches(1)), None)
         if first is None:
             return
-        needed = {column.partition(".")[0] for column in wanted(first.to_pylist()[0])}
-        read = [column for column in columns if column in needed]
+        read = _read_columns(columns, first.to_pylist()[0], wanted)
         number = 0
         for batch in table.iter_batches(_ROWS_A_BATCH, columns=read):
             values = [column.to_pylist() for column in batch.columns]
@@ -511,6 +517,16 @@ def parquet_entries(stream: Stream, wanted: Callable[[Record], Sequence[str]]) -
     except (pa.ArrowException, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{name} is cut off or no Parquet file: {reason}") from None
+
+
+def _read_columns(
+    columns: list[str], record: Record, wanted: Callable[[Record], Sequence[str]] | None
+) -> list[str]:
+    if wanted is None:
+        return columns
+    needed = set(wanted(record))
+    needed |= {name.partition(".")[0] for name in needed}
+    return [column for column in columns if column in needed]
 
 
 def _text_lines(stream: Stream) -> Iterator[str]:

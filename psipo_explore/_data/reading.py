@@ -42,8 +42,8 @@ class Read:
     judgements: Collected
     numbered: Numbered
     kept: Mask
-    shape: Shape
-    read_as: str
+    reader: Reader
+    format: str | None
     skipped: Skipped
     passed_over: tuple[str, ...]
     sources: tuple[Source, ...]
@@ -266,10 +266,10 @@ def read_files(
             state.passed_over.append(source.name)
             continue
         with files.opened(source, format, progress=progress) as stream:
-            state.take(_entries(stream, state.reader), stream, k)
+            state.take(entries_of(stream, state.reader), stream, k)
     state.refuse_unexplained()
     names = all_files[0].name if len(all_files) == 1 else f"{len(all_files)} files"
-    return _read(state, names, tuple(all_files))
+    return _read(state, names, tuple(all_files), format)
 
 
 def read_columns(path: Path, columns: dict[str, str]) -> Fields:
@@ -340,13 +340,14 @@ def read_records(records: Iterable[Any], asked: Asked) -> Read:
     stream = Stream(Source("records", None), "records", io.BytesIO(), 0, lambda: 0)
     state.take(_numbered_records(records), stream, 0)
     state.refuse_unexplained()
-    return _read(state, "records", ())
+    return _read(state, "records", (), None)
 
 
-def _entries(stream: Stream, reader: Reader) -> Iterator[Entry]:
+def entries_of(stream: Stream, reader: Reader | None) -> Iterator[Entry]:
+    """Yield the entries of a file, with the fields that a reader needs, or with all of them."""
     if stream.format == "jsonl":
         return _line_entries(stream)
-    return files.entries(stream, reader.columns)
+    return files.entries(stream, reader.columns if reader else None)
 
 
 def _line_entries(stream: Stream) -> Iterator[Entry]:
@@ -360,7 +361,7 @@ def _is_data(source: Source, asked: Asked, format: str | None) -> bool:
     """Whether the first record of a file in a folder has a shape that can be read."""
     try:
         with files.opened(source, format) as stream:
-            for entry in _entries(stream, Reader(asked)):
+            for entry in entries_of(stream, Reader(asked)):
                 if not isinstance(entry.record, UnreadableError):
                     return _has_shape(entry.record, asked)
                 return False
@@ -411,7 +412,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _read(state: _Files, names: str, all_files: tuple[Source, ...]) -> Read:
+def _read(state: _Files, names: str, all_files: tuple[Source, ...], format: str | None) -> Read:
     kinds = state.collected.kinds
     dropped = state.reader.asked.ties == "drop"
     kept = (kinds == WIN) | ((kinds == TIE) & (not dropped))
@@ -424,8 +425,8 @@ def _read(state: _Files, names: str, all_files: tuple[Source, ...]) -> Read:
         judgements=state.collected,
         numbered=numbered,
         kept=kept,
-        shape=state.reader.shape,
-        read_as=state.reader.read_as,
+        reader=state.reader,
+        format=format,
         skipped=state.skipped,
         passed_over=tuple(state.passed_over),
         sources=all_files,
