@@ -334,8 +334,10 @@ def test_a_line_without_end_is_refused_before_memory_is_short(
     kind: str, wanted: str, tmp_path: Path
 ) -> None:
     endless = tmp_path / f"endless.{kind}"
-    endless.symlink_to("/dev/zero")
-    refused = shell(f"diagnose {endless.name}", tmp_path, first="ulimit -v 2000000;")
+    os.mkfifo(endless)
+    begin = {"jsonl": "{", "csv": "x"}[kind]
+    feed = f"(printf '{begin}'; tr '\\0' x < /dev/zero) > {endless.name} 2> /dev/null &"
+    refused = shell(f"diagnose {endless.name}", tmp_path, first=f"{feed} ulimit -v 2000000;")
     complaint = f"{endless.name}, line 1: is longer than 64,000,000 characters, must be {wanted}"
     assert refused.stderr == f"psipo: {complaint}\n"
     assert refused.returncode == 2

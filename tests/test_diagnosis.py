@@ -58,7 +58,8 @@ def write_csv(path: Path, rows: list[Record]) -> Path:
 
 
 def assert_same(found: Diagnosis, expected: Diagnosis) -> None:
-    assert found.as_dict() == expected.as_dict()
+    """Compare all but the words that say how the records were understood."""
+    assert {**found.as_dict(), "read_as": ""} == {**expected.as_dict(), "read_as": ""}
 
 
 @given(records)
@@ -211,26 +212,26 @@ BAD_FILES = [
     (
         "empty.csv",
         b"",
-        r"empty.csv, line 1: is blank, must be a header with 'prompt', 'chosen', 'rejected'",
+        r"empty.csv holds no comparison, must hold at least one",
     ),
     ("header.csv", b"prompt,chosen,rejected\n", r"header.csv holds no comparison"),
     (
         "other.csv",
-        b"question,chosen,rejected\n1,2,3\n",
-        r"line 1: has no column 'prompt'; its columns are 'question', 'chosen'",
+        b"topic,chosen,rejected\n1,2,3\n",
+        r"line 2: its columns are topic, chosen, rejected, which is no shape .*needs 'prompt'",
     ),
-    ("picture.csv", b"\x89PNG\r\n\x1a\n\0\0", r"picture.csv, line 1: byte 0x89 is not UTF-8"),
+    ("picture.csv", b"\x89PNG\r\n\x1a\n\0\0", r"picture.csv is a picture, must hold records"),
     (
         "picture.jsonl",
         bytes(range(256)),
-        r"picture.jsonl, line 1, column 1: Expecting value, must be one JSON object a line",
+        r"picture.jsonl is binary, must be text in UTF-8",
     ),
     (
         "zeros.jsonl",
         bytes(4096),
-        r"zeros.jsonl, line 1, column 1: Expecting value, must be one JSON object a line",
+        r"zeros.jsonl is binary, must be text in UTF-8",
     ),
-    ("table.jsonl", b"[1, 2]\n", r"table.jsonl, line 1: is a JSON list, must be an object"),
+    ("table.jsonl", b"[1, 2]\n", r"table.jsonl, line 1: is a JSON number, must be an object"),
     (
         "half.jsonl",
         GOOD.encode() + b'\n{"prompt": "p", "cho',
@@ -239,7 +240,7 @@ BAD_FILES = [
     (
         "mixed.jsonl",
         f'{GOOD}\n{{"prompt": [], "chosen": "a", "rejected": "b"}}'.encode(),
-        r"line 2: field 'prompt' is '\[\]', must be a string",
+        r"line 2: field 'prompt' is a list of messages, must be a string as in line 1",
     ),
     (
         "mixed.jsonl",
@@ -250,7 +251,7 @@ BAD_FILES = [
     (
         "mixed.jsonl",
         f"{GOOD}\n{TALK % ('a', 'b')}".encode(),
-        r"mixed.jsonl, line 2: has no field 'prompt'",
+        r"mixed.jsonl, line 2: field 'chosen' is a list of messages, must be a string as in line 1",
     ),
     (
         "apart.jsonl",
@@ -260,32 +261,17 @@ BAD_FILES = [
     (
         "joined.jsonl",
         b'{"chosen": "p a", "rejected": "p b"}',
-        r"line 1: has no field 'prompt', nor messages that both answers begin",
+        r"line 1: its fields are chosen, rejected, which is no shape known here .*needs 'prompt'",
     ),
     (
         "same.jsonl",
         (TALK % ("a", "a")).encode(),
-        r"same.jsonl, line 1: winner and loser are both '', must differ",
-    ),
-    (
-        "same.jsonl",
-        f"{GOOD}\n{GOOD.replace('b', 'a')}".encode(),
-        r"same.jsonl, line 2: winner and loser are both 'a'",
-    ),
-    (
-        "same.csv",
-        b"prompt,chosen,rejected\np,a,b\np,a,a\n",
-        r"same.csv, line 3: winner and loser are both 'a', must differ",
+        r"same.jsonl holds no comparison, must hold at least one; 1 with identical answers",
     ),
     (
         "quote.csv",
         b'prompt,chosen,rejected\np,"a,b\n\n',
         r"quote.csv, lines 2 to 3: unexpected end of data, must be CSV",
-    ),
-    (
-        "packed.jsonl",
-        gzip.compress(GOOD.encode(), mtime=0),
-        r"packed.jsonl is compressed by gzip, must be text in UTF-8",
     ),
     (
         "wide.csv",
@@ -304,9 +290,19 @@ BAD_FILES = [
     ),
     ("deep.jsonl", b"[" * 100_000, r"deep.jsonl, line 1: is nested too deeply"),
     (
-        "text.txt",
-        b"prompt,chosen,rejected\n",
-        r"text.txt is of no kind known here, must end in .csv, .jsonl, .ndjson",
+        "archive.zip",
+        b"PK\x03\x04" + bytes(30),
+        r"archive.zip is a ZIP archive, must be unpacked",
+    ),
+    (
+        "half.jsonl.gz",
+        gzip.compress(GOOD.encode() * 1000, mtime=0)[:-20],
+        r"half.jsonl.gz cannot be unpacked, is cut off or damaged",
+    ),
+    (
+        "pointer.parquet",
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n",
+        r"pointer.parquet is a pointer of Git LFS, must be the file itself: run git lfs pull",
     ),
 ]
 
@@ -327,11 +323,14 @@ def test_bad_files_are_refused_with_their_line(
     assert len(err.splitlines()) == 1
 
 
-def test_folders_and_missing_files_are_refused(
+def test_empty_folders_and_missing_files_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["diagnose", str(tmp_path)]) == 2
-    assert f"psipo: {tmp_path.name} is a directory, must be a file" in capsys.readouterr().err
+    assert (
+        f"psipo: {tmp_path.name} is a folder without files, must hold some"
+        in capsys.readouterr().err
+    )
     assert cli.main(["diagnose", str(tmp_path / "none.csv")]) == 2
     assert "No such file" in capsys.readouterr().err
     for picture in (tmp_path, tmp_path / "out.png", tmp_path / "no" / "folder.svg"):
@@ -348,31 +347,36 @@ def test_bad_lines_are_skipped_where_asked_and_counted(
 ) -> None:
     path = tmp_path / f"pairs.{kind}"
     good, bad = {
-        "csv": (b"prompt,chosen,rejected\np,a,b\n", b'p,a,a\np,a\np,caf\xe9,b\np,"a"b",c\n'),
+        "csv": (b"prompt,chosen,rejected\np,a,b\n", b'p, ,a\np,a\np,caf\xe9,b\np,"a"b",c\n'),
         "jsonl": (
             GOOD.encode() + b"\n",
-            b'{"prompt": "p", "chosen": "a", "rejected": "a"}\nnot JSON\n\xff\n[]\n',
+            b'{"prompt": "p", "chosen": " ", "rejected": "a"}\nnot JSON\n\xff\n[]\n',
         ),
     }[kind]
     path.write_bytes(good + bad + good.splitlines()[-1] + b"\n")
     found = diagnose_file(path, skip_bad=True)
     assert (found.comparisons, found.duplicates, found.skipped) == (2, 1, 4)
-    assert (
-        found.first_skipped
-        == f"{path.name}, line {3 - (kind == 'jsonl')}: winner and loser are both 'a', must differ"
+    word = {"csv": "column", "jsonl": "field"}[kind]
+    assert found.first_skipped == (
+        f"{path.name}, line {3 - (kind == 'jsonl')}: {word} 'chosen' is empty, must hold an answer"
     )
+    kinds = {
+        "csv": ["an empty answer", "another number of cells", "not UTF-8", "not CSV"],
+        "jsonl": ["an empty answer", "not JSON", "not UTF-8", "not an object"],
+    }[kind]
+    assert found.skipped_by_kind == dict.fromkeys(kinds, 1)
     assert cli.main(["diagnose", str(path), "--skip-bad"]) == 0
     words = " ".join(capsys.readouterr().out.split())
     assert (
-        f"Lines that could not be read, and were skipped: 4. The first: {found.first_skipped}."
-        in words
+        "Lines that could not be read, and were skipped: 4 "
+        f"({'; '.join(f'{kind}: 1' for kind in kinds)}). The first: {found.first_skipped}." in words
     )
     assert cli.main(["diagnose", str(path)]) == 2
 
 
 def test_a_file_of_bad_lines_alone_is_refused_even_so(tmp_path: Path) -> None:
     path = tmp_path / "words.jsonl"
-    path.write_text("these\nare\nwords\n")
+    path.write_text("{these\nare\nwords\n")
     with pytest.raises(
         ValueError,
         match=r"^words.jsonl holds no comparison, .*; 3 skipped, first words.jsonl, line 1, ",
@@ -396,7 +400,9 @@ def test_json_says_what_the_words_say(tmp_path: Path, capsys: pytest.CaptureFixt
     words = capsys.readouterr().out
     assert all(len(line) <= 80 for line in words.splitlines())
     words = " ".join(words.split())
-    assert words.startswith("3 comparisons of 5 answers to 2 prompts. ")
+    assert words.startswith(
+        "read as named fields: question, better, worse. 3 comparisons of 5 answers to 2 prompts. "
+    )
     assert "DPO's loss has no minimum: 2 (100.0%). Answers that vanish there: 3 (60.0%)." in words
     assert re.search(
         r"from 0.1 to 1 lowers the mean KL by 0.0000 under DPO, 0\.\d+ under cDPO 0.2 and "

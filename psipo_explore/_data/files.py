@@ -33,8 +33,10 @@ _PIECE = 1_000_000  # characters of a JSON array that are read at once
 _LONGEST_HEADER = 1_000_000
 _ROWS_A_BATCH = 2000
 _JSON = json.JSONDecoder(parse_int=float)  # int refuses numbers of over 4300 digits
+_JSON_KINDS = {list: "list", str: "string", float: "number", bool: "boolean", type(None): "null"}
 _PARQUET = b"PAR1"
 _UNREADABLE = {
+    b"\x89PNG": "a picture, must hold records",
     b"PK\x03\x04": "a ZIP archive, must be unpacked",
     b"\xff\xfe": "in UTF-16, must be text in UTF-8",
     b"\xfe\xff": "in UTF-16, must be text in UTF-8",
@@ -68,6 +70,7 @@ class Stream:
     source: Source
     format: str
     file: BinaryIO
+    text: io.TextIOWrapper  # the same file as text
     size: int  # bytes on the disk; 0 for a pipe
     position: Callable[[], int]
     bar: Callable[[int], None] | None = None  # moves a progress bar to a position
@@ -122,7 +125,7 @@ def opened(
 ) -> Iterator[Stream]:
     """Open a file, unpack it if it is compressed, and tell its container by its content."""
     with ExitStack() as stack:
-        raw: Any = stack.enter_context(source.path.open("rb")) if source.path else sys.stdin.buffer
+        raw = stack.enter_context(source.path.open("rb") if source.path else _standard_input())
         size = source.path.stat().st_size if source.path and source.path.is_file() else 0
         position = raw.tell if size else lambda: 0
         start, file = _begun(raw)
@@ -133,6 +136,10 @@ def opened(
         for sign, kind in _UNREADABLE.items():
             if start.startswith(sign):
                 raise ValueError(f"{source.name} is {kind}")
+        if b"\0" in start and not start.startswith(_PARQUET):
+            raise ValueError(
+                f"{source.name} is binary, must be text in UTF-8, Parquet or packed text"
+            )
         if start.startswith(_PARQUET):
             told = "parquet"
         elif format in (None, "parquet"):
@@ -142,9 +149,16 @@ def opened(
         if format == "parquet" != told:
             raise ValueError(f"{source.name} is no Parquet file")
         bar = stack.enter_context(_bar(size)) if progress and size else None
-        yield Stream(source, told, file, size, position, bar)
+        # Bytes that are not UTF-8 become lone surrogates.
+        text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        stack.enter_context(text)
+        yield Stream(source, told, file, text, size, position, bar)
         if bar:
             bar(size)
+
+
+def _standard_input() -> BinaryIO:
+    return open(0, "rb", closefd=False)
 
 
 @contextmanager
@@ -293,7 +307,7 @@ def _object(line: str) -> Record:
 def _checked_object(record: Any) -> Record:
     if not isinstance(record, dict):
         raise UnreadableError(
-            "not an object", f"is a JSON {type(record).__name__}, must be an object"
+            "not an object", f"is a JSON {_JSON_KINDS[type(record)]}, must be an object"
         )
     return record
 
@@ -530,17 +544,11 @@ def _read_columns(
 
 
 def _text_lines(stream: Stream) -> Iterator[str]:
-    """Yield the lines of a text. Bytes that are not UTF-8 become lone surrogates."""
-    return _followed(_cut_lines(_text(stream)), stream)
+    return _followed(_cut_lines(stream.text), stream)
 
 
 def _text_pieces(stream: Stream) -> Iterator[str]:
-    text = _text(stream)
-    return _followed(iter(lambda: text.read(_PIECE), ""), stream)
-
-
-def _text(stream: Stream) -> io.TextIOWrapper:
-    return io.TextIOWrapper(stream.file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    return _followed(iter(lambda: stream.text.read(_PIECE), ""), stream)
 
 
 def _cut_lines(text: io.TextIOWrapper) -> Iterator[str]:

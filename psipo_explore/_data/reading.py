@@ -60,6 +60,7 @@ class Reader:
         self.asked = asked
         self.shape: Shape | None = None
         self.read_as = ""
+        self.file_name = ""  # of the file that is being read
         self._kinds: dict[str, str] = {}
         self._first_place = ""
 
@@ -178,7 +179,8 @@ class Reader:
         name = next(name for name in kinds if kinds[name] != self._kinds[name])
         raise UnreadableError(
             "another shape than the first record",
-            f"field {name!r} is {kinds[name]}, must be {self._kinds[name]} as in {self._first_place}",
+            f"field {name!r} is {kinds[name]}, must be {self._kinds[name]} as in "
+            f"{self._first_place.removeprefix(f'{self.file_name}, ')}",
         )
 
 
@@ -216,6 +218,7 @@ class _Files:
 
     def take(self, entries: Iterable[Entry], stream: Stream, file: int) -> None:
         """Collect the judgements of the entries of a file."""
+        self.reader.file_name = stream.source.name
         for entry in entries:
             try:
                 if isinstance(entry.record, UnreadableError):
@@ -337,7 +340,14 @@ def _weight_of_cell(cell: str) -> float:
 def read_records(records: Iterable[Any], asked: Asked) -> Read:
     """Read the judgements of records at hand."""
     state = _Files(Reader(asked), Collected(hashed=False), refuse, Skipped())
-    stream = Stream(Source("records", None), "records", io.BytesIO(), 0, lambda: 0)
+    stream = Stream(
+        Source("records", None),
+        "records",
+        io.BytesIO(),
+        io.TextIOWrapper(io.BytesIO()),
+        0,
+        lambda: 0,
+    )
     state.take(_numbered_records(records), stream, 0)
     state.refuse_unexplained()
     return _read(state, "records", (), None)
