@@ -25,11 +25,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from psipo_explore import course
-from psipo_explore._workers import end_with
+from psipo_explore._workers import interrupt_held, workers
 from psipo_explore._writing import write_whole
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor, Future
+    from concurrent.futures import Future
 
     _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -417,8 +417,8 @@ def _pages(options: argparse.Namespace) -> int:
     from concurrent.futures.process import BrokenProcessPool
 
     try:
-        with _workers() as pool:
-            with _interrupt_held():
+        with workers() as pool:
+            with interrupt_held():
                 drawn = {pool.submit(_page, name, options.stops): name for name in names}
             for future in _as_drawn(drawn, progress):
                 _write(options.out / f"{drawn[future]}.html", future.result())
@@ -441,47 +441,6 @@ def _as_drawn(pages: Mapping[Future[str], str], progress: bool) -> Iterator[Futu
             if future:
                 bar.update()
                 yield future
-
-
-@contextmanager
-def _workers() -> Iterator[Executor]:
-    """Start processes that end with this one, and that an error here ends at once."""
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import active_children, get_context
-
-    others = set(active_children())
-    spawn = get_context("spawn")
-    with ProcessPoolExecutor(
-        mp_context=spawn, initializer=_begin_work, initargs=(os.getpid(),)
-    ) as pool:
-        try:
-            yield pool
-        except BaseException:
-            for worker in set(active_children()) - others:
-                worker.terminate()
-            raise
-
-
-@contextmanager
-def _interrupt_held() -> Iterator[None]:
-    """Block Ctrl+C in this thread, and in new processes until they begin to work."""
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        _let_interrupts_through()
-
-
-def _let_interrupts_through() -> None:
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-
-
-def _begin_work(caller: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends the process without a traceback
-    end_with(caller)
-    _let_interrupts_through()
 
 
 def _page(name: str, stops: int | None, progress: bool = False) -> str:
@@ -529,6 +488,7 @@ def _diagnose(options: argparse.Namespace) -> int:
         lists=dict(options.list or []),
         majority=options.majority,
         skip_bad=options.skip_bad,
+        processes=os.cpu_count() or 1,
         progress=sys.stderr.isatty(),
     )
     print(json.dumps(found.as_dict(), indent=2) if options.json else _wrapped(str(found)))

@@ -381,6 +381,7 @@ def diagnose_file(
     clean: str | os.PathLike[str] | None = None,
     majority: bool = False,
     progress: bool = False,
+    processes: int = 1,
     **options: Unpack[Options],
 ) -> Diagnosis:
     r"""Diagnose files of preferences, which are read record by record.
@@ -414,6 +415,9 @@ def diagnose_file(
         one of the majority.
     progress : bool
         Whether to show progress bars.
+    processes : int
+        How many processes read a large JSONL file. With more than one, a script must keep its
+        calls under `if __name__ == "__main__":`, as multiprocessing demands.
     **options
         What holds the prompt, the answers and the outcome, as in `Comparisons.from_records`.
 
@@ -450,6 +454,7 @@ def diagnose_file(
         hashed=True,
         skip_bad=skip_bad,
         progress=progress,
+        processes=checks.as_count("processes", processes),
     )
     found = _diagnose_read(read, beta, smoothing=smoothing, progress=progress)
     if outputs or clean_path:

@@ -7,7 +7,7 @@ the texts.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -69,6 +69,23 @@ class Collected:
             else:
                 self._texts.append((row.context, row.winner, row.loser))
 
+    def add_wins(self, won: Sequence[tuple[str, str, str]], lines: Sequence[int]) -> None:
+        """Keep the prompt, the winner and the loser of many records of the first file.
+
+        This is `add` without its questions: the two answers differ, and the weights are 1.
+        """
+        self._kinds += bytes(len(won))  # WIN is 0
+        self._weights.extend([1.0] * len(won))
+        self._files.extend([0] * len(won))
+        self._lines.extend(lines)
+        if not self.hashed:
+            self._texts += won
+            return
+        digests = self._digests
+        for context, winner, loser in won:
+            where = _digest(context)
+            digests += where, _digest(winner, where), _digest(loser, where)
+
     def extend(self, other: Collected, file: int, lines_before: int) -> None:
         """Keep what was collected from a part of a file, whose lines were counted from 1."""
         self._digests.append(b"".join(other._digests))
@@ -120,9 +137,7 @@ class Collected:
 
 def _digest(text: str, where: bytes = b"") -> bytes:
     # JSON may hold lone surrogates, which plain UTF-8 cannot encode
-    return blake2b(
-        where + text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST, usedforsecurity=False
-    ).digest()
+    return blake2b(where + text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST).digest()
 
 
 def _numbered_keys(keys: Iterable[object]) -> tuple[Indices, Indices]:

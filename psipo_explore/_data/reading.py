@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +25,10 @@ from psipo_explore._data.judgements import SECOND, Judged
 from psipo_explore._data.judgements import TIE as TIED
 from psipo_explore._data.shapes import Shape
 from psipo_explore._data.unreadable import OnBad, Skipped, UnreadableError, refuse
+from psipo_explore._data.usual import Texts, UsualRow, usual_row
+from psipo_explore._workers import workers
+
+_WORTH_PROCESSES = 30_000_000  # bytes of a file
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,7 @@ class Reader:
         self.file_name = ""  # of the file that is being read
         self._kinds: dict[str, str] = {}
         self._first_place = ""
+        self._first: Record = {}
 
     def begin(self, record: Record, place: str) -> None:
         """Find out the shape of all records from the first one."""
@@ -71,6 +81,13 @@ class Reader:
         self._kinds = _kinds(shape, record)
         self._first_place = place
         self.shape = shape
+        self._first = dict(record)
+
+    def usual_row(self) -> UsualRow:
+        """Return a function that reads lines like the first one fast."""
+        if self.shape is None or self.asked.weight:
+            return lambda line: None
+        return usual_row(self.shape, self._first)
 
     @property
     def is_of_votes(self) -> bool:
@@ -205,6 +222,69 @@ class _Words:
         self.count = 1
 
 
+class Part(NamedTuple):
+    """What some lines of a file hold, which are counted from 1."""
+
+    collected: Collected
+    bad: list[tuple[int, UnreadableError]]
+    n_lines: int
+
+
+ReadLines = Callable[[list[str]], Part]
+Work = Callable[[ReadLines, Iterable[list[str]]], Iterable[Part]]
+
+
+def read_lines(reader: Reader, stops: bool, hashed: bool, lines: list[str]) -> Part:
+    """Read lines of a JSONL file whose shape is known; a worker can do this.
+
+    If the first bad line ends the reading, only it is returned, and those with unexplained words.
+    """
+    part = Part(Collected(hashed=hashed), [], len(lines))
+    usual = reader.usual_row()
+    won: list[Texts] = []
+    of_lines: list[int] = []
+    for at, line in enumerate(lines, start=1):
+        if row := usual(line):
+            won.append(row)
+            of_lines.append(at)
+            continue
+        part.collected.add_wins(won, of_lines)
+        won, of_lines = [], []
+        for entry in files.json_entries([line], at):
+            try:
+                if isinstance(entry.record, UnreadableError):
+                    raise entry.record
+                part.collected.add(reader.rows(entry.record), 0, at)
+            except UnreadableError as error:
+                part.bad.append((at, error))
+                if stops and not error.word:
+                    return part
+    part.collected.add_wins(won, of_lines)
+    return part
+
+
+def in_this_process(read: ReadLines, blocks: Iterable[list[str]]) -> Iterator[Part]:
+    """Read one block after the other."""
+    return map(read, blocks)
+
+
+@contextmanager
+def in_processes(count: int) -> Iterator[Work]:
+    """Start workers that read several blocks at once."""
+    with workers(count) as pool:
+
+        def work(read: ReadLines, blocks: Iterable[list[str]]) -> Iterator[Part]:
+            waiting: deque[Future[Part]] = deque()
+            for block in blocks:
+                waiting.append(pool.submit(read, block))
+                if len(waiting) > count:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+        yield work
+
+
 @dataclass
 class _Files:
     """The state of reading several files: what was collected, and what was passed over."""
@@ -224,23 +304,51 @@ class _Files:
                 if isinstance(entry.record, UnreadableError):
                     raise entry.record
                 if self.reader.shape is None:
-                    self.reader.begin(entry.record, stream.place(entry.number))
-                    self.collected.hashed &= not self.reader.is_of_votes
+                    self.begin(entry.record, stream.place(entry.number))
                 rows = self.reader.rows(entry.record)
             except UnreadableError as error:
-                said = error.of_columns() if stream.is_table else error
-                self._bad(said.at(stream.place(entry.number)), entry.lines)
+                self._bad(error, stream, entry.number, entry.lines)
             else:
                 self.collected.add(rows, file, entry.number)
 
-    def _bad(self, error: UnreadableError, lines: int) -> None:
-        if self.on_bad is refuse and error.word:
-            if self.unexplained is None:
-                self.unexplained = _Words(error)
-            elif self.unexplained.error.word == error.word:
-                self.unexplained.count += 1
-        else:
-            self.on_bad(error, lines)
+    def begin(self, record: Record, place: str) -> None:
+        """Find out the shape of all records, and keep the names of players."""
+        self.reader.begin(record, place)
+        self.collected.hashed &= not self.reader.is_of_votes
+
+    def take_lines(self, stream: Stream, file: int, work: Work) -> None:
+        """Collect the judgements of the lines of a JSONL file, a block at a time."""
+        self.reader.file_name = stream.source.name
+        blocks = files.line_blocks(stream)
+        done = 0
+        while self.reader.shape is None and (block := next(blocks, None)):
+            # The first record decides how the others are read.
+            for entry in files.json_entries(block, done + 1):
+                at = entry.number - done
+                self.take([entry], stream, file)
+                if self.reader.shape is not None:
+                    blocks = chain([block[at:]], blocks)
+                    done += at
+                    break
+            else:
+                done += len(block)
+        stops = self.on_bad is refuse
+        hashed = self.collected.hashed
+        for part in work(partial(read_lines, self.reader, stops, hashed), blocks):
+            self.collected.extend(part.collected, file, done)
+            for line, error in part.bad:
+                self._bad(error, stream, done + line, 1)
+            done += part.n_lines
+
+    def _bad(self, error: UnreadableError, stream: Stream, number: int, lines: int) -> None:
+        said = (error.of_columns() if stream.is_table else error).at(stream.place(number))
+        if self.on_bad is not refuse or not error.word:
+            self.refuse_unexplained()
+            self.on_bad(said, lines)
+        elif self.unexplained is None:
+            self.unexplained = _Words(said)
+        elif self.unexplained.error.word == error.word:
+            self.unexplained.count += 1
 
     def refuse_unexplained(self) -> None:
         """Refuse an outcome that nobody explained, and say how many records have it."""
@@ -257,6 +365,7 @@ def read_files(
     hashed: bool = False,
     skip_bad: bool = False,
     progress: bool = False,
+    processes: int = 1,
 ) -> Read:
     """Read the judgements of several files, which are one data set."""
     skipped = Skipped()
@@ -269,7 +378,13 @@ def read_files(
             state.passed_over.append(source.name)
             continue
         with files.opened(source, format, progress=progress) as stream:
-            state.take(entries_of(stream, state.reader), stream, k)
+            if stream.format != "jsonl":
+                state.take(files.entries(stream, state.reader.columns), stream, k)
+            elif processes > 1 and hashed and stream.size >= _WORTH_PROCESSES:
+                with in_processes(processes) as work:
+                    state.take_lines(stream, k, work)
+            else:
+                state.take_lines(stream, k, in_this_process)
     state.refuse_unexplained()
     names = all_files[0].name if len(all_files) == 1 else f"{len(all_files)} files"
     return _read(state, names, tuple(all_files), format)
