@@ -1,13 +1,19 @@
-"""`psipo diagnose` on a million records, compared with only parsing their JSON."""
+"""`psipo diagnose` on a million records, before and now, and beside only parsing their JSON."""
 
 import json
+import os
 import random
+import resource
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from before import ROOT, checked_out
+from pytest_benchmark.fixture import BenchmarkFixture
 
+BEFORE = "4b2d786"  # the last commit that read each line in one way only
 N_RECORDS = 1_000_000
 WITH_PEAK = """
 import resource, sys
@@ -43,21 +49,62 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.benchmark(group="a million records")
-def test_diagnose(benchmark, records: Path) -> None:
+@pytest.fixture(scope="module")
+def as_parquet(records: Path) -> Path:
+    """Write the same comparisons as Parquet."""
+    arrow_json, parquet = (pytest.importorskip(f"pyarrow.{name}") for name in ("json", "parquet"))
+    path = records.with_suffix(".parquet")
+    parquet.write_table(arrow_json.read_json(records), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with checked_out(BEFORE, tmp_path_factory.mktemp("before") / "old") as old:
+        yield old
+
+
+def diagnosed(benchmark: BenchmarkFixture, package: Path, path: Path) -> None:
+    """Measure `psipo diagnose` on a file in a new process, with all its workers."""
+
     def run() -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-c", WITH_PEAK, records], capture_output=True, text=True, check=True
+            [sys.executable, "-c", WITH_PEAK, path],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONPATH": str(package)},
         )
 
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
     finished = benchmark.pedantic(run, rounds=1)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert json.loads(finished.stdout)["comparisons"] >= N_RECORDS
-    benchmark.extra_info["peak memory in GB"] = float(finished.stderr)
+    benchmark.extra_info |= {
+        "peak memory in GB": float(finished.stderr),
+        "processor_s": round(used.ru_utime + used.ru_stime - spent.ru_utime - spent.ru_stime, 1),
+    }
+
+
+@pytest.mark.benchmark(group="a million records")
+def test_diagnose(benchmark: BenchmarkFixture, records: Path) -> None:
+    diagnosed(benchmark, ROOT, records)
+
+
+@pytest.mark.benchmark(group="a million records in Parquet")
+def test_diagnose_parquet(benchmark: BenchmarkFixture, as_parquet: Path) -> None:
+    diagnosed(benchmark, ROOT, as_parquet)
+
+
+@pytest.mark.peer(f"commit {BEFORE}")
+@pytest.mark.benchmark(group="a million records")
+def test_diagnose_before(benchmark: BenchmarkFixture, records: Path, before: Path) -> None:
+    diagnosed(benchmark, before, records)
 
 
 @pytest.mark.peer("json.loads of each line, nothing counted")
 @pytest.mark.benchmark(group="a million records")
-def test_parse_the_json(benchmark, records: Path) -> None:
+def test_parse_the_json(benchmark: BenchmarkFixture, records: Path) -> None:
     def run() -> int:
         with records.open(encoding="utf-8") as file:
             return sum(len(json.loads(line)) for line in file)
