@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 import psipo_explore
+from psipo_explore._data.shapes import SHAPES
 from psipo_explore.views import VIEWS
 
 ROOT = Path(__file__).parents[1]
@@ -47,6 +48,11 @@ def test_the_notation_table_names_what_exists() -> None:
             resolve_name(f"psipo_explore.{name}")
         for lesson in re.findall(r"\d\d", row[-1]):
             assert list((ROOT / "notebooks").glob(f"{lesson}_*.ipynb"))
+
+
+def test_the_table_of_shapes_is_what_is_recognised() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \| ([\w., ]+) \|", README, re.MULTILINE)
+    assert rows == [(shape.name, ", ".join(shape.fields)) for shape in SHAPES]
 
 
 @pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
