@@ -197,7 +197,7 @@ def test_digests_and_texts_are_numbered_alike(rows: list[tuple[str, str, str]]) 
     numbered = []
     for hashed in (False, True):
         collected = Collected(hashed=hashed)
-        collected.add_wins(rows, range(len(rows)))
+        collected.add_wins(rows, range(len(rows)), 0)
         numbered.append(collected.numbered(every))
     texts, digests = numbered
     for name in ("prompts", "winners", "losers", "contexts"):

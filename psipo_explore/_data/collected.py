@@ -69,14 +69,16 @@ class Collected:
             else:
                 self._texts.append((row.context, row.winner, row.loser))
 
-    def add_wins(self, won: Sequence[tuple[str, str, str]], lines: Sequence[int]) -> None:
-        """Keep the prompt, the winner and the loser of many records of the first file.
+    def add_wins(
+        self, won: Sequence[tuple[str, str, str]], lines: Sequence[int], file: int
+    ) -> None:
+        """Keep the prompt, the winner and the loser of many records.
 
         This is `add` without its questions: the two answers differ, and the weights are 1.
         """
         self._kinds += bytes(len(won))  # WIN is 0
         self._weights.extend([1.0] * len(won))
-        self._files.extend([0] * len(won))
+        self._files.extend([file] * len(won))
         self._lines.extend(lines)
         if not self.hashed:
             self._texts += won

@@ -255,7 +255,7 @@ def entries(stream: Stream, wanted: Callable[[Record], Sequence[str]] | None) ->
     there.
     """
     if stream.format == "parquet":
-        return parquet_entries(stream, wanted)
+        return chain.from_iterable(map(Batch.entries, parquet_batches(stream, wanted)))
     if stream.format == "json":
         return array_entries(stream)
     return csv_entries(stream)
@@ -501,9 +501,21 @@ def _cells(
         yield start, lines.number + 1 - start, cells
 
 
-def parquet_entries(
+class Batch(NamedTuple):
+    """Some rows of a table, by columns."""
+
+    start: int
+    columns: dict[str, list[Any]]
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield the rows as records."""
+        for number, cells in enumerate(zip(*self.columns.values(), strict=True), self.start):
+            yield Entry(number, 1, dict(zip(self.columns, cells, strict=True)))
+
+
+def parquet_batches(
     stream: Stream, wanted: Callable[[Record], Sequence[str]] | None
-) -> Iterator[Entry]:
+) -> Iterator[Batch]:
     """Yield the rows of a Parquet file, of which only the wanted columns are read."""
     try:
         import pyarrow as pa
@@ -517,17 +529,15 @@ def parquet_entries(
         # A packed file or a pipe cannot be searched.
         file = stream.file if stream.file.seekable() else io.BytesIO(stream.file.read())
         table = parquet.ParquetFile(file)
-        columns = table.schema_arrow.names
         first = next(iter(table.iter_batches(1)), None)
         if first is None:
             return
-        read = _read_columns(columns, first.to_pylist()[0], wanted)
-        number = 0
+        read = _read_columns(table.schema_arrow.names, first.to_pylist()[0], wanted)
+        start = 1
         for batch in table.iter_batches(_ROWS_A_BATCH, columns=read):
             values = [column.to_pylist() for column in batch.columns]
-            for cells in zip(*values, strict=True):
-                number += 1
-                yield Entry(number, 1, dict(zip(read, cells, strict=True)))
+            yield Batch(start, dict(zip(read, values, strict=True)))
+            start += batch.num_rows
     except (pa.ArrowException, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{name} is cut off or no Parquet file: {reason}") from None

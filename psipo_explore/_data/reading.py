@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain
+from itertools import chain, starmap
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ from psipo_explore._data.judgements import SECOND, Judged
 from psipo_explore._data.judgements import TIE as TIED
 from psipo_explore._data.shapes import Shape
 from psipo_explore._data.unreadable import OnBad, Skipped, UnreadableError, refuse
-from psipo_explore._data.usual import Texts, UsualRow, usual_row
+from psipo_explore._data.usual import Texts, UsualRow, are_usual, usual_names, usual_row
 from psipo_explore._workers import workers
 
 _WORTH_PROCESSES = 30_000_000  # bytes of a file
@@ -82,6 +82,12 @@ class Reader:
         self._first_place = place
         self.shape = shape
         self._first = dict(record)
+
+    def usual_names(self, fields: Set[str]) -> tuple[str, str, str] | None:
+        """Return the names of prompt and answers, if records with these fields are read fast."""
+        if self.shape is None or self.asked.weight or fields != self._first.keys():
+            return None
+        return usual_names(self.shape, self._first)
 
     def usual_row(self) -> UsualRow:
         """Return a function that reads lines like the first one fast."""
@@ -248,7 +254,7 @@ def read_lines(reader: Reader, stops: bool, hashed: bool, lines: list[str]) -> P
             won.append(row)
             of_lines.append(at)
             continue
-        part.collected.add_wins(won, of_lines)
+        part.collected.add_wins(won, of_lines, 0)
         won, of_lines = [], []
         for entry in files.json_entries([line], at):
             try:
@@ -259,7 +265,7 @@ def read_lines(reader: Reader, stops: bool, hashed: bool, lines: list[str]) -> P
                 part.bad.append((at, error))
                 if stops and not error.word:
                     return part
-    part.collected.add_wins(won, of_lines)
+    part.collected.add_wins(won, of_lines, 0)
     return part
 
 
@@ -310,6 +316,17 @@ class _Files:
                 self._bad(error, stream, entry.number, entry.lines)
             else:
                 self.collected.add(rows, file, entry.number)
+
+    def take_batches(self, stream: Stream, file: int) -> None:
+        """Collect the judgements of a Parquet file, many rows at a time."""
+        for batch in files.parquet_batches(stream, self.reader.columns):
+            names = self.reader.usual_names(batch.columns.keys())
+            texts = [*zip(*(batch.columns[name] for name in names), strict=True)] if names else []
+            if texts and all(starmap(are_usual, texts)):
+                lines = range(batch.start, batch.start + len(texts))
+                self.collected.add_wins(texts, lines, file)
+            else:
+                self.take(batch.entries(), stream, file)
 
     def begin(self, record: Record, place: str) -> None:
         """Find out the shape of all records, and keep the names of players."""
@@ -378,7 +395,9 @@ def read_files(
             state.passed_over.append(source.name)
             continue
         with files.opened(source, format, progress=progress) as stream:
-            if stream.format != "jsonl":
+            if stream.format == "parquet":
+                state.take_batches(stream, k)
+            elif stream.format != "jsonl":
                 state.take(files.entries(stream, state.reader.columns), stream, k)
             elif processes > 1 and hashed and stream.size >= _WORTH_PROCESSES:
                 with in_processes(processes) as work:
