@@ -95,6 +95,15 @@ class Reader:
             return lambda line: None
         return usual_row(self.shape, self._first)
 
+    def first_rows(self, record: Record, place: str) -> list[Row]:
+        """Return the judgements of the first record, which shows the shape if it can be read."""
+        self.begin(record, place)
+        try:
+            return self.rows(record)
+        except UnreadableError:
+            self.shape = None
+            raise
+
     @property
     def is_of_votes(self) -> bool:
         """Whether answers are players, whose names are wanted."""
@@ -310,8 +319,9 @@ class _Files:
                 if isinstance(entry.record, UnreadableError):
                     raise entry.record
                 if self.reader.shape is None:
-                    self.begin(entry.record, stream.place(entry.number))
-                rows = self.reader.rows(entry.record)
+                    rows = self.begin(entry.record, stream.place(entry.number))
+                else:
+                    rows = self.reader.rows(entry.record)
             except UnreadableError as error:
                 self._bad(error, stream, entry.number, entry.lines)
             else:
@@ -328,10 +338,11 @@ class _Files:
             else:
                 self.take(batch.entries(), stream, file)
 
-    def begin(self, record: Record, place: str) -> None:
-        """Find out the shape of all records, and keep the names of players."""
-        self.reader.begin(record, place)
+    def begin(self, record: Record, place: str) -> list[Row]:
+        """Read the first record, which shows the shape of all; names of players are kept."""
+        rows = self.reader.first_rows(record, place)
         self.collected.hashed &= not self.reader.is_of_votes
+        return rows
 
     def take_lines(self, stream: Stream, file: int, work: Work) -> None:
         """Collect the judgements of the lines of a JSONL file, a block at a time."""
