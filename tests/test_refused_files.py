@@ -25,3 +25,16 @@ def test_a_bad_first_record_does_not_decide_how_the_others_are_read(
     path = written(tmp_path, lines({**GOOD, "chosen": bad}, GOOD, GOOD))
     found = diagnose_file(path, 1.0, skip_bad=True)
     assert (found.comparisons, found.skipped) == (2, 1)
+
+
+def test_a_null_is_no_missing_field(tmp_path: Path) -> None:
+    path = written(tmp_path, lines(GOOD, {**GOOD, "chosen": None}))
+    with pytest.raises(ValueError, match=r"line 2: field 'chosen' is null, must hold a value$"):
+        diagnose_file(path)
+
+
+def test_a_long_name_of_a_field_is_cut(tmp_path: Path) -> None:
+    record = {"prompt": "q", "x" * 10_000: 1, "chosen": "a"}
+    with pytest.raises(ValueError, match="has no field 'rejected'") as refused:
+        diagnose_file(written(tmp_path, lines(GOOD, record)))
+    assert len(str(refused.value)) < 300

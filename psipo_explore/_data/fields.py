@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from psipo_explore._checks import cut
+from psipo_explore._checks import cut, listed
 from psipo_explore._data.unreadable import UnreadableError
 
 Record = Mapping[str, Any]
@@ -33,8 +33,10 @@ def value_of(record: Record, name: str) -> Any:
 def present(record: Record, name: str) -> Any:
     """Return the value of a field that must be there."""
     value = value_of(record, name)
+    if value is None and name in record:
+        raise UnreadableError("a field is missing", f"field {name!r} is null, must hold a value")
     if value is None:
-        found = ", ".join(map(repr, record)) or "none"
+        found = listed([repr(name) for name in record]) or "none"
         raise UnreadableError(
             "a field is missing", f"has no field {name!r}; its fields are {found}"
         )

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from psipo_explore._checks import Array, Indices, Mask, cut
+from psipo_explore._checks import Array, Indices, Mask, cut, listed
 from psipo_explore._data import files, texts
 from psipo_explore._data.asked import Asked, refuse_outcome_column
 from psipo_explore._data.collected import IDENTICAL, TIE, WIN, Collected, Numbered, Row
@@ -430,7 +430,7 @@ def read_columns(path: Path, columns: dict[str, str]) -> Fields:
         for name in columns.values():
             if titles.count(name) != 1:
                 problem = "has more than one column" if name in titles else "has no column"
-                found = ", ".join(map(repr, titles))
+                found = listed([repr(title) for title in titles])
                 raise ValueError(f"{place}: {problem} {name!r}; its columns are {found}")
         refuse_outcome_column(dict.fromkeys(titles, ""), columns)
 
