@@ -1,21 +1,9 @@
-import json
 from pathlib import Path
 
 import pytest
+from preference_files import GOOD, lines, written
 
 from psipo_explore.diagnosis import diagnose_file
-
-GOOD = {"prompt": "q", "chosen": "a", "rejected": "b"}
-
-
-def lines(*records: object) -> str:
-    return "".join(json.dumps(record) + "\n" for record in records)
-
-
-def written(folder: Path, content: str | bytes, name: str = "pairs.txt") -> Path:
-    path = folder / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
 
 
 @pytest.mark.parametrize("bad", [None, [], 5])
@@ -38,3 +26,9 @@ def test_a_long_name_of_a_field_is_cut(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="has no field 'rejected'") as refused:
         diagnose_file(written(tmp_path, lines(GOOD, record)))
     assert len(str(refused.value)) < 300
+
+
+def test_a_word_has_one_meaning(tmp_path: Path) -> None:
+    path = written(tmp_path, "model_a,model_b,winner\nx,y,left\n")
+    with pytest.raises(ValueError, match=r"^first, second and tie share 'left'"):
+        diagnose_file(path, first="left", second=["right", "Left"])

@@ -44,10 +44,12 @@ def present(record: Record, name: str) -> Any:
 
 
 def word(value: Any) -> str:
-    """Return an outcome as a word: 1, 1.0, "1" and " 1 " are the same."""
+    """Return an outcome as a word: 1, 1.0, "1", "1.0" and " 1 " are the same."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return str(value).strip().casefold()
+    text = str(value).strip().casefold()
+    whole, point, rest = text.partition(".")
+    return whole if point and whole.lstrip("-").isdecimal() and not rest.strip("0") else text
 
 
 def number(name: str, value: Any) -> float:

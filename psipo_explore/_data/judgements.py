@@ -271,8 +271,12 @@ Judgement = Two | Chosen | Ranked | Continued
 
 def words(first: Iterable[str], second: Iterable[str], tie: Iterable[str] = ()) -> dict[str, int]:
     """Return what each word says of the outcome."""
-    meanings = {FIRST: first, SECOND: second, TIE: tie}
-    return {word(text): outcome for outcome, several in meanings.items() for text in several}
+    meanings: dict[str, int] = {}
+    for outcome, several in ((FIRST, first), (SECOND, second), (TIE, tie)):
+        for text in map(word, several):
+            if meanings.setdefault(text, outcome) != outcome:
+                raise ValueError(f"first, second and tie share {text!r}, must be different words")
+    return meanings
 
 
 VOTES = words(["model_a"], ["model_b"], _TIE_WORDS)

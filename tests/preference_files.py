@@ -1,0 +1,24 @@
+"""Preference files that tests write, and what is read of them."""
+
+import json
+from pathlib import Path
+
+from psipo_explore import Comparisons
+
+GOOD = {"prompt": "q", "chosen": "a", "rejected": "b"}
+
+
+def lines(*records: object) -> str:
+    return "".join(json.dumps(record) + "\n" for record in records)
+
+
+def written(folder: Path, content: str | bytes, name: str = "pairs.txt") -> Path:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def wins(data: Comparisons) -> list[tuple[str, str, float]]:
+    """Return each comparison as winner, loser and weight; a tie is two of weight ½."""
+    ends = zip(data.winners, data.losers, data.weights.tolist(), strict=True)
+    return [(data.actions[w], data.actions[v], weight) for w, v, weight in ends]
