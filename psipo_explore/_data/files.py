@@ -30,6 +30,7 @@ _LONGEST_RECORD = 64_000_000  # characters; a million words have about 6 million
 _LINES_A_STEP = 1000  # lines between two updates of the progress bar
 _BLOCK = 4_000_000  # characters of a block of lines
 _PIECE = 1_000_000  # characters of a JSON array that are read at once
+_LONGEST_WORD = 12  # characters of JSON that say nothing before the last: -Infinity, \ud83d
 _LONGEST_HEADER = 1_000_000
 _ROWS_A_BATCH = 2000
 _JSON = json.JSONDecoder(parse_int=float)  # int refuses numbers of over 4300 digits
@@ -315,9 +316,15 @@ def _checked_object(record: Any) -> Record:
 def array_entries(stream: Stream) -> Iterator[Entry]:
     """Yield the objects of a JSON array, which is read piece by piece."""
     name = stream.source.name
-    buffer, at, line, is_first = _Pieces(_text_pieces(stream)), 0, 1, True
-    buffer.next_sign(0)
-    at = 1  # after the bracket
+    buffer, is_first = _Pieces(_text_pieces(stream)), True
+    sign, at = buffer.next_sign(0)
+    if not sign:
+        return
+    if sign != "[":
+        raise ValueError(
+            f"{name}, line {buffer.line(at)}: begins with {sign!r}, must be a JSON array"
+        )
+    at += 1
     while True:
         sign, at = buffer.next_sign(at)
         if sign == "]":
@@ -372,9 +379,13 @@ class _Pieces:
             try:
                 value, end = _JSON.raw_decode(self._text, at)
             except json.JSONDecodeError as error:
-                if len(self._text) - at > _LONGEST_RECORD:
+                # A string, or a word such as false, may go on in the next piece.
+                goes_on = error.msg.startswith("Unterminated") or (
+                    error.pos >= len(self._text) - _LONGEST_WORD
+                )
+                if goes_on and len(self._text) - at > _LONGEST_RECORD:
                     raise ValueError(f"{name}, line {self.line(at)}: {_too_long()}") from None
-                if not self._ended and self._read_on():
+                if goes_on and not self._ended and self._read_on():
                     continue
                 place = f"{name}, line {self.line(error.pos)}"
                 raise ValueError(f"{place}: {error.msg}, must be a JSON array of objects") from None

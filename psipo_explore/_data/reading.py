@@ -396,6 +396,8 @@ def read_files(
     processes: int = 1,
 ) -> Read:
     """Read the judgements of several files, which are one data set."""
+    if format not in (None, *files.FORMATS):
+        raise ValueError(f"format = {format!r}, must be one of {', '.join(files.FORMATS)}")
     skipped = Skipped()
     all_files = files.sources(paths)
     state = _Files(
