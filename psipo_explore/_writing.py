@@ -8,7 +8,9 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+_PART = ".psipo-"
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -33,10 +35,15 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             with _replacing(target) as file:
                 yield file
     except OSError as error:
-        if error.filename is not None and str(error.filename) not in map(str, (path, target)):
-            raise  # another file
+        if not _is_ours(error.filename, target):
+            raise
         # Report the name that the caller gave. That of the temporary file means nothing.
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _is_ours(name: Any, target: Path) -> bool:
+    """Whether an error is about the file that is written; an error in writing has no name."""
+    return name is None or Path(name).name == target.name or Path(name).name.startswith(_PART)
 
 
 @contextmanager
@@ -45,7 +52,7 @@ def _replacing(target: Path) -> Iterator[BinaryIO]:
     if is_there:
         # Opening the file raises if it is read-only, although it could still be replaced.
         os.close(os.open(target, os.O_WRONLY))
-    part = target.with_name(f".psipo-{secrets.token_hex(8)}.part")
+    part = target.with_name(f"{_PART}{secrets.token_hex(8)}.part")
     try:
         with part.open("xb") as file:
             if is_there:

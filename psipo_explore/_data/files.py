@@ -458,8 +458,14 @@ def _delimiter(header: str, format: str) -> str:
     """Return the delimiter that parts the header into the most titles."""
     if format == "tsv":
         return "\t"
-    header = header[:_LONGEST_HEADER]
-    return max(",;\t", key=lambda sign: len(next(csv.reader([header], delimiter=sign), [])))
+    return max(",;\t", key=lambda sign: _cells_in(header[:_LONGEST_HEADER], sign))
+
+
+def _cells_in(line: str, delimiter: str) -> int:
+    try:
+        return len(next(csv.reader([line], delimiter=delimiter), []))
+    except csv.Error:  # a cell is too long
+        return 0
 
 
 class _LinesOfARecord:
