@@ -7,6 +7,8 @@ place.
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ import numpy as np
 
 from psipo_explore._checks import Mask
 from psipo_explore._data.collected import IDENTICAL, TIE, Row
-from psipo_explore._data.files import Entry, opened
+from psipo_explore._data.files import Entry, opened, sources
 from psipo_explore._data.reading import Read, Reader, entries_of
 from psipo_explore._data.unreadable import UnreadableError
 from psipo_explore._writing import whole_file
@@ -91,8 +93,9 @@ def check_can_be_read_again(read_from: Sequence[Path | str], out: Sequence[Path]
                 f"{path} can be read only once, but a list or a clean file needs a second reading: "
                 "save it to a file first"
             )
+    read = [source.path for source in sources(read_from) if source.path]
     for path in out:
-        if path.exists() and any(path.resolve() == Path(other).resolve() for other in read_from):
+        if path.exists() and any(other.exists() and path.samefile(other) for other in read):
             raise ValueError(f"{path} is one of the files that are read, must be another")
         if not path.parent.is_dir():
             raise ValueError(f"{path} is in a folder that is not there")
@@ -166,8 +169,9 @@ def _again(read: Read) -> Iterator[Found]:
     """Read all files once more, and yield the records that were read before."""
     at = 0
     lines, files = read.judgements.lines, read.judgements.files
+    with_judgements = set(np.unique(files).tolist())
     for k, source in enumerate(read.sources):
-        if source.name in read.passed_over:
+        if k not in with_judgements:
             continue
         with opened(source, read.format) as stream:
             for entry in entries_of(stream, None):
@@ -194,9 +198,19 @@ def _rows(reader: Reader, entry: Entry) -> list[Row]:
 
 def _own_line(entry: Entry) -> bytes:
     """Return a record as it stands in its file, as one line of JSON."""
-    if entry.text and "\n" not in entry.text.strip():
-        return f"{entry.text.strip()}\n".encode("utf-8", "surrogatepass")
-    return _line(json.loads(entry.text) if entry.text else entry.record)
+    if entry.text:  # in JSON, line breaks stand between values only
+        line = re.sub(r"[\r\n]\s*", " ", entry.text.strip())
+        return f"{line}\n".encode()
+    return _line({name: _storable(value) for name, value in entry.record.items()})
+
+
+def _storable(value: Any) -> Any:
+    """Return null for a number that JSON does not know, and for a missing one."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {str(name): _storable(each) for name, each in value.items()}
+    return [_storable(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def _line(value: Any) -> bytes:
