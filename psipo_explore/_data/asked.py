@@ -109,7 +109,8 @@ class Asked:
         """Return the shape of a record, from its fields and what was asked."""
         if self.answers and self.outcome:
             judgement = Two(*self.answers, Word(self.outcome, self.meanings))
-            return Shape("named fields", "named fields", self.prompt or (), judgement, {})
+            usual = PAIRS.prompt if PAIRS.prompt[0] in record else ()
+            return Shape("named fields", "named fields", self.prompt or usual, judgement, {})
         if self.chosen or self.rejected:
             return self._pairs(record)
         shape = self._known(record).explained(self.meanings)

@@ -154,6 +154,14 @@ SHAPES = (
         example={"system": "Be brief.", "question": "Name a fish", **_PAIR},
     ),
     Shape(
+        name="distilabel",
+        title="input and pair, as in distilabel-intel-orca-dpo-pairs",
+        prompt=("input",),
+        judgement=Chosen(),
+        context=("system",),
+        example={"system": "Be brief.", "input": "Name a fish", **_PAIR},
+    ),
+    Shape(
         name="openai",
         title="OpenAI's preference format",
         prompt=("input.messages",),
