@@ -32,3 +32,19 @@ def test_a_word_has_one_meaning(tmp_path: Path) -> None:
     path = written(tmp_path, "model_a,model_b,winner\nx,y,left\n")
     with pytest.raises(ValueError, match=r"^first, second and tie share 'left'"):
         diagnose_file(path, first="left", second=["right", "Left"])
+
+
+@pytest.mark.parametrize("depth", [*range(900, 1000, 4), 100_000])
+def test_deep_nesting_is_refused_or_read(tmp_path: Path, depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+    talk = '[{"role": "user", "content": "q"}]'
+    answers = '"preferred_output": "a", "non_preferred_output": "b"'
+    tools = f'{{"input": {{"messages": {talk}, "tools": {deep}}}, {answers}}}\n'
+    answer = f'{{"prompt": "q", "chosen": "a", "rejected": {deep}}}\n'
+    for text in (tools, answer, f"[{tools}]"):
+        said = ""
+        try:
+            diagnose_file(written(tmp_path, text), 1.0)
+        except ValueError as error:
+            said = str(error)
+        assert len(said) < 300

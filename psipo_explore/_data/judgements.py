@@ -181,7 +181,7 @@ def _scores(record: Record, names: tuple[str, str]) -> tuple[float, float] | Non
         return None
     try:
         first, second = (float(record[name]) for name in names)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return None if math.isnan(first) or math.isnan(second) else (first, second)
 

@@ -15,7 +15,7 @@ from psipo_explore._data.unreadable import UnreadableError
 
 TURN = "\n\nAssistant:"  # begins an answer in a dialogue that is one string
 _OTHER_TURN = "\n\nHuman:"
-_MORE_IN_A_MESSAGE = ("name", "tool_calls", "tool_call_id")
+_MORE_IN_A_MESSAGE = ("name", "tool_calls", "tool_call_id", "function_call")
 
 
 def kind(value: Any) -> str:
@@ -35,7 +35,7 @@ def is_message(value: Any) -> bool:
     if not isinstance(value, dict):
         return False
     if "role" in value:
-        return "content" in value or "tool_calls" in value
+        return any(name in value for name in ("content", "tool_calls", "function_call"))
     return "from" in value and "value" in value
 
 
@@ -71,7 +71,10 @@ def joined(texts: Sequence[str]) -> str:
 
 def as_json(value: Any) -> str:
     """Return a text for a value of any other kind, such as the tools of a dialogue."""
-    return json.dumps(value, sort_keys=True, default=str)
+    try:
+        return json.dumps(value, sort_keys=True, default=str)
+    except RecursionError:
+        raise UnreadableError("not JSON", "is nested too deeply, must be flatter") from None
 
 
 def parted(
