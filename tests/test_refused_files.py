@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,30 @@ def test_deep_nesting_is_refused_or_read(tmp_path: Path, depth: int) -> None:
         except ValueError as error:
             said = str(error)
         assert len(said) < 300
+
+
+def test_a_folder_says_what_is_asked_wrongly(tmp_path: Path) -> None:
+    record = {"instruction": "Translate", "input": "chat", "chosen": "cat", "rejected": "car"}
+    written(tmp_path, lines(record), "one.jsonl")
+    with pytest.raises(ValueError, match=r"^prompt = instruction leaves out input"):
+        diagnose_file(tmp_path, prompt="instruction")
+
+
+def test_a_folder_says_what_must_be_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path, lines(GOOD), "one.jsonl")
+    written(tmp_path, b"PAR1" + bytes(40) + b"PAR1", "two.parquet")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ValueError, match=r"two.parquet: .* pip install 'psipo-explore\[parquet\]'"):
+        diagnose_file(tmp_path)
+
+
+def test_a_table_of_no_known_shape_is_named(tmp_path: Path) -> None:
+    parquet, arrow = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow")
+    path = tmp_path / "table.parquet"
+    parquet.write_table(arrow.Table.from_pylist([{"frage": "Wo?"}]), path)
+    with pytest.raises(ValueError, match=r"^table.parquet, row 1: its columns are frage"):
+        diagnose_file(path)
+    with pytest.raises(ValueError, match=r"1 skipped, first table.parquet, row 1"):
+        diagnose_file(path, skip_bad=True)

@@ -43,3 +43,23 @@ def test_named_answers_belong_to_the_prompt_that_is_there() -> None:
         records, answers=("left", "right"), outcome="verdict", first="L"
     )
     assert data.contexts.tolist() == [0, 0, 1, 1]
+
+
+def test_a_table_of_pandas_holds_arrays_and_missing_values(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    records = [
+        {
+            "input": {"messages": [{"role": "user", "content": "q"}], "tools": tools},
+            "preferred_output": [{"role": "assistant", "content": first}],
+            "non_preferred_output": [{"role": "assistant", "content": second}],
+        }
+        for first, second, tools in (("a", "b", ["t"]), ("b", "a", ["t"]), ("a", "b", ["u"]))
+    ]
+    pandas.DataFrame(records).to_parquet(tmp_path / "openai.parquet")
+    frame = pandas.read_parquet(tmp_path / "openai.parquet")
+    data = Comparisons.from_records(frame)
+    assert wins(data) == wins(Comparisons.from_records(records))
+    assert data.contexts.tolist() == [0, 0, 1, 1]
+    table = pandas.DataFrame({**GOOD, "system": [None, pandas.NA, pandas.NaT, ""]})
+    assert Comparisons.from_records(table).n_actions == 2

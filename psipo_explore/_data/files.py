@@ -46,6 +46,10 @@ _UNREADABLE = {
 _LONGEST_SIGN = max(map(len, _UNREADABLE))
 
 
+class MissingPackageError(ValueError):
+    """A package that is not installed is needed to read a file."""
+
+
 class Entry(NamedTuple):
     """A record with the line at which it begins, or the reason why there is none."""
 
@@ -230,7 +234,7 @@ def _zstd(file: BinaryIO) -> Any:
     try:
         import pyarrow as pa
     except ModuleNotFoundError:
-        raise ValueError(f"reading zstd needs pyarrow: {INSTALL}") from None
+        raise MissingPackageError(f"reading zstd needs pyarrow: {INSTALL}") from None
     return pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd")
 
 
@@ -538,7 +542,7 @@ def parquet_batches(
         import pyarrow as pa
         from pyarrow import parquet
     except ModuleNotFoundError:
-        raise ValueError(
+        raise MissingPackageError(
             f"{stream.source.name}: reading Parquet needs pyarrow: {INSTALL}"
         ) from None
     name = stream.source.name
@@ -565,7 +569,10 @@ def _read_columns(
 ) -> list[str]:
     if wanted is None:
         return columns
-    needed = set(wanted(record))
+    try:
+        needed = set(wanted(record))
+    except UnreadableError:  # it is said of the first row, with its place
+        return columns
     needed |= {name.partition(".")[0] for name in needed}
     return [column for column in columns if column in needed]
 

@@ -518,13 +518,14 @@ def _is_data(source: Source, asked: Asked, format: str | None) -> bool:
     """Whether the first record of a file in a folder has a shape that can be read."""
     try:
         with files.opened(source, format) as stream:
-            for entry in entries_of(stream, Reader(asked)):
-                if not isinstance(entry.record, UnreadableError):
-                    return _has_shape(entry.record, asked)
-                return False
-    except (ValueError, OSError):
+            first = next(entries_of(stream, None), None)
+    except files.MissingPackageError:
+        raise
+    except ValueError:
         return False
-    return False
+    if first is None or isinstance(first.record, UnreadableError):
+        return False
+    return _has_shape(first.record, asked)
 
 
 def _has_shape(record: Record, asked: Asked) -> bool:
@@ -560,8 +561,12 @@ def _dictionaries(records: Any) -> Iterable[Any]:
 
 def _plain(value: Any) -> Any:
     """Return lists in place of arrays, None for a missing value, and numbers as Python's."""
-    if isinstance(value, np.ndarray):
-        return [_plain(each) for each in value.tolist()]
+    if isinstance(value, (np.ndarray, list, tuple)):
+        return [_plain(each) for each in value]
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    if type(value).__name__ in ("NAType", "NaTType"):  # of pandas
+        return None
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and np.isnan(value):
