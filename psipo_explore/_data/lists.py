@@ -201,6 +201,7 @@ def _own_line(entry: Entry) -> bytes:
     if entry.text:  # in JSON, line breaks stand between values only
         line = re.sub(r"[\r\n]\s*", " ", entry.text.strip())
         return f"{line}\n".encode()
+    assert not isinstance(entry.record, UnreadableError)
     return _line({name: _storable(value) for name, value in entry.record.items()})
 
 
