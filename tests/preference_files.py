@@ -12,9 +12,9 @@ def lines(*records: object) -> str:
     return "".join(json.dumps(record) + "\n" for record in records)
 
 
-def written(folder: Path, content: str | bytes, name: str = "pairs.txt") -> Path:
+def written(folder: Path, content: str | bytes | bytearray, name: str = "pairs.txt") -> Path:
     path = folder / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
 
 

@@ -559,7 +559,9 @@ def parquet_batches(
             values = [column.to_pylist() for column in batch.columns]
             yield Batch(start, dict(zip(read, values, strict=True)))
             start += batch.num_rows
-    except (pa.ArrowException, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if getattr(error, "errno", None):
+            raise
         reason = " ".join(str(error).split())
         raise ValueError(f"{name} is cut off or no Parquet file: {reason}") from None
 
