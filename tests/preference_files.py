@@ -1,7 +1,10 @@
 """Preference files that tests write, and what is read of them."""
 
+import io
 import json
 from pathlib import Path
+
+import pytest
 
 from psipo_explore import Comparisons
 
@@ -22,3 +25,9 @@ def wins(data: Comparisons) -> list[tuple[str, str, float]]:
     """Return each comparison as winner, loser and weight; a tie is two of weight ½."""
     ends = zip(data.winners, data.losers, data.weights.tolist(), strict=True)
     return [(data.actions[w], data.actions[v], weight) for w, v, weight in ends]
+
+
+def parquet_of(*records: object) -> bytes:
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(arrow.Table.from_pylist(list(records)), buffer := io.BytesIO())
+    return buffer.getvalue()

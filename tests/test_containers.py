@@ -1,6 +1,5 @@
 import bz2
 import gzip
-import io
 import json
 import lzma
 import os
@@ -9,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from preference_files import GOOD, lines, wins, written
+from preference_files import GOOD, lines, parquet_of, wins, written
 
 from psipo_explore import Comparisons
 from psipo_explore._data import files
@@ -57,12 +56,6 @@ def test_lines_are_no_array(tmp_path: Path) -> None:
 
 
 TEXT = lines(*({**GOOD, "chosen": f"c{i}"} for i in range(4))).encode()
-
-
-def parquet_of(*records: object) -> bytes:
-    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
-    parquet.write_table(arrow.Table.from_pylist(list(records)), buffer := io.BytesIO())
-    return buffer.getvalue()
 
 
 def zstd(data: bytes) -> bytes:

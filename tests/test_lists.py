@@ -1,10 +1,14 @@
 import json
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from preference_files import GOOD, lines, written
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from preference_files import GOOD, lines, parquet_of, written
 
+from psipo_explore._data.lists import KINDS
 from psipo_explore.diagnosis import diagnose_file
 
 
@@ -54,3 +58,113 @@ def test_a_clean_file_from_parquet_is_json(tmp_path: Path) -> None:
     first, second = (json.loads(x, parse_constant=refuse) for x in out.read_text().splitlines())
     assert first == {**GOOD, "n": None, "more": {"m": [None, 1.5]}}
     assert second == {**GOOD, "chosen": "c", "n": None, "more": None}
+
+
+one_record = st.tuples(
+    st.integers(0, 2), st.sampled_from("abc"), st.sampled_from("abc"), st.sampled_from([0, 0, 1])
+)
+MEANINGS = {"answers": ("one", "two"), "outcome": "which", "first": "<", "tie": "="}
+
+
+def as_record(k: int, row: tuple[int, str, str, int]) -> dict[str, object]:
+    prompt, one, two, tied = row
+    return {"k": k, "prompt": f"p{prompt}", "one": one, "two": two, "which": "=" if tied else "<"}
+
+
+def in_container(records: list[dict[str, object]], container: str) -> bytes:
+    if container == "array":
+        return json.dumps(records, indent=1).encode()
+    if container == "parquet":
+        return parquet_of(*records)
+    if container == "csv":
+        rows = [",".join(map(str, record.values())) for record in records]
+        return "\n".join([",".join(records[0]), *rows]).encode()
+    return lines(*records).encode()
+
+
+def reimplemented(
+    records: list[dict[str, object]], *, majority: bool
+) -> tuple[dict[str, set[int]], list[int]]:
+    """Say which records are of each kind, and which are kept, as plainly as can be."""
+    listed: dict[str, set[int]] = {kind: set() for kind in KINDS if kind != "collapsing"}
+    wins: dict[tuple[object, object, object], list[int]] = {}
+    seen = set()
+    for k, record in enumerate(records):
+        prompt, one, two, which = (record[x] for x in ("prompt", "one", "two", "which"))
+        if one == two:
+            listed["identical"].add(k)
+            continue
+        if which == "=":
+            listed["ties"].add(k)
+            one, two = sorted([str(one), str(two)])
+        else:
+            wins.setdefault((prompt, one, two), []).append(k)
+        if (prompt, one, two, which) in seen:
+            listed["duplicates"].add(k)
+        seen.add((prompt, one, two, which))
+    left_out = listed["identical"] | listed["duplicates"]
+    for (prompt, one, two), those in wins.items():
+        others = wins.get((prompt, two, one), [])
+        if others:
+            listed["contradicting"] |= {*those}
+        if majority and len(those) > len(others) > 0:
+            pair = {str(one), str(two)}
+            of_pair = {
+                k
+                for k, record in enumerate(records)
+                if record["prompt"] == prompt and {record["one"], record["two"]} == pair
+            }
+            left_out |= of_pair - {min(those)}
+    return listed, [k for k in range(len(records)) if k not in left_out]
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(one_record, min_size=1, max_size=14).filter(
+        lambda rows: any(r[1] != r[2] for r in rows)
+    ),
+    st.lists(st.integers(0, 14), max_size=2),
+    st.sampled_from(["lines", "array", "csv", "parquet"]),
+    st.booleans(),
+)
+def test_lists_and_clean_files_are_those_of_a_plain_program(
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[tuple[int, str, str, int]],
+    cuts: list[int],
+    container: str,
+    majority: bool,
+) -> None:
+    folder = tmp_path_factory.mktemp("lists")
+    records = [as_record(k, row) for k, row in enumerate(rows)]
+    at = sorted({0, len(rows), *(cut for cut in cuts if cut < len(rows))})
+    files = [
+        written(folder, in_container(records[i:j], container), f"{i}") for i, j in pairwise(at)
+    ]
+    outputs = {kind: folder / f"{kind}.jsonl" for kind in KINDS}
+    clean = folder / "clean.jsonl"
+    found = diagnose_file(files, 1.0, lists=outputs, clean=clean, majority=majority, **MEANINGS)
+    listed, kept = reimplemented(records, majority=majority)
+    counts = {"duplicates": found.duplicates, "identical": found.identical, "ties": found.ties}
+    assert counts == {kind: len(listed[kind]) for kind in counts}
+    assert found.contradictory == len(listed["contradicting"])
+
+    assert [int(json.loads(line)["k"]) for line in clean.read_text().splitlines()] == kept
+    first = {"lines": 1, "csv": 2, "array": 2, "parquet": 1}[container]
+    lines_of_record = 7 if container == "array" else 1
+    of_prompt: dict[object, list[tuple[str, int]]] = {}
+    for i, j in pairwise(at):
+        for k in range(i, j):
+            place = (str(folder / f"{i}"), first + (k - i) * lines_of_record)
+            of_prompt.setdefault(records[k]["prompt"], []).append(place)
+    for kind, those in listed.items():
+        prompts = {records[k]["prompt"] for k in those}
+        written_down = [json.loads(line) for line in outputs[kind].read_text().splitlines()]
+        assert {one["prompt"] for one in written_down} == prompts
+        assert len(written_down) == len(prompts)
+        for one in written_down:
+            places = [(record["file"], record["line"]) for record in one["records"]]
+            assert places == of_prompt[one["prompt"]]
+
+    again = folder / "again.jsonl"
+    diagnose_file(clean, 1.0, clean=again, majority=majority, **MEANINGS)
+    assert again.read_text() == clean.read_text()

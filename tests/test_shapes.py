@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from preference_files import GOOD, lines, wins, written
+from preference_files import GOOD, lines, parquet_of, wins, written
 
 from psipo_explore import Comparisons
 from psipo_explore._data.shapes import BY_NAME, SHAPES
@@ -308,12 +308,6 @@ def in_csv(records: list[Mapping[str, Any]], separator: str) -> str:
     return text.getvalue()
 
 
-def in_parquet(records: list[Mapping[str, Any]]) -> bytes:
-    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
-    parquet.write_table(arrow.Table.from_pylist(records), buffer := io.BytesIO())
-    return buffer.getvalue()
-
-
 def plain(text: str) -> str:
     """Return the content of an answer, with or without its role."""
     listed = json.loads(text) if text.startswith('["user') else [text]
@@ -337,7 +331,7 @@ def test_records_of_real_data_sets(tmp_path: Path, case: str, container: str) ->
     if container == "array":
         content = json.dumps(records, indent=2)
     elif container == "parquet":
-        content = in_parquet(records)
+        content = parquet_of(*records)
     elif container != "lines":
         content = in_csv(records, container)
     path = written(tmp_path, content)
