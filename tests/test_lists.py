@@ -168,3 +168,14 @@ def test_lists_and_clean_files_are_those_of_a_plain_program(
     again = folder / "again.jsonl"
     diagnose_file(clean, 1.0, clean=again, majority=majority, **MEANINGS)
     assert again.read_text() == clean.read_text()
+
+
+def test_a_record_that_is_kept_for_one_of_its_judgements_is_counted(tmp_path: Path) -> None:
+    records = [{**GOOD, "rejected": rejected} for rejected in (["b", "c"], ["b", "d"], ["c", "d"])]
+    out = tmp_path / "clean.jsonl"
+    found = diagnose_file(written(tmp_path, lines(*records)), 1.0, clean=out)
+    assert out.read_text() == lines(*records[:2])
+    assert found.cleaned.endswith(
+        "2 of 3 records; 1 repeating an earlier one left out; 1 record is kept for some "
+        "judgements though others would be left out"
+    )

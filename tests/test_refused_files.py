@@ -76,3 +76,11 @@ def test_a_table_of_no_known_shape_is_named(tmp_path: Path) -> None:
         diagnose_file(path)
     with pytest.raises(ValueError, match=r"1 skipped, first table.parquet, row 1"):
         diagnose_file(path, skip_bad=True)
+
+
+def test_a_blank_header_and_one_word_for_two_answers_are_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, "\n\nprompt,chosen,rejected\nq,a,b\n")
+    with pytest.raises(ValueError, match=r"^pairs.txt, line 1: is blank, must be a header$"):
+        diagnose_file(path)
+    with pytest.raises(ValueError, match=r"^answers = 'ab', must be the names of two fields"):
+        diagnose_file(path, answers="ab", outcome="c")  # type: ignore[arg-type]

@@ -345,3 +345,9 @@ def test_records_of_real_data_sets(tmp_path: Path, case: str, container: str) ->
 def test_the_safer_response_is_asked_for(tmp_path: Path) -> None:
     path = written(tmp_path, lines(SAFE))
     assert wins(Comparisons.from_file(path, shape="safe-rlhf-safer")) == BACK
+
+
+def test_each_rejected_answer_may_have_a_score() -> None:
+    record = {"prompt": "q", "chosen": "a", "rejected": ["b", "c"], "score_chosen": 9}
+    data = Comparisons.from_records([{**record, "score_rejected": [9, 3]}])
+    assert wins(data) == [("a", "b", 0.5), ("b", "a", 0.5), ("a", "c", 1.0)]

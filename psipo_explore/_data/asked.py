@@ -67,7 +67,7 @@ class Asked:
             raise ValueError(f"ties = {ties!r}, must be half, drop or error")
         if (answers is None) != (outcome is None):
             raise ValueError("answers and outcome belong together: two fields, and which is better")
-        if answers is not None and len(answers) != 2:
+        if answers is not None and (isinstance(answers, str) or len(answers) != 2):
             raise ValueError(f"answers = {answers!r}, must be the names of two fields")
         if answers is not None and (chosen or rejected):
             raise ValueError(

@@ -438,6 +438,8 @@ def csv_entries(
             elif isinstance(cells, UnreadableError):
                 yield Entry(number, how_many, cells)
             elif len(cells) > 1 or "".join(cells).strip():
+                if not titles:
+                    raise ValueError(f"{stream.source.name}, line 1: is blank, must be a header")
                 yield Entry(number, how_many, _row(titles, cells, strip))
         if titles is None and check:
             check(f"{stream.source.name}, line 1", [])

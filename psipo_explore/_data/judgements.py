@@ -164,24 +164,30 @@ class Chosen:
         """Return the chosen answer with each rejected one."""
         chosen = texts.parts(self.chosen, present(record, self.chosen))
         rejected = texts.answers(self.rejected, present(record, self.rejected))
-        outcome = TIE if self.is_tie(record) else FIRST
-        return [Judged(chosen, other, outcome) for other in rejected]
+        return [
+            Judged(chosen, other, TIE if self.is_tie(record, k) else FIRST)
+            for k, other in enumerate(rejected)
+        ]
 
-    def is_tie(self, record: Record) -> bool:
-        """Whether scores or a word say that the answers are equally good."""
+    def is_tie(self, record: Record, k: int) -> bool:
+        """Whether scores or a word say that the k-th rejected answer is as good as the chosen."""
         if self.status in record and word(record[self.status]) in _TIE_WORDS:
             return True
-        told = filter(None, (_scores(record, pair) for pair in self.scores))
+        told = filter(None, (_scores(record, pair, k) for pair in self.scores))
         return any(first == second for first, second in told)
 
 
-def _scores(record: Record, names: tuple[str, str]) -> tuple[float, float] | None:
-    """Return two scores, or None if a record lacks one of them."""
+def _scores(record: Record, names: tuple[str, str], k: int = 0) -> tuple[float, float] | None:
+    """Return two scores, or None if a record lacks one of them.
+
+    Where several answers were rejected, each may have a score; the k-th is returned.
+    """
     if names[0] not in record or names[1] not in record:
         return None
     try:
-        first, second = (float(record[name]) for name in names)
-    except (TypeError, ValueError, OverflowError):
+        first, second = (record[name] for name in names)
+        first, second = float(first), float(second[k] if isinstance(second, list) else second)
+    except (TypeError, ValueError, OverflowError, IndexError):
         return None
     return None if math.isnan(first) or math.isnan(second) else (first, second)
 

@@ -148,7 +148,7 @@ def write_clean(read: Read, marks: Marks, out: Path, *, majority: bool) -> str:
         why["against the majority of their pair, or repeating it"] = marks.minority
     why["repeating an earlier one"] = marks.duplicates
     left_out: Counter[str] = Counter()
-    written = 0
+    written = partly = 0
     with whole_file(out) as file:
         for found in _again(read):
             at = list(found.at)
@@ -157,9 +157,13 @@ def write_clean(read: Read, marks: Marks, out: Path, *, majority: bool) -> str:
                 left_out[reasons[0]] += 1
             else:
                 written += 1
+                partly += any(reasons)
                 file.write(_own_line(found.entry))
     said = [f"{out}: {written} of {written + left_out.total()} records"]
     said += [f"{count} {reason} left out" for reason, count in left_out.items()]
+    if partly:
+        records = "1 record is" if partly == 1 else f"{partly} records are"
+        said.append(f"{records} kept for some judgements though others would be left out")
     if majority and marks.undecided:
         said.append(f"{marks.undecided} pairs without a majority kept, one record each way")
     return "; ".join(said)
