@@ -84,3 +84,11 @@ def test_a_blank_header_and_one_word_for_two_answers_are_refused(tmp_path: Path)
         diagnose_file(path)
     with pytest.raises(ValueError, match=r"^answers = 'ab', must be the names of two fields"):
         diagnose_file(path, answers="ab", outcome="c")  # type: ignore[arg-type]
+
+
+def test_an_answer_alone_in_the_place_of_the_prompt_is_refused(tmp_path: Path) -> None:
+    answer = [{"role": "assistant", "content": "a"}]
+    other = [{"role": "assistant", "content": "b"}]
+    path = written(tmp_path, lines({"prompt": answer, "chosen": answer, "rejected": other}))
+    with pytest.raises(ValueError, match=r"line 1: field 'prompt' ends with the answer"):
+        diagnose_file(path)

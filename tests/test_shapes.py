@@ -351,3 +351,14 @@ def test_each_rejected_answer_may_have_a_score() -> None:
     record = {"prompt": "q", "chosen": "a", "rejected": ["b", "c"], "score_chosen": 9}
     data = Comparisons.from_records([{**record, "score_rejected": [9, 3]}])
     assert wins(data) == [("a", "b", 0.5), ("b", "a", 0.5), ("a", "c", 1.0)]
+
+
+@pytest.mark.parametrize("name", ["system", "tools", "images"])
+@pytest.mark.parametrize(
+    "shape", ["pairs", "messages", "ms-swift", "ms-swift-messages", "sharegpt"]
+)
+def test_one_question_about_two_pictures_is_two_prompts(shape: str, name: str) -> None:
+    record = dict(BY_NAME[shape].example)
+    records = [{**record, name: value} for value in (["1"], ["2"], ["1"], None, [])]
+    data = Comparisons.from_records(records)
+    assert data.contexts.tolist() == [0, 0, 1, 1, 2, 2]

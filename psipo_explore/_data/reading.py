@@ -122,7 +122,7 @@ class Reader:
         self._check_alike(record)
         weight = self._weight(record)
         if self.shape.dialogues:
-            return [self._parted(one, weight) for one in judged]
+            return [self._parted(record, one, weight) for one in judged]
         prompt = self._prompt(record)
         self._refuse_answer_in_prompt(record, judged)
         return [
@@ -132,7 +132,7 @@ class Reader:
             for one in judged
         ]
 
-    def _parted(self, judged: Judged, weight: float) -> Row:
+    def _parted(self, record: Record, judged: Judged, weight: float) -> Row:
         assert self.shape is not None
         names = " and ".join(map(repr, self.shape.judgement.answers))
         if self.shape.dialogues == "strings":
@@ -140,6 +140,8 @@ class Reader:
         else:
             shared, one, other = texts.parted(names, judged.first, judged.second)
             prompt, first, second = map(texts.joined, (shared, one, other))
+        if more := self._more(record):
+            prompt = texts.joined([prompt, *more])
         return self._row(prompt, first, second, judged.outcome, weight)
 
     def _row(self, prompt: str, first: str, second: str, outcome: int, weight: float) -> Row:
@@ -165,21 +167,25 @@ class Reader:
         if not self.shape.prompt:
             return ""
         parts = [_prompt_text(name, present(record, name)) for name in self.shape.prompt]
-        also = [value_of(record, name) for name in self.shape.context]
-        more = [_context_text(value) if value else "" for value in also]
         if not "".join(parts).strip():
             names = " and ".join(map(repr, self.shape.prompt))
             raise UnreadableError(
                 "an empty prompt", f"field {names} is empty, must hold the prompt"
             )
-        return texts.joined(parts + more if any(more) else parts)
+        return texts.joined(parts + self._more(record))
+
+    def _more(self, record: Record) -> list[str]:
+        """Return the texts of the fields that belong to the prompt where they are there."""
+        assert self.shape is not None
+        also = [value_of(record, name) for name in self.shape.context]
+        return [_context_text(value) if value else "" for value in also] if any(also) else []
 
     def _refuse_answer_in_prompt(self, record: Record, judged: Sequence[Judged]) -> None:
         """Refuse a prompt that ends with one of the answers."""
         assert self.shape is not None
         for name in self.shape.prompt:
             dialogue = value_of(record, name)
-            if not (isinstance(dialogue, list) and len(dialogue) > 1):
+            if not (isinstance(dialogue, list) and dialogue):
                 continue
             last = texts.parts(name, dialogue)[-1]
             for one in judged:

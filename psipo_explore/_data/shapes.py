@@ -89,6 +89,7 @@ class Shape:
         return replace(self, judgement=replace(self.judgement, outcome=known))
 
 
+_MEDIA = ("images", "image", "videos", "audios")
 _TALK = [{"role": "user", "content": "Name a fish"}]
 _CARP, _SOFA = ({"role": "assistant", "content": text} for text in ("Carp", "Sofa"))
 _ASKED = {"prompt": "Name a fish"}
@@ -101,7 +102,7 @@ PAIRS = Shape(
     title="prompt and pair",
     prompt=("prompt",),
     judgement=Chosen(),
-    context=("system",),
+    context=("system", "tools", *_MEDIA),
     example={**_ASKED, **_PAIR},
 )
 
@@ -113,6 +114,7 @@ SHAPES = (
         prompt=(),
         judgement=Chosen(),
         dialogues="messages",
+        context=("system", "tools", *_MEDIA),
         example={"chosen": [*_TALK, _CARP], "rejected": [*_TALK, _SOFA]},
     ),
     Shape(
@@ -130,7 +132,7 @@ SHAPES = (
         title="LLaMA-Factory's sharegpt",
         prompt=("conversations",),
         judgement=Chosen(),
-        context=("system", "tools"),
+        context=("system", "tools", *_MEDIA),
         example={
             "conversations": [{"from": "human", "value": "Name a fish"}],
             "chosen": {"from": "gpt", "value": "Carp"},
@@ -142,7 +144,7 @@ SHAPES = (
         title="LLaMA-Factory's alpaca",
         prompt=("instruction",),
         judgement=Chosen(),
-        context=("input", "system", "history"),
+        context=("input", "system", "history", *_MEDIA),
         example={"instruction": "Name a", "input": "fish", **_PAIR},
     ),
     Shape(
@@ -179,6 +181,7 @@ SHAPES = (
         prompt=(),
         judgement=Continued("messages", "rejected_response"),
         dialogues="messages",
+        context=("system", "tools", *_MEDIA),
         example={"messages": [*_TALK, _CARP], "rejected_response": "Sofa"},
     ),
     Shape(
@@ -187,6 +190,7 @@ SHAPES = (
         prompt=(),
         judgement=Chosen("messages", "rejected_messages"),
         dialogues="messages",
+        context=("system", "tools", *_MEDIA),
         example={"messages": [*_TALK, _CARP], "rejected_messages": [*_TALK, _SOFA]},
     ),
     Shape(
