@@ -1,9 +1,11 @@
+import gzip
 import sys
 from pathlib import Path
 
 import pytest
 from preference_files import GOOD, lines, written
 
+from psipo_explore import cli
 from psipo_explore.diagnosis import diagnose_file
 
 
@@ -92,3 +94,59 @@ def test_an_answer_alone_in_the_place_of_the_prompt_is_refused(tmp_path: Path) -
     path = written(tmp_path, lines({"prompt": answer, "chosen": answer, "rejected": other}))
     with pytest.raises(ValueError, match=r"line 1: field 'prompt' ends with the answer"):
         diagnose_file(path)
+
+
+def bad_files() -> dict[str, tuple[str | bytes, str]]:
+    """Return the content of files that are refused, with words of the complaint."""
+    ranked = {"prompt": "q", "answers": [{"answer": x, "rank": 1} for x in "ab"]}
+    vote = "model_a,model_b,winner\n"
+    return {
+        "nothing": ("", "holds no comparison"),
+        "binary": (b"\x89PNG\r\n\x1a\n" + bytes(20), "is a picture"),
+        "bytes": (b"prompt\0", "is binary"),
+        "a cut archive": (gzip.compress(lines(GOOD).encode())[:-9], "cannot be unpacked"),
+        "a cut table": (b"PAR1" + bytes(40), "no Parquet file"),
+        "another encoding": (lines(GOOD).encode("utf-16"), "in UTF-16"),
+        "a stray byte": (b'{"prompt": "\xe9"}', "line 1: byte 0xe9 is not UTF-8"),
+        "Git LFS": (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        "mixed shapes": (lines(GOOD, {"model_a": "x"}), "line 2: has no field 'chosen'"),
+        "mixed kinds": (lines(GOOD, {**GOOD, "rejected": ["b"]}), "line 2: field 'rejected' is a"),
+        "an unknown word": (vote + "x,y,sky\n" * 3, "line 2: column 'winner' is 'sky'"),
+        "a rank tie": (lines(ranked), "line 1: rank 1 stands at several"),
+        "nothing rejected": (lines({**GOOD, "rejected": []}), "line 1: field 'rejected' is []"),
+        "an open quote": ('prompt,chosen,rejected\nq,a,b\nq,"a,b\n', "line 3: unexpected end"),
+        "few cells": ("prompt,chosen,rejected\nq,a\n", "line 2: the number of cells is 2"),
+        "no object": ("[1]", "line 1: is a JSON number"),
+        "a cut array": (f"[{lines(GOOD)},", "line 2: Expecting value"),
+    }
+
+
+@pytest.mark.parametrize("case", bad_files())
+def test_bad_input_is_refused_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], case: str
+) -> None:
+    content, words = bad_files()[case]
+    assert cli.main(["diagnose", str(written(tmp_path, content))]) == 2
+    out, said = capsys.readouterr()
+    assert out == ""
+    assert said.startswith("psipo: pairs.txt")
+    assert said.count("\n") == 1
+    assert words in said
+    assert case != "an unknown word" or "(3 records have it)" in said
+
+
+def test_skipped_records_are_counted_by_kind(tmp_path: Path) -> None:
+    bad = [{**GOOD, "rejected": []}, {**GOOD, "chosen": None}, {**GOOD, "n": 0}, {**GOOD, "n": "x"}]
+    good = {**GOOD, "n": 2}
+    content = lines(good, *({"n": 1, **record} for record in bad), good) + "{\n[]\n"
+    found = diagnose_file(written(tmp_path, content), 1.0, skip_bad=True, weight="n")
+    assert found.comparisons == 2
+    assert found.skipped_by_kind == {
+        "an empty list of answers": 1,
+        "a field is missing": 1,
+        "a weight that is not positive": 1,
+        "not a number": 1,
+        "not JSON": 1,
+        "not an object": 1,
+    }
+    assert found.first_skipped.startswith("pairs.txt, line 2: field 'rejected' is []")
