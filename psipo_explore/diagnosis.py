@@ -10,11 +10,12 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 
 from psipo_explore import _checks as checks
+from psipo_explore._alike_contexts import AlikeContexts
 from psipo_explore._bars import with_bar
 from psipo_explore._blocks import blocks_of
 from psipo_explore._checks import Array, ArrayLike, Indices
@@ -345,28 +346,26 @@ def diagnose(
         )
         raise ValueError(f"smoothing = {smoothing:g}, must be {why}")
     merged = data.merged()
-    n_contexts = _distinct(data.contexts)
-    vanishing = blocks_of(merged, DPO).vanishing
-    ties = np.zeros(data.winners.size, bool) if data.ties is None else data.ties
-    pairs, wins = _unordered(data), ~ties
-    contradictions, contradictory = _both_ways_round(data.winners[wins], pairs[wins])
+    reference = None if pi_ref is None else data.reference(pi_ref)
+    alike = AlikeContexts.of(merged, reference)
+    vanishing = blocks_of(alike.data, DPO).vanishing
+    repeats = _Repeats.of(data)
     losses = with_bar([DPO, cdpo(smoothing), IPO], 3, "loss", progress)
-    mean_kl = {loss.name: _total_kl(merged, loss, beta, pi_ref) / n_contexts for loss in losses}
-    n_ties = int(ties.sum()) // 2
+    every = AlikeContexts.each(merged, reference)
+    mean_kl = {loss.name: _mean_kl(alike, every, loss, beta) for loss in losses}
     return Diagnosis(
-        contexts=n_contexts,
+        contexts=int(alike.times.sum()),
         actions=data.n_actions,
-        comparisons=data.winners.size - n_ties,
-        duplicates=_repeats(data.winners[wins] * data.n_actions + data.losers[wins])
-        + _repeats(pairs[ties][::2]),
-        contradictions=contradictions,
-        contradictory=contradictory,
-        collapsing=_distinct(data.contexts[vanishing]),
-        vanishing=int(vanishing.sum()),
-        unconnected=_unconnected(merged),
+        comparisons=data.winners.size - repeats.ties,
+        duplicates=repeats.duplicates,
+        contradictions=repeats.contradictions,
+        contradictory=repeats.contradictory,
+        collapsing=alike.count_contexts(vanishing),
+        vanishing=int(alike.times_of_action[vanishing].sum()),
+        unconnected=alike.count_contexts(_one_of_each_component(alike.data), at_least=2),
         beta=beta,
         mean_kl=mean_kl,
-        ties=n_ties,
+        ties=repeats.ties,
     )
 
 
@@ -507,42 +506,54 @@ def _diagnose_read(read: Read, beta: ArrayLike, *, smoothing: float, progress: b
     )
 
 
-def _total_kl(data: Comparisons, loss: MarginLoss, beta: Array, pi_ref: ArrayLike | None) -> Array:
-    """Sum KL(π ‖ π_ref) over the contexts, at the minimiser or the limit, shape (B,)."""
-    fit = minimise(data, loss, beta, pi_ref=pi_ref)
+def _mean_kl(alike: AlikeContexts, every: AlikeContexts, loss: MarginLoss, beta: Array) -> Array:
+    """Average KL(π ‖ π_ref) over the contexts, at the minimiser or the limit, shape (B,)."""
+    try:
+        contexts, fit = alike, minimise(alike.data, loss, beta, pi_ref=alike.pi_ref)
+    except ValueError:
+        # a message must give actions the numbers that they have among all of them
+        contexts, fit = every, minimise(every.data, loss, beta, pi_ref=every.pi_ref)
     kept = ~fit.vanishing
-    return np.asarray(np.maximum((fit.policy[:, kept] * fit.log_ratio[:, kept]).sum(-1), 0.0))
+    total = (fit.policy[:, kept] * fit.log_ratio[:, kept]) @ contexts.times_of_action[kept]
+    return np.asarray(np.maximum(total, 0.0) / contexts.times.sum())
 
 
-def _both_ways_round(winners: Indices, pairs: Indices) -> tuple[int, int]:
-    """Count the pairs of actions that beat each other, and the comparisons of such pairs."""
-    _, number, comparisons = np.unique(pairs, return_inverse=True, return_counts=True)
-    first_winner = np.zeros(comparisons.size, np.intp)
-    first_winner[number] = winners
-    both = np.bincount(number, winners != first_winner[number]) > 0
-    return int(both.sum()), int(comparisons[both].sum())
+class _Repeats(NamedTuple):
+    """How many comparisons repeat, or contradict, another one of the same two actions."""
+
+    duplicates: int
+    contradictions: int
+    contradictory: int
+    ties: int
+
+    @classmethod
+    def of(cls, data: Comparisons) -> _Repeats:
+        """Count them. The two halves of a tie are one comparison, which contradicts none."""
+        pair, second_won = _unordered(data), data.winners > data.losers
+        tied = pair[:0]
+        if data.ties is not None:
+            tied = pair[data.ties][::2]
+            pair, second_won = pair[~data.ties], second_won[~data.ties]
+        ways, counts = np.unique(2 * pair + second_won, return_counts=True)
+        # the two ways round of a pair follow each other
+        second_way = np.flatnonzero(ways[1:] // 2 == ways[:-1] // 2) + 1
+        return cls(
+            duplicates=pair.size - ways.size + tied.size - np.unique(tied).size,
+            contradictions=second_way.size,
+            contradictory=int(counts[second_way - 1].sum() + counts[second_way].sum()),
+            ties=tied.size,
+        )
 
 
-def _repeats(keys: np.ndarray) -> int:
-    return int(keys.size - np.unique(keys).size)
-
-
-def _unconnected(data: Comparisons) -> int:
-    """Count the contexts whose actions fall into several connected components."""
-    _, one_action_each = np.unique(data.components, return_index=True)
-    _, components = np.unique(data.contexts[one_action_each], return_counts=True)
-    return int((components > 1).sum())
+def _one_of_each_component(data: Comparisons) -> Indices:
+    """Return the first action of each connected component."""
+    return np.asarray(np.unique(data.components, return_index=True)[1])
 
 
 def _unordered(data: Comparisons) -> Indices:
     """Number the pair of actions of each comparison, regardless of which action won."""
-    return np.minimum(data.winners, data.losers) * data.n_actions + np.maximum(
-        data.winners, data.losers
-    )
-
-
-def _distinct(values: Indices) -> int:
-    return int(np.unique(values).size)
+    first, second = np.minimum(data.winners, data.losers), np.maximum(data.winners, data.losers)
+    return first * data.n_actions + second
 
 
 def _some(n: int, what: str) -> str:

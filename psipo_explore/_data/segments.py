@@ -8,7 +8,13 @@ from psipo_explore._checks import Array, Indices
 
 
 class Segments:
-    """Groups of entries along the last axis; entries with equal labels form a group."""
+    """Groups of entries along the last axis; entries with equal labels form a group.
+
+    Attributes
+    ----------
+    group : ndarray of int, shape (K,)
+        Number of each entry's group. The groups are numbered from 0 on, in the order of their labels.
+    """
 
     def __init__(self, labels: Indices) -> None:
         in_order = bool((labels[1:] >= labels[:-1]).all())
@@ -17,8 +23,13 @@ class Segments:
         ordered = labels[self._order]
         begins = np.concatenate([[True], ordered[1:] != ordered[:-1]])
         self._starts = np.flatnonzero(begins)
-        self._group = np.empty(labels.size, dtype=np.intp)
-        self._group[self._order] = np.cumsum(begins) - 1
+        self.group = np.empty(labels.size, dtype=np.intp)
+        self.group[self._order] = np.cumsum(begins) - 1
+
+    @property
+    def n_groups(self) -> int:
+        """Number of groups."""
+        return self._starts.size
 
     def sum(self, values: Array) -> Array:
         """Return the total of each entry's group, in the shape of values."""
@@ -45,4 +56,4 @@ class Segments:
         return np.where(np.isfinite(largest), largest, 0.0)
 
     def _to_entries(self, of_groups: Array) -> Array:
-        return of_groups.take(self._group, axis=-1)
+        return of_groups.take(self.group, axis=-1)
