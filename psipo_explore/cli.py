@@ -482,10 +482,13 @@ def _diagnose(options: argparse.Namespace) -> int:
     }
     if not options.files:
         raise ValueError("no file is named: psipo diagnose FILE…, or --shapes to list the shapes")
+    lists = dict(options.list or [])
+    if len(lists) < len(options.list or []):
+        raise ValueError("--list names one kind twice, must name each kind once")
     found = diagnose_file(
         options.files,
         **asked,
-        lists=dict(options.list or []),
+        lists=lists,
         majority=options.majority,
         skip_bad=options.skip_bad,
         processes=os.cpu_count() or 1,

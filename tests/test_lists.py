@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from preference_files import GOOD, lines, parquet_of, written
 
+from psipo_explore import cli
 from psipo_explore._data.lists import KINDS
 from psipo_explore.diagnosis import diagnose_file
 
@@ -179,3 +180,13 @@ def test_a_record_that_is_kept_for_one_of_its_judgements_is_counted(tmp_path: Pa
         "2 of 3 records; 1 repeating an earlier one left out; 1 record is kept for some "
         "judgements though others would be left out"
     )
+
+
+def test_two_lists_of_one_kind_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = written(tmp_path, lines(GOOD)), tmp_path / "out"
+    asked = ["--list", "ties", str(out), "--list", "ties", f"{out}2"]
+    assert cli.main(["diagnose", str(path), *asked]) == 2
+    assert capsys.readouterr().err.startswith("psipo: --list names one kind twice")
+    assert not out.exists()

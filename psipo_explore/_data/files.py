@@ -354,7 +354,7 @@ class _Pieces:
     def __init__(self, pieces: Iterator[str]) -> None:
         self._pieces = pieces
         self._text = ""
-        self._lines_before = 1
+        self._counted = 0, 1  # a place, and its line
         self._ended = False
 
     def _read_on(self) -> bool:
@@ -375,7 +375,11 @@ class _Pieces:
 
     def line(self, at: int) -> int:
         """Return the number of the line of a place."""
-        return self._lines_before + self._text.count("\n", 0, at)
+        start, line = self._counted
+        if at < start:  # back to the end of the value before, in a complaint
+            return line - self._text.count("\n", at, start)
+        self._counted = at, line + self._text.count("\n", start, at)
+        return self._counted[1]
 
     def value(self, name: str, at: int) -> tuple[Record | UnreadableError, int]:
         """Return the value at a place, and where it ends."""
@@ -409,7 +413,7 @@ class _Pieces:
         """Forget the text before a place if it is long, and return where the place is then."""
         if end < 1_000_000:
             return end
-        self._lines_before = self.line(end)
+        self._counted = 0, self.line(end)
         self._text = self._text[end:]
         return 0
 
