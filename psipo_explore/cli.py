@@ -475,6 +475,10 @@ def _diagnose(options: argparse.Namespace) -> int:
     picture: Path | None = options.figure
     if picture and (picture.suffix.lower() != ".svg" or not picture.parent.is_dir()):
         raise ValueError(f"--figure {picture}: must end in .svg, in a folder that is there")
+    written = [picture, options.clean, *(out for _, out in options.list or [])]
+    places = [Path(path).resolve() for path in written if path]
+    if len(set(places)) < len(places):
+        raise ValueError("--figure, --clean and --list must go to different files")
     asked = {
         name: value
         for name in ("beta", "smoothing", "format", "clean", *Options.__annotations__)

@@ -84,7 +84,7 @@ class Diagnosis:
     first_skipped : str
         What was wrong with the first of these lines.
     passed_over : tuple of str
-        Files in a folder that hold no records of a known shape.
+        Files in a folder that do not begin with a record of a known shape.
     standings : Standings, optional
         Scores of the players, if all comparisons are of one context, such as votes on models.
     cleaned : str
@@ -214,7 +214,7 @@ class Diagnosis:
             lines.append(f"Written to {self.cleaned}.")
         if self.passed_over:
             lines.append(
-                "Files that hold no records of a known shape, and were passed over: "
+                "Files that do not begin with a record of a known shape, and were passed over: "
                 f"{', '.join(map(checks.cut, self.passed_over))}."
             )
         return lines

@@ -14,9 +14,10 @@ import json
 import lzma
 import sys
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -102,13 +103,28 @@ def sources(paths: Sequence[Path | str]) -> list[Source]:
             found.extend(_in_folder(path))
         else:
             found.append(Source(path.name, path))
-    seen: set[Path | None] = set()
+    return _with_whole_names(_each_once(found))
+
+
+def _each_once(found: Sequence[Source]) -> list[Source]:
+    """Leave out what a folder holds twice by links, and refuse a file that is named twice."""
+    once: dict[Path | None, Source] = {}
     for source in found:
         real = source.path.resolve() if source.path else None
-        if real in seen:
+        if real not in once:
+            once[real] = source
+        elif not source.in_folder:
             raise ValueError(f"paths name {source.name} twice, must name each file once")
-        seen.add(real)
-    return found
+    return list(once.values())
+
+
+def _with_whole_names(found: Sequence[Source]) -> list[Source]:
+    """Name files by their whole paths where their names are not enough."""
+    names = Counter(source.name for source in found)
+    return [
+        replace(source, name=str(source.path)) if names[source.name] > 1 else source
+        for source in found
+    ]
 
 
 def _in_folder(folder: Path) -> list[Source]:

@@ -20,7 +20,8 @@ import numpy as np
 from psipo_explore._checks import Mask
 from psipo_explore._data.collected import IDENTICAL, TIE, Row
 from psipo_explore._data.files import Entry, opened, sources
-from psipo_explore._data.reading import Read, Reader, entries_of
+from psipo_explore._data.reader import Reader
+from psipo_explore._data.reading import Read, entries_of
 from psipo_explore._data.unreadable import UnreadableError
 from psipo_explore._writing import whole_file
 
@@ -141,6 +142,11 @@ def _judgement(row: Row) -> dict[str, Any]:
 def write_clean(read: Read, marks: Marks, out: Path, *, majority: bool) -> str:
     """Write the records without faults in their own shape, and say how many were left out."""
     kinds = read.judgements.kinds
+    if majority and _holds_several(read):
+        raise ValueError(
+            "majority keeps one record of each pair, but some records hold several pairs, which "
+            "cannot be parted: leave out majority"
+        )
     why: dict[str, Mask] = {"with identical answers": kinds == IDENTICAL}
     if read.reader.asked.ties == "drop":
         why["ties"] = kinds == TIE
@@ -167,6 +173,12 @@ def write_clean(read: Read, marks: Marks, out: Path, *, majority: bool) -> str:
     if majority and marks.undecided:
         said.append(f"{marks.undecided} pairs without a majority kept, one record each way")
     return "; ".join(said)
+
+
+def _holds_several(read: Read) -> bool:
+    """Whether a record holds several judgements, such as several rejected answers."""
+    lines, files = read.judgements.lines, read.judgements.files
+    return bool(((lines[1:] == lines[:-1]) & (files[1:] == files[:-1])).any())
 
 
 def _again(read: Read) -> Iterator[Found]:

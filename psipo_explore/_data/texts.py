@@ -102,6 +102,14 @@ def parted(
     return prompt, rest, other
 
 
+def last_turn(value: Any, name: str) -> str:
+    """Return the last message of a dialogue, or what the assistant says last in a string."""
+    if isinstance(value, list) and value:
+        return parts(name, value)[-1]
+    turns = value.split(TURN) if isinstance(value, str) else []
+    return turns[-1].strip() if len(turns) > 1 else ""
+
+
 def parted_strings(names: str, first: str, second: str) -> tuple[str, str, str]:
     """Part two dialogues that are strings, after the last turn of the assistant that both share."""
     turns, others = first.split(TURN), second.split(TURN)
