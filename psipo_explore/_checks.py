@@ -49,7 +49,10 @@ def shown(value: object) -> str:
 
 def cut(text: object) -> str:
     """Write a label or another text on one line, and cut off the end if it is long."""
-    start = str(text)[: _LONGEST_SHOWN + 1]
+    try:
+        start = str(text)[: _LONGEST_SHOWN + 1]
+    except RecursionError:
+        start = "nested too deeply to be shown"
     printable = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in start)
     return printable if len(printable) <= _LONGEST_SHOWN else f"{printable[:_LONGEST_SHOWN]}…"
 

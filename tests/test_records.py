@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from psipo_explore import DPO, Comparisons, diagnose, minimise
-from psipo_explore._data import usual
+from psipo_explore._data import files, usual
 from psipo_explore._data.asked import Asked
 from psipo_explore._data.collected import Collected
 from psipo_explore._data.files import json_entries
 from psipo_explore._data.reading import Reader
 from psipo_explore._data.unreadable import UnreadableError
+from psipo_explore.diagnosis import diagnose_file
 
 USER = [{"role": "user", "content": "Name a tree"}]
 RECORDS = [
@@ -202,3 +204,29 @@ def test_digests_and_texts_are_numbered_alike(rows: list[tuple[str, str, str]]) 
     texts, digests = numbered
     for name in ("prompts", "winners", "losers", "contexts"):
         np.testing.assert_array_equal(getattr(texts, name), getattr(digests, name))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("odd", ["", '{"prompt": "q", "chosen": "a", "rejected": "\\u00e9"}', "\r"])
+def test_several_processes_read_what_one_reads(
+    odd: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Plain lines are shared; from a line on that is not plain, one process goes on."""
+    monkeypatch.setattr(files, "_WORTH_SHARING", 0)
+    monkeypatch.setattr(files, "_BLOCK", 2000)
+    lines = [
+        json.dumps({"prompt": f"p{k % 50}", "chosen": f"a{k % 3}", "rejected": f"b{k % 2}"})
+        for k in range(600)
+    ]
+    lines[400:400] = [odd]
+    path = tmp_path / "pairs.jsonl"
+    path.write_text("\n".join(lines) + "\n", newline="")
+    one, two = (diagnose_file(path, 1.0, processes=n).as_dict() for n in (1, 2))
+    assert one == two
+    lines[550] = "no JSON"
+    path.write_text("\n".join(lines) + "\n", newline="")
+    for processes in (1, 2):
+        with pytest.raises(ValueError, match=r"^pairs\.jsonl, line 551, column 1: Expecting value"):
+            diagnose_file(path, processes=processes)
+    found = [diagnose_file(path, skip_bad=True, processes=n) for n in (1, 2)]
+    assert found[0].as_dict() == found[1].as_dict()

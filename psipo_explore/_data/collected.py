@@ -83,10 +83,15 @@ class Collected:
         if not self.hashed:
             self._texts += won
             return
-        digests = self._digests
+        digests, before, where = self._digests, None, b""
         for context, winner, loser in won:
-            where = _digest(context)
+            if context != before:  # comparisons of a prompt often follow each other
+                before, where = context, _digest(context)
             digests += where, _digest(winner, where), _digest(loser, where)
+
+    def pack(self) -> None:
+        """Join the digests, so that a worker sends them at once."""
+        self._digests = [b"".join(self._digests)]
 
     def extend(self, other: Collected, file: int, lines_before: int) -> None:
         """Keep what was collected from a part of a file, whose lines were counted from 1."""

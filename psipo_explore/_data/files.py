@@ -29,6 +29,7 @@ FORMATS = ("jsonl", "json", "csv", "tsv", "parquet")
 INSTALL = "run pip install 'psipo-explore[parquet]'"
 _LONGEST_RECORD = 64_000_000  # characters; a million words have about 6 million
 _LINES_A_STEP = 1000  # lines between two updates of the progress bar
+_WORTH_SHARING = 30_000_000  # bytes of a file that several processes read
 _BLOCK = 4_000_000  # characters of a block of lines
 _PIECE = 1_000_000  # characters of a JSON array that are read at once
 _LONGEST_WORD = 12  # characters of JSON that say nothing before the last: -Infinity, \ud83d
@@ -37,6 +38,7 @@ _ROWS_A_BATCH = 2000
 _JSON = json.JSONDecoder(parse_int=float)  # int refuses numbers of over 4300 digits
 _JSON_KINDS = {list: "list", str: "string", float: "number", bool: "boolean", type(None): "null"}
 _PARQUET = b"PAR1"
+_BOM = b"\xef\xbb\xbf"
 _UNREADABLE = {
     b"\x89PNG": "a picture, must hold records",
     b"PK\x03\x04": "a ZIP archive, must be unpacked",
@@ -79,7 +81,13 @@ class Stream:
     text: io.TextIOWrapper  # the same file as text
     size: int  # bytes on the disk; 0 for a pipe
     position: Callable[[], int]
+    is_packed: bool = False
     bar: Callable[[int], None] | None = None  # moves a progress bar to a position
+
+    @property
+    def can_be_shared(self) -> bool:
+        """Whether several processes can read it, and it is worth starting them."""
+        return self.size >= _WORTH_SHARING and not self.is_packed
 
     @property
     def is_table(self) -> bool:
@@ -173,7 +181,7 @@ def opened(
         # Bytes that are not UTF-8 become lone surrogates.
         text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
         stack.enter_context(text)
-        yield Stream(source, told, file, text, size, position, bar)
+        yield Stream(source, told, file, text, size, position, unpack is not None, bar)
         if bar:
             bar(size)
 
@@ -263,9 +271,9 @@ _PACKED: dict[bytes, Callable[[BinaryIO], Any]] = {
 
 
 def _text_format(start: bytes, file: Any) -> str:
-    first = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    first = start.removeprefix(_BOM).lstrip()
     if not first and len(start) >= _LONGEST_SIGN:
-        first = file.peek().removeprefix(b"\xef\xbb\xbf").lstrip()
+        first = file.peek().removeprefix(_BOM).lstrip()
     return "json" if first.startswith(b"[") else "jsonl" if first.startswith(b"{") else "csv"
 
 
@@ -284,9 +292,52 @@ def entries(stream: Stream, wanted: Callable[[Record], Sequence[str]] | None) ->
 
 def line_blocks(stream: Stream) -> Iterator[list[str]]:
     """Yield the lines of a text file, many at a time; a line that is too long is cut."""
+    size = min(_BLOCK, _LONGEST_RECORD)
+    while block := stream.file.read(size):
+        if not block.endswith(b"\n"):
+            block += stream.file.readline(size)
+        lines = plain_lines(block)
+        if lines is None:
+            yield from _careful_blocks(stream, block)
+            return
+        if stream.bar:
+            stream.bar(stream.position())
+        yield lines
+
+
+def line_spans(path: Path, start: int) -> Iterator[tuple[int, int]]:
+    """Yield the beginning and the end of each block of lines from a place in a file on."""
+    with path.open("rb") as file:
+        size = file.seek(0, io.SEEK_END)
+        while start < size:
+            file.seek(min(start + _BLOCK, size))
+            file.readline(_BLOCK)
+            yield start, file.tell()
+            start = file.tell()
+
+
+def plain_lines(block: bytes) -> list[str] | None:
+    """Return the lines of a block, or None if they are not plain.
+
+    Plain lines are in UTF-8, end with a line feed alone, and are short.
+    """
+    if b"\r" in block or block.startswith(_BOM):
+        return None
+    try:
+        lines = list(io.StringIO(block.decode()))
+    except UnicodeDecodeError:
+        return None
+    return lines if max(map(len, lines)) < min(_BLOCK, _LONGEST_RECORD) else None
+
+
+def _careful_blocks(stream: Stream, read: bytes) -> Iterator[list[str]]:
+    """Yield the lines of a file from a block on that has been read."""
+    again = io.BufferedReader(_Again(read, stream.file))
+    # Bytes that are not UTF-8 become lone surrogates.
+    text = io.TextIOWrapper(again, encoding="utf-8-sig", errors="surrogateescape", newline="")
     block: list[str] = []
     length = 0
-    for line in _text_lines(stream):
+    for line in _followed(_cut_lines(text), stream):
         block.append(line)
         length += len(line)
         if length >= _BLOCK:

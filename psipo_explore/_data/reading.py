@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain, starmap
+from itertools import chain, islice, starmap
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,8 +25,6 @@ from psipo_explore._data.reader import Reader
 from psipo_explore._data.unreadable import OnBad, Skipped, UnreadableError, refuse
 from psipo_explore._data.usual import Texts, are_usual
 from psipo_explore._workers import workers
-
-_WORTH_PROCESSES = 30_000_000  # bytes of a file
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ class Part(NamedTuple):
 
 
 ReadLines = Callable[[list[str]], Part]
-Work = Callable[[ReadLines, Iterable[list[str]]], Iterable[Part]]
+Span = tuple[int, int]  # two places in a file, in bytes
 
 
 def read_lines(reader: Reader, stops: bool, hashed: bool, lines: list[str]) -> Part:
@@ -106,29 +104,53 @@ def read_lines(reader: Reader, stops: bool, hashed: bool, lines: list[str]) -> P
                 if stops and not error.word:
                     return part
     part.collected.add_wins(won, of_lines, 0)
+    part.collected.pack()
     return part
 
 
-def in_this_process(read: ReadLines, blocks: Iterable[list[str]]) -> Iterator[Part]:
-    """Read one block after the other."""
-    return map(read, blocks)
+def read_span(read: ReadLines, path: Path, span: Span) -> Part | None:
+    """Read the lines between two places of a file in a worker, or None if they are not plain."""
+    start, end = span
+    with path.open("rb") as file:
+        file.seek(start)
+        lines = files.plain_lines(file.read(end - start))
+    return None if lines is None else read(lines)
 
 
-@contextmanager
-def in_processes(count: int) -> Iterator[Work]:
-    """Start workers that read several blocks at once."""
-    with workers(count) as pool:
+def _by_workers(
+    read: ReadLines, stream: Stream, blocks: Iterator[list[str]], processes: int
+) -> Generator[Part, None, None]:
+    """Read the lines of an unpacked file by several processes, as long as they are plain."""
+    path = stream.source.path
+    assert path is not None
+    yield from map(read, islice(blocks, 1))  # the rest of the block that showed the shape
+    at = stream.file.tell()
+    with workers(processes) as pool:
 
-        def work(read: ReadLines, blocks: Iterable[list[str]]) -> Iterator[Part]:
-            waiting: deque[Future[Part]] = deque()
-            for block in blocks:
-                waiting.append(pool.submit(read, block))
-                if len(waiting) > count:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+        def submit(span: Span) -> Future[Part | None]:
+            return pool.submit(read_span, read, path, span)
 
-        yield work
+        for (_, end), future in _in_order(submit, files.line_spans(path, at), 2 * processes):
+            if (part := future.result()) is None:
+                break
+            if stream.bar:
+                stream.bar(end)
+            yield part
+            at = end
+    stream.file.seek(at)
+    yield from map(read, files.line_blocks(stream))
+
+
+def _in_order(
+    submit: Callable[[Span], Future[Part | None]], spans: Iterable[Span], ahead: int
+) -> Iterator[tuple[Span, Future[Part | None]]]:
+    """Submit spans, some of them ahead, and yield them in order."""
+    waiting: deque[tuple[Span, Future[Part | None]]] = deque()
+    for span in spans:
+        waiting.append((span, submit(span)))
+        if len(waiting) > ahead:
+            yield waiting.popleft()
+    yield from waiting
 
 
 @dataclass
@@ -175,7 +197,7 @@ class _Files:
         self.collected.hashed &= not self.reader.is_of_votes
         return rows
 
-    def take_lines(self, stream: Stream, file: int, work: Work) -> None:
+    def take_lines(self, stream: Stream, file: int, processes: int) -> None:
         """Collect the judgements of the lines of a JSONL file, a block at a time."""
         self.reader.file_name = stream.source.name
         blocks = files.line_blocks(stream)
@@ -193,11 +215,15 @@ class _Files:
                 done += len(block)
         stops = self.on_bad is refuse
         hashed = self.collected.hashed
-        for part in work(partial(read_lines, self.reader, stops, hashed), blocks):
-            self.collected.extend(part.collected, file, done)
-            for line, error in part.bad:
-                self._bad(error, stream, done + line, 1)
-            done += part.n_lines
+        read = partial(read_lines, self.reader, stops, hashed)
+        shared = processes > 1 and hashed and stream.can_be_shared
+        here = (read(block) for block in blocks)
+        with closing(_by_workers(read, stream, blocks, processes) if shared else here) as parts:
+            for part in parts:
+                self.collected.extend(part.collected, file, done)
+                for line, error in part.bad:
+                    self._bad(error, stream, done + line, 1)
+                done += part.n_lines
 
     def _bad(self, error: UnreadableError, stream: Stream, number: int, lines: int) -> None:
         said = (error.of_columns() if stream.is_table else error).at(stream.place(number))
@@ -243,11 +269,8 @@ def read_files(
                 state.take_batches(stream, k)
             elif stream.format != "jsonl":
                 state.take(files.entries(stream, state.reader.columns), stream, k)
-            elif processes > 1 and hashed and stream.size >= _WORTH_PROCESSES:
-                with in_processes(processes) as work:
-                    state.take_lines(stream, k, work)
             else:
-                state.take_lines(stream, k, in_this_process)
+                state.take_lines(stream, k, processes)
     state.refuse_unexplained()
     names = all_files[0].name if len(all_files) == 1 else f"{len(all_files)} files"
     return _read(state, names, tuple(all_files), format)
