@@ -384,6 +384,8 @@ def test_a_label_may_be_in_several_contexts_and_once_in_each() -> None:
     assert Comparisons([0], [1], tuple("abab"), [1.0], [0, 0, 1, 1]).n_actions == 4
     with pytest.raises(ValueError, match=r"^actions names 'b' twice in one context, must name"):
         Comparisons([0], [1], tuple("abbb"), [1.0], [0, 0, 1, 1])
+    with pytest.raises(ValueError, match=r"^actions names 'c' twice in one context, must name"):
+        Comparisons([0], [2], tuple("bccbac"), [1.0], [5, -3, 5, -3, -3, 5])
 
 
 def test_a_prior_too_large_to_add_is_refused() -> None:

@@ -140,11 +140,12 @@ def check_lengths(
 
 
 def _refuse_repeated_identities(contexts: Indices, actions: tuple[str, ...]) -> None:
-    identities = list(zip(contexts.tolist(), actions, strict=True))
-    if len(set(identities)) < len(identities):
-        twice = next(
-            label for i, (_, label) in enumerate(identities) if identities[i] in identities[:i]
-        )
+    number = {label: k for k, label in enumerate(dict.fromkeys(actions))}
+    labels = np.fromiter(map(number.__getitem__, actions), np.intp, len(actions))
+    order = np.lexsort((labels, contexts))
+    as_before = (np.diff(labels[order]) == 0) & (np.diff(contexts[order]) == 0)
+    if as_before.any():
+        twice = actions[order[1:][as_before].min()]
         raise ValueError(
             f"actions names {checks.shown(twice)} twice in one context, must name each action once"
         )
