@@ -364,7 +364,15 @@ class Comparisons:
 
     @classmethod
     def _of(cls, fields: Fields) -> Comparisons:
-        return cls(**vars(fields))
+        """Take over what was read, of which only the weights may be too small or too large."""
+        return cls._unchecked(**{**vars(fields), "weights": checks.as_weights(fields.weights)})
+
+    @classmethod
+    def _unchecked(cls, **fields: Any) -> Comparisons:
+        """Return comparisons with these fields, which are known to fit together."""
+        result = object.__new__(cls)
+        vars(result).update(fields)
+        return result
 
     @classmethod
     def from_preferences(cls, p: ArrayLike, *, mu: ArrayLike | None = None) -> Comparisons:
@@ -628,8 +636,7 @@ class Comparisons:
 
     def _with_pairs(self, winners: Indices, losers: Indices, weights: Array) -> Comparisons:
         """Return other comparisons of the same actions, without checking them."""
-        result = object.__new__(Comparisons)
-        vars(result).update(
+        return self._unchecked(
             winners=winners,
             losers=losers,
             actions=self.actions,
@@ -638,7 +645,6 @@ class Comparisons:
             ties=None,
             by_context=self.by_context,
         )
-        return result
 
     def __repr__(self) -> str:
         return (

@@ -457,7 +457,7 @@ def diagnose_file(
     )
     found = _diagnose_read(read, beta, smoothing=smoothing, progress=progress)
     if outputs or clean_path:
-        merged = Comparisons(**vars(read.fields)).merged()
+        merged = Comparisons._of(read.fields).merged()
         marked = marks(read, blocks_of(merged, DPO).vanishing)
         for kind, path in outputs.items():
             write_list(read, getattr(marked, kind), path)
@@ -491,7 +491,7 @@ def _check_outputs(
 
 
 def _diagnose_read(read: Read, beta: ArrayLike, *, smoothing: float, progress: bool) -> Diagnosis:
-    data = Comparisons(**vars(read.fields))
+    data = Comparisons._of(read.fields)
     found = diagnose(data, beta, smoothing=smoothing, progress=progress)
     return replace(
         found,

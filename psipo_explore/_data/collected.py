@@ -34,7 +34,7 @@ class Numbered(NamedTuple):
     """Judgements whose prompts and answers are numbers, in order of appearance.
 
     Prompts are numbered over all judgements; `contexts` numbers those of the answers that are left
-    when judgements have been dropped.
+    when judgements have been dropped. A label names an answer only among those to its prompt.
     """
 
     prompts: Indices
@@ -125,20 +125,22 @@ class Collected:
     def numbered(self, kept: Mask) -> Numbered:
         """Number the prompts of all judgements, and the answers of those that are kept."""
         which = np.flatnonzero(kept)
-        labels: tuple[str, ...]
         if self.hashed:
             keys = np.frombuffer(b"".join(self._digests), np.uint64).reshape(-1, 3, 2)
             prompts, _ = _numbered_digests(keys[:, 0])
             ends, first = _numbered_digests(keys[which, 1:].reshape(-1, 2))
-            labels = tuple(map(str, range(first.size)))
         else:
             prompts, _ = _numbered_keys([texts[0] for texts in self._texts])
             pairs = [
                 (self._texts[i][0], answer) for i in which.tolist() for answer in self._texts[i][1:]
             ]
             ends, first = _numbered_keys(pairs)
-            labels = tuple(pairs[i][1] for i in first.tolist())
-        contexts, _ = _numbered_keys(prompts[which[first // 2]].tolist())
+        contexts, _ = _numbered_numbers(prompts[which[first // 2]])
+        labels = (
+            _counted_in_each(contexts)
+            if self.hashed
+            else tuple(pairs[i][1] for i in first.tolist())
+        )
         return Numbered(prompts, ends[::2], ends[1::2], labels, contexts)
 
 
@@ -161,7 +163,31 @@ def _numbered_digests(digests: npt.NDArray[np.uint64]) -> tuple[Indices, Indices
     _, first, group = np.unique(left, return_index=True, return_inverse=True)
     if (right[first][group] != right).any():  # two digests share their first half
         _, first, group = np.unique(digests, axis=0, return_index=True, return_inverse=True)
+    return _by_appearance(first, group)
+
+
+def _numbered_numbers(numbers: Indices) -> tuple[Indices, Indices]:
+    """Number numbers in order of appearance; return these, and where each appears first."""
+    _, first, group = np.unique(numbers, return_index=True, return_inverse=True)
+    return _by_appearance(first, group)
+
+
+def _by_appearance(first: Indices, group: Indices) -> tuple[Indices, Indices]:
+    """Renumber groups in the order in which they appear first."""
     order = np.argsort(first)
     rank = np.empty_like(order)
     rank[order] = np.arange(order.size)
     return rank[group.ravel()], first[order]
+
+
+def _counted_in_each(contexts: Indices) -> tuple[str, ...]:
+    """Label the answers of each context by "0", "1", …, in order of appearance.
+
+    Most contexts hold few answers, so these are few texts, however many answers there are.
+    """
+    order = np.argsort(contexts, kind="stable")
+    size = np.bincount(contexts)
+    count = np.empty_like(order)
+    count[order] = np.arange(order.size) - np.repeat(np.cumsum(size) - size, size)
+    texts = np.array([str(number) for number in range(size.max())], dtype=object)
+    return tuple(texts[count].tolist())
