@@ -79,10 +79,7 @@ class Standings:
         numbers = {name: getattr(self, name) for name in ("wins", "losses", "ties", "dpo", "ipo")}
         return {
             "players": list(self.players),
-            **{
-                name: [x if np.isfinite(x) else None for x in array.tolist()]
-                for name, array in numbers.items()
-            },
+            **{name: _finite_or_none(array) for name, array in numbers.items()},
             "unbeaten": list(self.unbeaten),
             "groups": self.groups,
             "never_met": self.never_met,

@@ -112,7 +112,7 @@ class Asked:
             usual = PAIRS.prompt if PAIRS.prompt[0] in record else ()
             return Shape("named fields", "named fields", self.prompt or usual, judgement, {})
         if self.chosen or self.rejected:
-            return self._pairs(record)
+            return self._pairs(record).explained(self.meanings)
         shape = self._known(record).explained(self.meanings)
         return shape if self.prompt is None else self._with_prompt(record, shape)
 
@@ -127,7 +127,7 @@ class Asked:
                 dialogues = replace(BY_NAME[name], judgement=judgement)
                 if dialogues.fits(record):
                     return dialogues
-        return pairs.explained(self.meanings)
+        return pairs
 
     def _known(self, record: Record) -> Shape:
         if self.shape:

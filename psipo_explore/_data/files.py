@@ -12,11 +12,10 @@ import gzip
 import io
 import json
 import lzma
-import sys
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -172,7 +171,7 @@ def opened(
         if start.startswith(_PARQUET):
             told = "parquet"
         elif format in (None, "parquet"):
-            told = _text_format(start, file)
+            told = _text_format(start)
         else:
             told = str(format)
         if format == "parquet" != told:
@@ -200,8 +199,6 @@ def _bar(size: int) -> Iterator[Callable[[int], None]]:
 
 def _begun(file: Any) -> tuple[bytes, Any]:
     """Return the first bytes of a file, and the file with them still to come."""
-    if not hasattr(file, "peek"):
-        file = io.BufferedReader(file)
     start = file.peek(_LONGEST_SIGN)
     if len(start) >= _LONGEST_SIGN:
         return start, file
@@ -251,7 +248,7 @@ class _Unpacked(io.RawIOBase):
 
 
 def _zstd(file: BinaryIO) -> Any:
-    if sys.version_info >= (3, 14):
+    with suppress(ModuleNotFoundError):  # Python has it from 3.14 on
         from compression import zstd
 
         return zstd.open(file)
@@ -270,10 +267,8 @@ _PACKED: dict[bytes, Callable[[BinaryIO], Any]] = {
 }
 
 
-def _text_format(start: bytes, file: Any) -> str:
+def _text_format(start: bytes) -> str:
     first = start.removeprefix(_BOM).lstrip()
-    if not first and len(start) >= _LONGEST_SIGN:
-        first = file.peek().removeprefix(_BOM).lstrip()
     return "json" if first.startswith(b"[") else "jsonl" if first.startswith(b"{") else "csv"
 
 
@@ -411,7 +406,8 @@ def array_entries(stream: Stream) -> Iterator[Entry]:
         record, end = buffer.value(name, at)
         yield Entry(line, 1, record, buffer.text(at, end))
         at = buffer.drop(end)
-    if buffer.next_sign(at + 1)[0]:
+    sign, at = buffer.next_sign(at + 1)
+    if sign:
         raise ValueError(f"{name}, line {buffer.line(at)}: Extra data after a JSON array")
 
 
@@ -443,8 +439,6 @@ class _Pieces:
     def line(self, at: int) -> int:
         """Return the number of the line of a place."""
         start, line = self._counted
-        if at < start:  # back to the end of the value before, in a complaint
-            return line - self._text.count("\n", at, start)
         self._counted = at, line + self._text.count("\n", start, at)
         return self._counted[1]
 
@@ -493,29 +487,27 @@ def csv_entries(
     `check` is called with the place and the titles of the header. A title that stands twice names
     no field.
     """
-    usual_limit = csv.field_size_limit(_LONGEST_RECORD)  # the default is 131 072 characters
-    try:
-        text = _text_lines(stream)
-        first = next(text, "")
-        lines = _LinesOfARecord(chain([first], text))
-        titles: list[str] | None = None
-        for number, how_many, cells in _cells(lines, _delimiter(first, stream.format)):
-            if titles is None:
-                place = f"{stream.source.name}, line {number}"
-                titles = _titles(place, cells)
-                if check:
-                    check(place, titles)
-                titles = [f"{t} (twice)" if titles.count(t) > 1 else t for t in titles]
-            elif isinstance(cells, UnreadableError):
-                yield Entry(number, how_many, cells)
-            elif len(cells) > 1 or "".join(cells).strip():
-                if not titles:
-                    raise ValueError(f"{stream.source.name}, line 1: is blank, must be a header")
-                yield Entry(number, how_many, _row(titles, cells, strip))
-        if titles is None and check:
+    text = _text_lines(stream)
+    first = next(text, "")
+    if not first:
+        if check:
             check(f"{stream.source.name}, line 1", [])
-    finally:
-        csv.field_size_limit(usual_limit)
+        return
+    lines = _LinesOfARecord(chain([first], text))
+    titles: list[str] | None = None
+    for number, how_many, cells in _cells(lines, _delimiter(first, stream.format)):
+        if titles is None:
+            place = f"{stream.source.name}, line {number}"
+            titles = _titles(place, cells)
+            if check:
+                check(place, titles)
+            if not "".join(titles):
+                raise ValueError(f"{place}: is blank, must be a header")
+            titles = [f"{t} (twice)" if titles.count(t) > 1 else t for t in titles]
+        elif isinstance(cells, UnreadableError):
+            yield Entry(number, how_many, cells)
+        elif len(cells) > 1 or "".join(cells).strip():
+            yield Entry(number, how_many, _row(titles, cells, strip))
 
 
 def _titles(place: str, cells: list[str] | UnreadableError) -> list[str]:
@@ -582,7 +574,7 @@ def _cells(
         start = lines.number + 1
         cells: list[str] | UnreadableError
         try:
-            cells = next(reader)
+            cells = _next_record(reader)
             for cell in cells:
                 _check_utf8(cell)
         except StopIteration:
@@ -593,6 +585,14 @@ def _cells(
         except UnreadableError as error:
             cells = error
         yield start, lines.number + 1 - start, cells
+
+
+def _next_record(reader: Iterator[list[str]]) -> list[str]:
+    usual_limit = csv.field_size_limit(_LONGEST_RECORD)  # the default is 131 072 characters
+    try:
+        return next(reader)
+    finally:
+        csv.field_size_limit(usual_limit)
 
 
 class Batch(NamedTuple):

@@ -62,8 +62,6 @@ class Shape:
             return False
         if not self.dialogues:
             return True
-        if "prompt" in record:
-            return False
         values = [value_of(record, name) for name in self.judgement.answers]
         if self.dialogues == "messages":
             return all(isinstance(value, list) for value in values[:1])
