@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -117,20 +117,17 @@ def read_span(read: ReadLines, path: Path, span: Span) -> Part | None:
     return None if lines is None else read(lines)
 
 
-def _by_workers(
+def _by_processes(
     read: ReadLines, stream: Stream, blocks: Iterator[list[str]], processes: int
 ) -> Generator[Part, None, None]:
-    """Read the lines of an unpacked file by several processes, as long as they are plain."""
+    """Read the lines of an unpacked file by this process and others, as long as they are plain."""
     path = stream.source.path
     assert path is not None
     yield from map(read, islice(blocks, 1))  # the rest of the block that showed the shape
     at = stream.file.tell()
-    with workers(processes) as pool:
-
-        def submit(span: Span) -> Future[Part | None]:
-            return pool.submit(read_span, read, path, span)
-
-        for (_, end), future in _in_order(submit, files.line_spans(path, at), 2 * processes):
+    with workers(processes - 1) as pool:
+        spans = files.line_spans(path, at)
+        for (_, end), future in _in_order(pool, partial(read_span, read, path), spans, processes):
             if (part := future.result()) is None:
                 break
             if stream.bar:
@@ -142,15 +139,25 @@ def _by_workers(
 
 
 def _in_order(
-    submit: Callable[[Span], Future[Part | None]], spans: Iterable[Span], ahead: int
+    pool: Executor, read: Callable[[Span], Part | None], spans: Iterable[Span], ahead: int
 ) -> Iterator[tuple[Span, Future[Part | None]]]:
-    """Submit spans, some of them ahead, and yield them in order."""
+    """Yield each span in order with what was read there.
+
+    While the workers have enough to do, this process reads too.
+    """
     waiting: deque[tuple[Span, Future[Part | None]]] = deque()
     for span in spans:
-        waiting.append((span, submit(span)))
-        if len(waiting) > ahead:
+        busy = sum(not future.done() for _, future in waiting) >= ahead
+        waiting.append((span, _read_now(read, span) if busy else pool.submit(read, span)))
+        while waiting and waiting[0][1].done():
             yield waiting.popleft()
     yield from waiting
+
+
+def _read_now(read: Callable[[Span], Part | None], span: Span) -> Future[Part | None]:
+    future: Future[Part | None] = Future()
+    future.set_result(read(span))
+    return future
 
 
 @dataclass
@@ -218,7 +225,7 @@ class _Files:
         read = partial(read_lines, self.reader, stops, hashed)
         shared = processes > 1 and hashed and stream.can_be_shared
         here = (read(block) for block in blocks)
-        with closing(_by_workers(read, stream, blocks, processes) if shared else here) as parts:
+        with closing(_by_processes(read, stream, blocks, processes) if shared else here) as parts:
             for part in parts:
                 self.collected.extend(part.collected, file, done)
                 for line, error in part.bad:
