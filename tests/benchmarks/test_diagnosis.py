@@ -74,6 +74,7 @@ def diagnosed(benchmark: BenchmarkFixture, package: Path, path: Path) -> None:
             text=True,
             check=True,
             env={**os.environ, "PYTHONPATH": str(package)},
+            cwd=package,  # -c looks for modules here first
         )
 
     spent = resource.getrusage(resource.RUSAGE_CHILDREN)
