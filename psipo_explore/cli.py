@@ -485,7 +485,10 @@ def _diagnose(options: argparse.Namespace) -> int:
         if (value := getattr(options, name)) is not None
     }
     if not options.files:
-        raise ValueError("no file is named: psipo diagnose FILE…, or --shapes to list the shapes")
+        raise ValueError(
+            "no file is named: name it before options that take several words, such as --prompt; "
+            "--shapes lists the shapes"
+        )
     lists = dict(options.list or [])
     if len(lists) < len(options.list or []):
         raise ValueError("--list names one kind twice, must name each kind once")

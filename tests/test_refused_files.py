@@ -150,3 +150,8 @@ def test_skipped_records_are_counted_by_kind(tmp_path: Path) -> None:
         "not an object": 1,
     }
     assert found.first_skipped.startswith("pairs.txt, line 2: field 'rejected' is []")
+
+
+def test_a_file_that_an_option_swallows_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["diagnose", "--prompt", "topic", "pairs.csv"]) == 2
+    assert "no file is named: name it before options that take several" in capsys.readouterr().err
