@@ -450,3 +450,8 @@ def test_several_processes_show_one_bar(
     assert found.contexts == 40
     size = f"{path.stat().st_size / 1e3:.2f}k"
     assert f"{size}/{size}" in capsys.readouterr().err
+
+
+def test_no_path_is_no_data_set() -> None:
+    with pytest.raises(ValueError, match=r"^paths is empty, must name at least one file"):
+        diagnose_file([])
