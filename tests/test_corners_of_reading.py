@@ -7,6 +7,7 @@ import pickle
 import signal
 import sys
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -455,3 +456,30 @@ def test_several_processes_show_one_bar(
 def test_no_path_is_no_data_set() -> None:
     with pytest.raises(ValueError, match=r"^paths is empty, must name at least one file"):
         diagnose_file([])
+
+
+class _AtOnce(Executor):
+    def submit(self, function: Any, /, *given: Any, **_: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(function(*given))
+        return future
+
+
+class _Never(Executor):
+    def submit(self, function: Any, /, *given: Any, **_: Any) -> Future[Any]:
+        return Future()
+
+
+def test_spans_come_in_order_and_the_caller_reads_while_workers_are_busy() -> None:
+    spans = [(k, k + 1) for k in range(6)]
+    read_here: list[tuple[int, int]] = []
+
+    def read(span: tuple[int, int]) -> None:
+        read_here.append(span)
+
+    assert [span for span, _ in reading._in_order(_AtOnce(), read, spans, 2)] == spans
+    read_here.clear()
+    found = list(reading._in_order(_Never(), read, spans, 2))
+    assert [span for span, _ in found] == spans
+    assert [future.done() for _, future in found] == [False] * 2 + [True] * 4
+    assert read_here == spans[2:]
