@@ -24,7 +24,7 @@ from psipo_explore._data.files import Entry, Source, Stream
 from psipo_explore._data.reader import Reader
 from psipo_explore._data.unreadable import OnBad, Skipped, UnreadableError, refuse
 from psipo_explore._data.usual import Texts, are_usual
-from psipo_explore._workers import workers
+from psipo_explore._workers import interrupt_held, workers
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,11 @@ def _in_order(
     """
     waiting: deque[tuple[Span, Future[Part | None]]] = deque()
     for span in spans:
-        busy = sum(not future.done() for _, future in waiting) >= ahead
-        waiting.append((span, _read_now(read, span) if busy else pool.submit(read, span)))
+        if sum(not future.done() for _, future in waiting) >= ahead:
+            waiting.append((span, _read_now(read, span)))
+        else:
+            with interrupt_held():  # a worker that starts would print a traceback at Ctrl+C
+                waiting.append((span, pool.submit(read, span)))
         while waiting and waiting[0][1].done():
             yield waiting.popleft()
     yield from waiting
