@@ -3,6 +3,7 @@
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.datasets import D1, D2, D3, citations
 from psipo_explore.diagnosis import Diagnosis, diagnose
+from psipo_explore.log_linear import LogLinearMinimum, minimise_log_linear
 from psipo_explore.losses import DPO, IPO, MarginLoss
 from psipo_explore.minimisers import Minimum, minimise
 from psipo_explore.optimisers import Adam, GradientDescent
@@ -29,6 +30,7 @@ __all__ = [
     "Diagnosis",
     "ExpectedPsi",
     "GradientDescent",
+    "LogLinearMinimum",
     "MarginLoss",
     "Minimum",
     "Psi",
@@ -44,6 +46,7 @@ __all__ = [
     "gibbs_policy",
     "kl_divergence",
     "minimise",
+    "minimise_log_linear",
     "objective",
     "optimal_policy",
     "sweep",

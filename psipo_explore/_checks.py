@@ -245,6 +245,17 @@ def as_beta_in_training(values: ArrayLike) -> Array:
     return beta
 
 
+def as_features(features: Any, n_actions: int) -> Array:
+    """Return finite features of shape (K, d) as a dense array."""
+    dense = features.toarray() if hasattr(features, "toarray") else features
+    phi = as_finite("features", dense)
+    if phi.ndim != 2 or phi.shape[0] != n_actions or phi.shape[1] == 0:
+        raise ValueError(
+            f"features has shape {phi.shape}, must be ({n_actions}, d), one row for each action"
+        )
+    return phi
+
+
 def as_labels(given: Iterable[Hashable]) -> tuple[Hashable, ...]:
     """Return names of actions as a tuple of hashable labels."""
     try:

@@ -12,6 +12,7 @@ from concurrent.futures import Executor, Future, as_completed
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from psipo_explore._workers import end_with
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import MarginLoss
 from psipo_explore.optimisers import Optimiser
-from psipo_explore.training import Settings, TrainingRun, log_ratios
+from psipo_explore.training import Settings, TrainingRun, trained
 
 __all__ = ["sweep"]
 
@@ -37,6 +38,7 @@ def sweep(
     executor: Executor,
     parts: int | None = None,
     pi_ref: ArrayLike | None = None,
+    features: Any = None,
     optimiser: Optimiser | None = None,
     steps: int = 18_000,
     batch_size: int | None = 9,
@@ -65,7 +67,7 @@ def sweep(
     parts : int, optional
         Least number of parts; by default, one for each seed. It is rounded up to fill the grid of
         blocks, but there are never more parts than runs.
-    pi_ref, optimiser, steps, batch_size, seeds, record_every : as in `train`
+    pi_ref, features, optimiser, steps, batch_size, seeds, record_every : as in `train`
         Each part passes them on to `train`.
     progress : bool
         Whether to show a bar that counts the finished parts.
@@ -122,6 +124,7 @@ def sweep(
         loss,
         beta,
         pi_ref=pi_ref,
+        features=features,
         optimiser=optimiser,
         steps=steps,
         batch_size=batch_size,
@@ -131,7 +134,7 @@ def sweep(
     blocks = _blocks(
         settings.runs, len(settings.seeds) if parts is None else checks.as_count("parts", parts)
     )
-    log_ratio = np.empty((*settings.runs, settings.n_records, settings.log_reference.size))
+    weights = np.empty((*settings.runs, settings.n_records, settings.n_weights))
     part_of: dict[Future[Array], int] = {}
     try:
         for part, block in enumerate(blocks):
@@ -140,16 +143,16 @@ def sweep(
         for future in with_bar(as_completed(part_of), len(blocks), "part", progress):
             part = part_of.pop(future)  # so that the memory of its result can be freed
             with _named(settings, blocks, part):
-                log_ratio[blocks[part]] = future.result()
+                weights[blocks[part]] = future.result()
     finally:
         for future in part_of:
             future.cancel()
-    return settings.as_run(log_ratio)
+    return settings.as_run(weights)
 
 
 def _run_part(settings: Settings, caller: int) -> Array:
     end_with(caller)
-    return log_ratios(settings)
+    return trained(settings)
 
 
 def _blocks(runs: tuple[int, int, int, int], parts: int) -> list[_Block]:

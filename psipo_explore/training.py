@@ -45,6 +45,8 @@ class TrainingRun:
         Steps after which the policies were recorded, always including 0 and the last step.
     actions : tuple of str
         Labels of the actions.
+    theta : ndarray, shape (..., seeds, records, d), or None
+        Weights of policies that were trained with features.
 
     Examples
     --------
@@ -58,6 +60,7 @@ class TrainingRun:
     log_ratio: Array
     steps: Indices
     actions: tuple[str, ...]
+    theta: Array | None = None
 
     def __repr__(self) -> str:
         return (
@@ -169,6 +172,7 @@ def train(
     beta: ArrayLike,
     *,
     pi_ref: ArrayLike | None = None,
+    features: Any = None,
     optimiser: Optimiser | None = None,
     steps: int = 18_000,
     batch_size: int | None = 9,
@@ -195,6 +199,9 @@ def train(
         Strength of the KL term; larger stays closer to pi_ref.
     pi_ref : array_like, shape (K,), optional
         Reference policy, which sums to 1 in each context; uniform by default.
+    features : array_like or scipy.sparse array, shape (K, d), optional
+        φ(y) of each action. Then the policies are π_ref(y) exp(φ(y)·θ), and the d weights θ are
+        trained, from 0; by default, each logit is a weight of its own.
     optimiser : Adam or GradientDescent, optional
         Rule that turns gradients into steps; Adam(0.01) by default.
     steps : int
@@ -220,7 +227,8 @@ def train(
     ValueError
         If data or loss is an empty sequence, a data set holds no comparison or has other actions
         than the first, beta is empty or not from 1e-100 to 1e100, pi_ref is not a distribution in
-        each context or excludes an action that was compared, steps, batch_size or record_every is
+        each context or excludes an action that was compared, features is not a finite array of K
+        rows, steps, batch_size or record_every is
         less than 1, seeds are negative or repeated, or the records do not fit into memory.
     TypeError
         If an argument is of the wrong type, such as an optimiser that has no steps.
@@ -241,13 +249,14 @@ def train(
         loss,
         beta,
         pi_ref=pi_ref,
+        features=features,
         optimiser=optimiser,
         steps=steps,
         batch_size=batch_size,
         seeds=seeds,
         record_every=record_every,
     )
-    return settings.as_run(log_ratios(settings, progress=progress))
+    return settings.as_run(trained(settings, progress=progress))
 
 
 @dataclass(frozen=True)
@@ -262,6 +271,8 @@ class Settings:
         Data sets, losses, β's and seeds. There is a run for every combination of them.
     log_reference : ndarray, shape (K,)
         log π_ref.
+    features : ndarray, shape (K, d), or None
+        φ of each action; None if each logit is a weight of its own.
     axes : tuple of int
         Leading axes of the arrays that `train` returns: those of data sets and losses if sequences
         were given, then those of beta.
@@ -272,6 +283,7 @@ class Settings:
     betas: Array
     seeds: Sequence[int]
     log_reference: Array
+    features: Array | None
     optimiser: Optimiser
     steps: int
     batch_size: int | None
@@ -286,6 +298,7 @@ class Settings:
         beta: ArrayLike,
         *,
         pi_ref: ArrayLike | None,
+        features: Any,
         optimiser: Optimiser | None,
         steps: int,
         batch_size: int | None,
@@ -314,6 +327,7 @@ class Settings:
             log_reference=np.log(
                 reference, where=reference > 0, out=np.full_like(reference, -np.inf)
             ),
+            features=(None if features is None else checks.as_features(features, reference.size)),
             optimiser=optimiser,
             steps=checks.as_count("steps", steps),
             batch_size=None if batch_size is None else checks.as_count("batch_size", batch_size),
@@ -350,43 +364,58 @@ class Settings:
         """Steps after which the policy is recorded."""
         return [*range(0, self.steps, self.record_every), self.steps]
 
-    def as_run(self, log_ratio: Array) -> TrainingRun:
-        """Make the result of `train` from its log-ratios.
+    @property
+    def n_weights(self) -> int:
+        """Number of weights of a policy."""
+        of_weights = self.log_reference if self.features is None else self.features.T
+        return len(of_weights)
 
-        Their shape is (data sets, losses, β's, seeds, records, K).
+    def logits(self, weights: Array) -> Array:
+        """Return the logits of policies, shape (..., K), by their weights of shape (..., d)."""
+        return weights if self.features is None else weights @ self.features.T
+
+    def as_run(self, weights: Array) -> TrainingRun:
+        """Make the result of `train` from the weights of its policies.
+
+        Their shape is (data sets, losses, β's, seeds, records, K or d).
         """
-        log_ratio = log_ratio.reshape(*self.axes, *log_ratio.shape[-3:])
-        policy = np.exp(self.log_reference + log_ratio)
-        return TrainingRun(policy, log_ratio, np.array(self.recorded), self.data_sets[0].actions)
+        weights = weights.reshape(*self.axes, *weights.shape[-3:])
+        by_context = self.data_sets[0].by_context
+        log_ratio = by_context.less_log_mean(self.logits(weights), self.log_reference)
+        return TrainingRun(
+            np.exp(self.log_reference + log_ratio),
+            log_ratio,
+            np.array(self.recorded),
+            self.data_sets[0].actions,
+            None if self.features is None else weights,
+        )
 
 
-def log_ratios(settings: Settings, *, progress: bool = False) -> Array:
-    """Train, and return log π − log π_ref of every run at every record.
+def trained(settings: Settings, *, progress: bool = False) -> Array:
+    """Train, and return the weights of every run at every record.
 
-    The result has shape (data sets, losses, β's, seeds, records, K).
+    The result has shape (data sets, losses, β's, seeds, records, K or d).
     """
     n_data_sets, n_losses, n_betas, n_seeds = settings.runs
     # Losses come first, so that each of them acts on one contiguous part of the logits u. What
     # does not matter to a loss or to β is one axis there: seeds × data sets × K.
     shape = (n_losses, n_betas, n_seeds, n_data_sets * settings.log_reference.size)
     gradient = _Gradient.of(settings)
-    u = np.zeros((n_losses, n_betas, math.prod(shape[2:])))
-    descend = settings.optimiser.steps(u.shape)
-    records = np.zeros((settings.n_records, *u.shape))
+    weights = np.zeros((n_losses, n_betas, n_seeds * n_data_sets * settings.n_weights))
+    descend = settings.optimiser.steps(weights.shape)
+    records = np.zeros((settings.n_records, *weights.shape))
     record_after = {step: k for k, step in enumerate(settings.recorded)}
     drawn = batches(settings.data_sets, settings.batch_size, settings.seeds, settings.steps)
     draws = with_bar(_placed(drawn, shape), settings.steps, "step", progress)
     with np.errstate(over="ignore", invalid="ignore"):
         for step, batch in enumerate(draws, start=1):
-            u += descend(gradient(u, batch))
+            weights += descend(gradient(weights, batch))
             if step in record_after:
-                _require_finite(u, step)
-                records[record_after[step]] = u
-    # The axes (record, loss, β, seed, data set, action) are put into the order that is returned.
-    logits = records.reshape(-1, *shape[:3], n_data_sets, settings.log_reference.size)
-    logits = logits.transpose(4, 1, 2, 3, 0, 5)
-    by_context = settings.data_sets[0].by_context
-    return by_context.less_log_mean(logits, settings.log_reference)
+                _require_finite(weights, step)
+                records[record_after[step]] = weights
+    # The axes (record, loss, β, seed, data set, weight) are put into the order that is returned.
+    records = records.reshape(-1, *shape[:3], n_data_sets, settings.n_weights)
+    return records.transpose(4, 1, 2, 3, 0, 5)
 
 
 def _require_finite(u: Array, step: int) -> None:
@@ -407,8 +436,12 @@ class _Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class _Gradient:
-    """Gradient of the mean loss of a batch with respect to the logits u, for every run."""
+    """Gradient of the mean loss of a batch with respect to the weights, for every run.
 
+    The weights are the logits u themselves, or those of features φ: then u = φ·θ.
+    """
+
+    features: Array | None
     losses: Sequence[MarginLoss]
     beta: Array  # shape (β's, 1)
     scale: Array  # turns φ'(βh) into the slope in the margin h, shape (losses, β's, 1)
@@ -417,9 +450,17 @@ class _Gradient:
     def of(cls, settings: Settings) -> _Gradient:
         beta = settings.betas.reshape(-1, 1)
         scale = [beta ** (-1.0 if loss.per_beta_squared else 1.0) for loss in settings.losses]
-        return cls(settings.losses, beta, np.stack(scale))
+        return cls(settings.features, settings.losses, beta, np.stack(scale))
 
-    def __call__(self, u: Array, batch: _Batch) -> Array:
+    def __call__(self, weights: Array, batch: _Batch) -> Array:
+        if self.features is None:
+            return self._in_logits(weights, batch)
+        n_actions, d = self.features.shape
+        u = weights.reshape(-1, d) @ self.features.T
+        in_logits = self._in_logits(u.reshape(*weights.shape[:2], -1), batch)
+        return np.asarray((in_logits.reshape(-1, n_actions) @ self.features).reshape(weights.shape))
+
+    def _in_logits(self, u: Array, batch: _Batch) -> Array:
         # Each array takes the place of one that is not needed any more: new ones cost more time
         # than the arithmetic.
         at_ends = u.take(batch.ends)
