@@ -245,15 +245,30 @@ def as_beta_in_training(values: ArrayLike) -> Array:
     return beta
 
 
-def as_features(features: Any, n_actions: int) -> Array:
-    """Return finite features of shape (K, d) as a dense array."""
-    dense = features.toarray() if hasattr(features, "toarray") else features
-    phi = as_finite("features", dense)
+def as_features(features: Any, n_actions: int) -> Any:
+    """Return finite features of shape (K, d): a float64 array, or a sparse one by rows."""
+    from scipy import sparse
+
+    if sparse.issparse(features):
+        numbers = as_real("features", features.tocoo().data)
+        phi = sparse.csr_array(features, dtype=np.float64)
+        if not np.isfinite(numbers).all():
+            refuse_where(~np.isfinite(numbers), "features.data", numbers, "must be finite")
+    else:
+        phi = as_finite("features", features)
     if phi.ndim != 2 or phi.shape[0] != n_actions or phi.shape[1] == 0:
         raise ValueError(
             f"features has shape {phi.shape}, must be ({n_actions}, d), one row for each action"
         )
     return phi
+
+
+def as_dense(name: str, array: Any) -> Array:
+    """Return a sparse array as a dense one, which must fit into memory."""
+    if not hasattr(array, "toarray"):
+        return np.asarray(array)
+    require_fits(name, array.shape)
+    return np.asarray(array.toarray())
 
 
 def as_labels(given: Iterable[Hashable]) -> tuple[Hashable, ...]:

@@ -1,9 +1,4 @@
-"""Damped Newton steps that minimise Σ w φ(x[winner] − x[loser]) + ridge ‖x‖²/2, for convex φ.
-
-Every φ that is accepted satisfies |φ'''| ≤ φ''. A step that would move some margin by r is
-therefore shortened to move it by log(1 + r), which decreases the objective from any starting point
-(Bach 2010, "Self-concordant analysis for logistic regression").
-"""
+"""Damped Newton steps that minimise Σ w φ(x[winner] − x[loser]) + ridge ‖x‖²/2, for convex φ."""
 
 from __future__ import annotations
 
@@ -14,6 +9,7 @@ import numpy as np
 
 from psipo_explore._blocks import Blocks
 from psipo_explore._checks import Array
+from psipo_explore._damping import is_quadratic, safe_share
 from psipo_explore._laplacians import Pulls, Springs, Tree
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import MarginLoss
@@ -28,7 +24,6 @@ _MOVE_AT_REST = 1e-8  # Newton's method squares a move, so the next one is below
 _SHARP = 1e-12  # relative rounding of a margin that the plain solve may leave
 _ALIKE = 1e-4  # curvatures above this share of the largest one let a plain linear solve be accurate
 _MANY = 2000  # with more actions, the faster plain solve is tried before the careful one
-_FAR = 4.0  # beyond this move of a margin, the bound on the change of curvature is useless
 _UNLIKE = 1e300  # largest ratio of two weights that can be represented side by side
 # beyond this ratio of a ridge and a weight, float64 loses digits of the smaller one
 _LOST = 1e307
@@ -77,7 +72,7 @@ def _newton(objective: _Objective, x: Array, *, at_most: int) -> _Iterate:
         previous, current = (
             current,
             objective.at(
-                current.x + objective.damping(current, moves) * step,
+                current.x + safe_share(objective.loss, current.curvature, moves) * step,
                 objective.largest_move(current, moves),
             ),
         )
@@ -134,10 +129,6 @@ class _Objective:
         ridges = np.ldexp(np.full(data.n_actions, ridge), -exponent[component])
         return cls(loss, Springs(winners, losers, component, ridges), share, along_tree)
 
-    @property
-    def quadratic(self) -> bool:
-        return bool(np.ptp(self.loss.phi_curvature(np.array([-1.0, 0.0, 1.0]))) == 0)
-
     def margins(self, x: Array) -> Array:
         return x[self.springs.winners] - x[self.springs.losers]
 
@@ -161,7 +152,7 @@ class _Objective:
             return tree.step()
         try:
             step = -self.springs.solve(
-                at.curvature, at.gradient, exactly=self.quadratic, alike=at.alike
+                at.curvature, at.gradient, exactly=is_quadratic(self.loss), alike=at.alike
             )
         except RuntimeError:
             return None
@@ -170,24 +161,9 @@ class _Objective:
         rounded = self.largest_move(at, self.margins(step)) > max(_MOVE, at.move / 2)
         return None if rounded else step
 
-    def damping(self, at: _Iterate, moves: Array) -> float:
-        """Return the factor that shortens a step so that it surely decreases the objective.
-
-        A step that moves the margins by r decreases the objective by at least
-        Σ c r² − Σ c (eʳ − 1 − r). If this bound is positive, the factor is 1. Otherwise the largest
-        r is shortened to log(1 + r).
-        """
-        r = np.abs(moves)
-        largest = float(r.max(initial=0.0))
-        if self.quadratic or largest == 0:
-            return 1.0
-        if largest < _FAR and at.curvature @ (np.expm1(r) - r - r**2) < 0:
-            return 1.0
-        return float(np.log1p(largest)) / largest
-
     def largest_move(self, at: _Iterate, moves: Array) -> float:
         """Return the largest relative move of a margin, or 0 if one step reaches the minimum."""
-        if self.quadratic and at.alike:
+        if is_quadratic(self.loss) and at.alike:
             return 0.0
         return float((np.abs(moves) / (1 + np.abs(at.margins))).max(initial=0.0))
 

@@ -7,26 +7,25 @@ limit along descent's direction is given.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from psipo_explore import _checks as checks
-from psipo_explore._checks import Array, ArrayLike, Mask
-from psipo_explore._linear_fits import RowSpace, least_squares, newton
-from psipo_explore._separation import (
-    can_be_spared,
-    least_direction,
-    null_basis,
-    separated_rows,
-)
+from psipo_explore._checks import Array, ArrayLike, Indices, Mask
+from psipo_explore._exact_sums import refuse_what_rounding_decides
+from psipo_explore._linear_fits import newton
+from psipo_explore._row_space import RowSpace
+from psipo_explore._separation import Separation, separated_rows
 from psipo_explore._tables import SHOWN, html_table
 from psipo_explore.comparisons import Comparisons
-from psipo_explore.losses import IPO, SQUARED, MarginLoss
+from psipo_explore.losses import MarginLoss
+from psipo_explore.minimisers import infimum, shares
 
 __all__ = ["LogLinearMinimum", "minimise_log_linear"]
 
 _TIED = 1e-6  # answers whose φ·v̂ differ by less than this share of the margin 1 stay together
+_ROUNDING = 1e-12  # error that the solver may leave in a score φ·ψ, as a share of its terms
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,88 +158,125 @@ def minimise_log_linear(
     if not data.winners.size:
         raise ValueError("data holds no comparison, must hold at least one")
     beta = checks.as_beta_in_training(beta)
-    phi = checks.as_features(features, data.n_actions)
+    phi = checks.as_dense("features", checks.as_features(features, data.n_actions))
+    checks.require_fits("beta", (*beta.shape, max(phi.shape)))
     reference = data.reference(pi_ref)
-    z = phi[data.winners] - phi[data.losers]
+    pairs = _Pairs.of(data)
+    z = phi[pairs.winners] - phi[pairs.losers]
     if not z.any():
         raise ValueError(
             "features are the same for the winner and the loser of each comparison: nothing can be "
             "learned from them"
         )
 
-    separated = (
-        separated_rows(z) if np.isposinf(loss.best_x) else np.zeros(data.winners.size, dtype=bool)
-    )
+    tied = pairs.in_cycles(data) if np.isposinf(loss.best_x) else np.ones(len(z), dtype=bool)
+    separated, bearing = separated_rows(z, tied)
     fitted = ~separated
     space = RowSpace(z[fitted])
-    if loss in (IPO, SQUARED):
-        psi = least_squares(space, data.weights[fitted], loss.best_x)
-    else:
-        psi = newton(space, data.weights[fitted], loss)
-    basis = null_basis(z[fitted])
-    direction = least_direction(z[separated], basis) if separated.any() else np.zeros(phi.shape[1])
-    lead = phi @ direction
-    behind = _largest_in_context(data, lead, reference > 0) - lead > _TIED
-    vanishing = _vanishing(data, phi, z[separated], basis, behind, separated)
+    u = newton(z[fitted] @ space.to_weights, pairs.share[fitted], loss)
+    psi = space.inside(space.to_weights @ u)
 
-    theta = psi / beta[..., np.newaxis]
-    with np.errstate(divide="ignore"):
-        log_reference = np.where(behind, -np.inf, np.log(reference))
-    log_ratio = np.where(
-        behind, -np.inf, data.by_context.less_log_mean(theta @ phi.T, log_reference)
+    # Only differences within a context count, and small ones must survive beside a large φ.
+    phi = phi - phi[_first_of_context(data)]
+    scores = phi @ psi
+    direction = np.zeros_like(psi)
+    vanishing = np.zeros(data.n_actions, dtype=bool)
+    behind = vanishing
+    if separated.any():
+        separation = Separation(z[separated], bearing, space)
+        direction = separation.least_direction()
+        behind = _behind(data, phi @ direction, reference > 0)
+        loses = np.zeros_like(vanishing)
+        loses[pairs.losers[separated]] = True
+        vanishing = loses | _forced_out(data, phi, separation, behind & ~loses, reference > 0)
+    refuse_what_rounding_decides(
+        np.where(behind, -np.inf, scores),
+        _ROUNDING * (1 + np.abs(phi) @ np.abs(psi)),
+        beta,
+        data.contexts,
     )
     with np.errstate(divide="ignore"):
-        policy = np.exp(log_ratio + np.log(reference))
+        log_reference = np.where(behind, -np.inf, np.log(reference))
+    theta = psi / beta[..., np.newaxis]
+    log_ratio = data.by_context.less_log_mean(scores / beta[..., np.newaxis], log_reference)
     return LogLinearMinimum(
         theta=theta,
-        policy=policy,
-        log_ratio=log_ratio,
+        policy=np.exp(log_ratio + log_reference),
+        log_ratio=np.where(behind, -np.inf, log_ratio),
         attained=not separated.any(),
-        unique=_settled(data, phi, ~vanishing & (reference > 0), space),
+        unique=space.contains(_differences_within(data, phi, ~vanishing & (reference > 0))),
         vanishing=vanishing,
-        separated=separated,
+        separated=separated[pairs.of_comparison],
         direction=direction,
-        loss=_infimum(data, loss, beta, z[fitted] @ psi, fitted),
+        loss=infimum(loss, beta, z[fitted] @ psi, pairs.share[fitted]),
         actions=data.actions,
     )
 
 
-def _largest_in_context(data: Comparisons, values: Array, possible: Mask) -> Array:
-    """Return the largest value in the context of each action, over the possible ones."""
-    largest = np.full(data.contexts.max() + 1, -np.inf)
-    np.maximum.at(largest, data.contexts[possible], values[possible])
-    return np.asarray(largest[data.contexts])
+class _Pairs(NamedTuple):
+    """The distinct pairs of winner and loser, with their shares of the weights."""
+
+    winners: Indices
+    losers: Indices
+    share: Array
+    of_comparison: Indices  # the pair of each comparison, shape (N,)
+
+    @classmethod
+    def of(cls, data: Comparisons) -> _Pairs:
+        key = data.winners * data.n_actions + data.losers
+        distinct, of_comparison = np.unique(key, return_inverse=True)
+        winners, losers = np.divmod(distinct, data.n_actions)
+        share = np.bincount(of_comparison, shares(data.weights))
+        return cls(winners, losers, share, of_comparison)
+
+    def in_cycles(self, data: Comparisons) -> Mask:
+        """Return which pairs lie in a cycle of comparisons, and therefore in a strong component.
+
+        Around a cycle, the differences of features sum to 0, whatever the features. So no direction
+        separates a pair in it.
+        """
+        component = data.strong_components
+        return np.asarray(component[self.winners] == component[self.losers])
 
 
-def _vanishing(
-    data: Comparisons, phi: Array, z: Array, basis: Array, behind: Mask, separated: Mask
+def _first_of_context(data: Comparisons) -> Indices:
+    """Return the first action in the context of each action, shape (K,)."""
+    _, first = np.unique(data.by_context.group, return_index=True)
+    return np.asarray(first[data.by_context.group])
+
+
+def _behind(data: Comparisons, lead: Array, possible: Mask) -> Mask:
+    """Return the actions that fall behind the best possible action of their context."""
+    best = np.full(data.by_context.n_groups, -np.inf)
+    np.maximum.at(best, data.by_context.group[possible], lead[possible])
+    return best[data.by_context.group] - lead > _TIED
+
+
+def _forced_out(
+    data: Comparisons, phi: Array, separation: Separation, asked: Mask, possible: Mask
 ) -> Mask:
-    """Return which actions are forced out: no direction that separates the rest spares them.
+    """Return which of the actions that are asked for are on top along no separating direction.
 
-    Only those that fall behind along one such direction need to be asked, and those that lose a
-    separated comparison need not.
+    Each direction that is found spares all actions that it keeps on top, not only the one for
+    which it was made.
     """
-    forced = np.zeros(data.n_actions, dtype=bool)
-    forced[data.losers[separated]] = True
-    for y in np.flatnonzero(behind & ~forced):
-        rivals = phi[data.contexts == data.contexts[y]] - phi[y]
-        forced[y] = not can_be_spared(z, basis, rivals)
+    forced = asked.copy()
+    context = data.by_context.group
+    for y in np.flatnonzero(asked):
+        if not forced[y]:
+            continue
+        rivals = phi[(context == context[y]) & possible] - phi[y]
+        direction = separation.sparing(rivals)
+        if direction is not None:
+            forced &= _behind(data, phi @ direction, possible)
+            forced[y] = False
     return forced
 
 
-def _settled(data: Comparisons, phi: Array, live: Mask, space: RowSpace) -> bool:
-    """Whether the comparisons fix all differences of features of live actions in each context."""
+def _differences_within(data: Comparisons, phi: Array, live: Mask) -> Array:
+    """Return the differences of features of live actions that are neighbours in their context."""
     order = np.flatnonzero(live)
     order = order[np.argsort(data.contexts[order], kind="stable")]
-    same = data.contexts[order[1:]] == data.contexts[order[:-1]]
-    return space.contains((phi[order[1:]] - phi[order[:-1]])[same])
-
-
-def _infimum(data: Comparisons, loss: MarginLoss, beta: Array, x: Array, fitted: Mask) -> Array:
-    """Return the infimum of the weighted mean loss, to which separated comparisons add nothing."""
-    largest = data.weights.max()
-    share = data.weights[fitted] / largest / (data.weights / largest).sum()
-    mean = share @ loss.phi(x)
-    return np.asarray(
-        mean / beta**2 if loss.per_beta_squared else np.broadcast_to(mean, beta.shape)
-    )[()]
+    first, second = order[:-1], order[1:]
+    same = data.contexts[first] == data.contexts[second]
+    return np.asarray(phi[second[same]] - phi[first[same]])

@@ -186,17 +186,19 @@ def minimise(
     x = convex_potential(data, loss, blocks)
     scores = np.where(blocks.vanishing, -np.inf, x)
     refuse_what_rounding_decides(scores, _SOLVED * (1 + np.abs(x)), beta, blocks.of_action)
+    inside = blocks.inside
+    margins = x[data.winners[inside]] - x[data.losers[inside]]
     log_ratio = _closest_to_reference(x / beta[..., np.newaxis], blocks, reference, data)
     with np.errstate(divide="ignore"):
         policy = np.exp(log_ratio + np.log(reference))
     return Minimum(
         policy=policy,
         log_ratio=log_ratio,
-        attained=bool(blocks.inside.all()),
+        attained=bool(inside.all()),
         unique=_distinct(blocks.of_action[~blocks.vanishing & (reference > 0)])
         == data.by_context.n_groups,
         vanishing=blocks.vanishing,
-        loss=_infimum(data, loss, beta, x, blocks),
+        loss=infimum(loss, beta, margins, shares(data.weights)[inside]),
         actions=data.actions,
         blocks=blocks.of_action,
         contexts=data.contexts,
@@ -226,15 +228,19 @@ def _closest_to_reference(u: Array, blocks: Blocks, reference: Array, data: Comp
     )
 
 
-def _infimum(data: Comparisons, loss: MarginLoss, beta: Array, x: Array, blocks: Blocks) -> Array:
-    """Return the infimum of the weighted mean loss, given the potentials x inside the blocks.
+def shares(weights: Array) -> Array:
+    """Return positive weights divided by their sum, even where the sum would overflow."""
+    relative = weights / weights.max()
+    return np.asarray(relative / relative.sum())
 
-    In the limit, the margins of the comparisons between blocks are infinite, and their loss is 0.
+
+def infimum(loss: MarginLoss, beta: Array, x: Array, share: Array) -> Array:
+    """Return the infimum of the weighted mean loss, given x = βh where the margin stays finite.
+
+    The shares of these comparisons may sum to less than 1. In the limit, the margins of the others
+    are infinite, and their loss is 0.
     """
-    winners, losers, weights = blocks.fields_inside(data)
-    largest = data.weights.max()
-    share = weights / largest / (data.weights / largest).sum()
-    mean = share @ loss.phi(x[winners] - x[losers])
+    mean = share @ loss.phi(x)
     return np.asarray(
         mean / beta**2 if loss.per_beta_squared else np.broadcast_to(mean, beta.shape)
     )[()]

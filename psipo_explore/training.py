@@ -228,8 +228,8 @@ def train(
         If data or loss is an empty sequence, a data set holds no comparison or has other actions
         than the first, beta is empty or not from 1e-100 to 1e100, pi_ref is not a distribution in
         each context or excludes an action that was compared, features is not a finite array of K
-        rows, steps, batch_size or record_every is
-        less than 1, seeds are negative or repeated, or the records do not fit into memory.
+        rows, steps, batch_size or record_every is less than 1, seeds are negative or repeated, or
+        the records do not fit into memory.
     TypeError
         If an argument is of the wrong type, such as an optimiser that has no steps.
     RuntimeError
@@ -271,7 +271,7 @@ class Settings:
         Data sets, losses, β's and seeds. There is a run for every combination of them.
     log_reference : ndarray, shape (K,)
         log π_ref.
-    features : ndarray, shape (K, d), or None
+    features : ndarray or sparse array, shape (K, d), or None
         φ of each action; None if each logit is a weight of its own.
     axes : tuple of int
         Leading axes of the arrays that `train` returns: those of data sets and losses if sequences
@@ -283,7 +283,7 @@ class Settings:
     betas: Array
     seeds: Sequence[int]
     log_reference: Array
-    features: Array | None
+    features: Any
     optimiser: Optimiser
     steps: int
     batch_size: int | None
@@ -345,7 +345,7 @@ class Settings:
         shape = (*self.runs, self.n_records)
         largest = max(range(5), key=shape.__getitem__)
         name = ("data", "loss", "beta", "seeds", "record_every")[largest]
-        checks.require_fits(name, (*shape, self.log_reference.size))
+        checks.require_fits(name, (*shape, max(self.log_reference.size, self.n_weights)))
         if self.batch_size is not None:
             checks.require_fits("batch_size", (len(self.seeds), self.batch_size))
 
@@ -367,12 +367,14 @@ class Settings:
     @property
     def n_weights(self) -> int:
         """Number of weights of a policy."""
-        of_weights = self.log_reference if self.features is None else self.features.T
-        return len(of_weights)
+        return self.log_reference.size if self.features is None else self.features.shape[1]
 
     def logits(self, weights: Array) -> Array:
         """Return the logits of policies, shape (..., K), by their weights of shape (..., d)."""
-        return weights if self.features is None else weights @ self.features.T
+        if self.features is None:
+            return weights
+        of_runs = weights.reshape(-1, self.n_weights) @ self.features.T
+        return np.asarray(of_runs.reshape(*weights.shape[:-1], -1))
 
     def as_run(self, weights: Array) -> TrainingRun:
         """Make the result of `train` from the weights of its policies.
@@ -441,7 +443,7 @@ class _Gradient:
     The weights are the logits u themselves, or those of features φ: then u = φ·θ.
     """
 
-    features: Array | None
+    features: Any
     losses: Sequence[MarginLoss]
     beta: Array  # shape (β's, 1)
     scale: Array  # turns φ'(βh) into the slope in the margin h, shape (losses, β's, 1)

@@ -16,6 +16,7 @@ from oracles import Table, minimiser_near
 import psipo_explore as psipo
 from psipo_explore import DPO, IPO, Comparisons, MarginLoss, _laplacians, _potentials, minimise
 from psipo_explore._blocks import blocks_of, whole_components
+from psipo_explore._damping import safe_share
 from psipo_explore._data.graphs import components
 from psipo_explore._laplacians import Springs
 from psipo_explore.losses import EXPONENTIAL, SQUARED, cdpo, odpo, robust_dpo
@@ -457,16 +458,16 @@ def test_the_iterate_that_is_returned_is_the_one_that_is_judged(
 def test_each_step_lowers_the_sum_and_the_longest_are_shortened() -> None:
     data = random_digraph(0, 3)
     objective = _potentials._Objective.over(data, DPO, whole_components(data), 0.0, along_tree=True)
-    at, sums, dampings = objective.at(np.zeros(data.n_actions), np.inf), [np.inf], []
+    at, sums, taken = objective.at(np.zeros(data.n_actions), np.inf), [np.inf], []
     for _ in range(20):
         step = objective.newton_step(at)
         assert step is not None
-        dampings.append(objective.damping(at, objective.margins(step)))
+        taken.append(safe_share(DPO, at.curvature, objective.margins(step)))
         sums.append(float(objective.weights @ DPO.phi(objective.margins(at.x))))
-        at = objective.at(at.x + dampings[-1] * step, 0.0)
+        at = objective.at(at.x + taken[-1] * step, 0.0)
     assert (np.diff(sums) < 0).all()
-    assert min(dampings) < 0.3
-    assert objective.damping(at, np.zeros(data.winners.size)) == 1
+    assert min(taken) < 0.3
+    assert safe_share(DPO, at.curvature, np.zeros(data.winners.size)) == 1
 
 
 # The paths have thousands of entries, so both limits are too small: one at once, one later.

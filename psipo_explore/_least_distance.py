@@ -1,0 +1,87 @@
+"""Least-distance programmes: the shortest v with rows · v ≥ bounds (Lawson and Hanson 1974).
+
+SciPy's non-negative least squares solves them. Where no v exists, its multipliers prove it
+(Farkas): they are non-negative, rows are combined to 0 by them, and bounds to a positive number.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import solve_triangular
+from scipy.optimize import nnls
+
+from psipo_explore._checks import Array, Indices
+
+_CONTRADICTION = 1e-10  # a shortest v longer than the inverse of this counts as none
+_MISSED = 1e-9  # share of its bound by which a row may miss it
+_ROUNDING = 1e-14  # the same, as a share of the length of v
+_AT_ONCE = 50  # violated rows that enter the programme in one round, or d if that is more
+_ROUNDS = 10_000
+NOTHING: Indices = np.array([], np.intp)
+
+
+class LeastDistance(NamedTuple):
+    """The shortest v, or None if there is none, and the numbers of the rows that bear on it.
+
+    A positive combination of the bearing rows is v, or 0 if there is none.
+    """
+
+    v: Array | None
+    bearing: Indices
+
+
+def least_distance(rows: Array, bounds: Array, guess: Indices = NOTHING) -> LeastDistance:
+    """Find the shortest v with rows · v ≥ bounds ≥ 0, where rows are about as long as 1.
+
+    Only the rows that are violated most enter the programme, some more in each round, and those
+    that do not bear leave it. So it stays small however many rows there are. A guess of the rows
+    that bear saves rounds.
+    """
+    v, bearing, active = np.zeros(rows.shape[1]), guess, NOTHING
+    for _ in range(_ROUNDS):
+        entering = _most_violated(rows, bounds, v)
+        last, active = active, np.union1d(bearing, entering)
+        if not entering.size or np.array_equal(active, last):
+            v = _held_exactly(rows[bearing], bounds[bearing])
+            entering = _most_violated(rows, bounds, v)
+            if np.isin(entering, active).all():
+                return LeastDistance(v, bearing)
+            active = np.union1d(bearing, entering)
+        multipliers, distance = _multipliers(rows[active], bounds[active])
+        bearing, multipliers = active[multipliers > 0], multipliers[multipliers > 0]
+        if distance <= _CONTRADICTION:
+            return LeastDistance(None, bearing)
+        v = rows[bearing].T @ multipliers / distance**2
+    raise RuntimeError(
+        f"the least-distance programme stopped after {_ROUNDS} rounds: a row still misses its "
+        f"bound by {float((bounds - rows @ v).max()):.2g}"
+    )
+
+
+def _most_violated(rows: Array, bounds: Array, v: Array) -> Indices:
+    """Return the numbers of the rows that miss their bounds most."""
+    missed = bounds - rows @ v
+    allowed = _MISSED * bounds + _ROUNDING * float(np.linalg.norm(v))
+    violated = np.flatnonzero(missed > allowed)
+    worst = np.argsort(-missed[violated], kind="stable")[: max(_AT_ONCE, v.size)]
+    return np.asarray(violated[worst])
+
+
+def _multipliers(rows: Array, bounds: Array) -> tuple[Array, float]:
+    """Return multipliers λ ≥ 0 of which v is a multiple of Σ λ rows, and a distance.
+
+    The distance is 0 if there is no v, and 1/√(1 + ‖v‖²) otherwise.
+    """
+    n, d = rows.shape
+    system = np.vstack([rows.T, bounds])
+    target = np.append(np.zeros(d), 1.0)
+    multipliers, distance = nnls(system, target, maxiter=100 * (n + d))
+    return multipliers, float(distance)
+
+
+def _held_exactly(rows: Array, bounds: Array) -> Array:
+    """Return the shortest v with rows · v = bounds, for independent rows, to the last digit."""
+    q, r = np.linalg.qr(rows.T)
+    return np.asarray(q @ solve_triangular(r, bounds, trans="T"))
