@@ -12,6 +12,7 @@ from psipo_explore.views import (
     never_wins,
     psi_curve,
     regularisation,
+    shared_weights,
     training,
     underfitted_reward,
 )
@@ -27,6 +28,7 @@ _COURSE = (
     training,
     never_wins,
     underfitted_reward,
+    shared_weights,
     explorer,
 )
 VIEWS: dict[str, View] = {module.VIEW.name: module.VIEW for module in _COURSE}
@@ -43,6 +45,7 @@ __all__ = [
     "never_wins",
     "psi_curve",
     "regularisation",
+    "shared_weights",
     "training",
     "underfitted_reward",
 ]
