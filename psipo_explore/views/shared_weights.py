@@ -244,15 +244,15 @@ def _axes_of_features(figure: Figure, bottom: float, *, last: bool) -> Axes:
         (0, 0),
         arrowprops={
             "arrowstyle": "-|>,head_width=0.35,head_length=0.7",
-            "color": "#999999",
+            "color": "#b5b5b5",
             "lw": 2.5,
         },
     )
     ax.text(0.5, -0.12, "$z$", ha="center", va="top", color="#555555")
     ax.text(0.95, 1.58, "steps lift $w$", ha="right", va="top", fontsize=10)
     ax.text(1.05, 1.58, "steps lower $w$", ha="left", va="top", fontsize=10)
-    for y, x in ((_W, 0.87), (_L, -0.13)):
-        ax.text(x, -0.2, f"${_NAMES[y]}$", ha="right", va="top")
+    for y, x in ((_W, 0.84), (_L, -0.15)):
+        ax.text(x, -0.23, f"${_NAMES[y]}$", ha="right", va="top")
     return ax
 
 
@@ -284,7 +284,7 @@ def _points(name: str, ax: Axes) -> Artists:
         artists[f"{name} {y} point"] = ax.plot(
             [], [], color=look["color"], marker=look["marker"], clip_on=False, zorder=3, **filled
         )[0]
-    artists[f"{name} o label"] = ax.text(0, 0, "o", style="italic", va="center_baseline")
+    artists[f"{name} o label"] = ax.text(0, 0, "o", style="italic", va="bottom")
     trail = {"color": _MEAN_LINE["color"], "linestyle": _MEAN_LINE["linestyle"], "linewidth": 1.6}
     artists[f"{name} mean path"] = ax.plot([], [], zorder=4, **trail)[0]
     artists[f"{name} crossing"] = ax.plot([], [], zorder=5, **_TURN)[0]
@@ -301,15 +301,16 @@ def _explain(figure: Figure) -> None:
     arrow = {"color": "#000000", "linestyle": "none", "marker": "v", "markersize": 8}
     for x, y, words, look in (
         (0.02, upper, "$w$, chosen", _LOOKS[_W]),
-        (0.215, upper, "$l$, rejected", _LOOKS[_L]),
-        (0.41, upper, "$o$, never compared", _LOOKS[_O]),
-        (0.665, upper, r"mean of $\varphi$ under $\pi$", _MEAN_LINE),
+        (0.2, upper, "$l$, rejected", _LOOKS[_L]),
+        (0.375, upper, "$o$, never compared", _LOOKS[_O]),
+        (0.615, upper, r"mean of $\varphi$ under $\pi$", _MEAN_LINE),
         (0.02, lower, "$w$ turns", _TURN),
-        (0.215, lower, "exact limit", hollow),
-        (0.41, lower, r"limit $-\infty$:  $\pi \rightarrow 0$", arrow),
-        (0.665, lower, r"line through $w$, across $z$", _LINE_OF_W),
+        (0.2, lower, "exact limit", hollow),
+        (0.375, lower, r"limit $-\infty$:  $\pi \rightarrow 0$", arrow),
+        (0.615, lower, r"line through $w$, across $z$", _LINE_OF_W),
     ):
         figure.text(*line_mark(figure, x, y, look), words)
+    figure.text(0.985, upper - 0.012, r"area:  $\pi(y)$", ha="right")
 
 
 def update(
@@ -368,7 +369,7 @@ def _move_in_plane(artists: Artists, row: _Row, a: float, b: float, share: float
     for y, place, log_p in zip(_NAMES, phi, row.now, strict=True):
         artists[f"{name} {y} point"].set_data(*np.reshape(place, (2, 1)))
         artists[f"{name} {y} point"].set_markersize(max(_SMALLEST, _LARGEST * np.exp(log_p / 2)))
-    artists[f"{name} o label"].set_position((a + 0.24, b))
+    artists[f"{name} o label"].set_position((a + 0.21, b + 0.08))
     moved = np.linspace(0, row.path[-1], 61)
     artists[f"{name} mean path"].set_data(*_mean(moved, phi, share).T)
     artists[f"{name} mean"].set_data(*_mean([row.moved], phi, share).T)
@@ -443,8 +444,8 @@ def _in_the_end(rows: dict[str, _Row], beta: float) -> str:
         why = "DPO's loss forces w out at every β: to drive l to 0 is to drive w to 0."
     else:
         why = (
-            "DPO's loss would spare w, since b tells o from w; descent never moves along b, and "
-            "loses it."
+            "DPO's loss does not force w out, since b tells o from w; descent never moves along "
+            "b, and loses it."
         )
     return f"{why} {stops}, {_beside_turn(rows['IPO'])}."
 
