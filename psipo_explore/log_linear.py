@@ -226,7 +226,7 @@ class _Pairs(NamedTuple):
         key = data.winners * data.n_actions + data.losers
         distinct, of_comparison = np.unique(key, return_inverse=True)
         winners, losers = np.divmod(distinct, data.n_actions)
-        share = np.bincount(of_comparison, shares(data.weights))
+        share = np.bincount(of_comparison, shares(data.weights)).astype(np.float64)
         return cls(winners, losers, share, of_comparison)
 
     def in_cycles(self, data: Comparisons) -> Mask:
