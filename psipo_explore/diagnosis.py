@@ -26,6 +26,7 @@ from psipo_explore._data.lists import check_can_be_read_again, marks, write_clea
 from psipo_explore._data.reading import Read, read_files
 from psipo_explore._tables import as_html, html_table
 from psipo_explore.comparisons import Comparisons
+from psipo_explore.log_linear import Seen
 from psipo_explore.losses import DPO, IPO, MarginLoss, cdpo
 from psipo_explore.minimisers import minimise
 from psipo_explore.standings import Standings, standings_of
@@ -89,6 +90,12 @@ class Diagnosis:
         Scores of the players, if all comparisons are of one context, such as votes on models.
     cleaned : str
         How many records the clean file holds, and why the others were left out.
+    separated : int, optional
+        Comparisons that features separate: some direction of the shared weights satisfies them more
+        and more, and breaks no other comparison. None if no features were given.
+    forced_out : tuple of str, optional
+        Labels of the actions whose probability DPO then drives to 0 at every β, by the weights
+        that they share with others. None if no features were given.
 
     Examples
     --------
@@ -118,6 +125,8 @@ class Diagnosis:
     passed_over: tuple[str, ...] = ()
     standings: Standings | None = None
     cleaned: str = ""
+    separated: int | None = None
+    forced_out: tuple[str, ...] | None = None
 
     def share_collapsing(self, level: float = 0.95) -> tuple[float, float, float]:
         """Share of contexts in which DPO's loss has no minimum, with a confidence interval.
@@ -173,12 +182,16 @@ class Diagnosis:
             "mean_kl": kl,
             "skipped_by_kind": dict(self.skipped_by_kind),
             "passed_over": list(self.passed_over),
+            "forced_out": None if self.forced_out is None else list(self.forced_out),
             "standings": self.standings.as_dict() if self.standings else None,
         }
 
     def __str__(self) -> str:
-        parts = [*self._counts_in_words(), *self._dpo_in_words(), "", *self._kl_in_words()]
+        parts = [*self._in_words(), "", *self._kl_in_words()]
         return "\n".join([*parts, "", str(self.standings)] if self.standings else parts)
+
+    def _in_words(self) -> list[str]:
+        return [*self._counts_in_words(), *self._dpo_in_words(), *self._shared_weights_in_words()]
 
     def _counts_in_words(self) -> list[str]:
         lines = [f"read as {self.read_as}."] if self.read_as else []
@@ -230,6 +243,19 @@ class Diagnosis:
             "DPO trains, the closer their probability comes to 0, whatever β is.",
         ]
 
+    def _shared_weights_in_words(self) -> list[str]:
+        if self.separated is None or self.forced_out is None:
+            return []
+        if not self.separated:
+            return ["With the given features, the comparisons overlap: DPO's loss has a minimum."]
+        return [
+            "Comparisons that the given features separate: "
+            f"{_with_share(self.separated, self.comparisons)}. With shared weights, DPO's loss "
+            "pushes their margins without end. Answers that it forces out, whatever β is: "
+            f"{_with_share(len(self.forced_out), self.actions)}"
+            f"{f': {checks.listed(self.forced_out)}' if self.forced_out else ''}.",
+        ]
+
     def _kl_in_words(self) -> list[str]:
         width = max(map(len, self.mean_kl)) + 3
         header = "".join(name.rjust(width) for name in self.mean_kl)
@@ -262,9 +288,7 @@ class Diagnosis:
             [f"{beta:g}", *(f"{kl:.4f}" for kl in row)]
             for beta, *row in zip(self.beta, *self.mean_kl.values(), strict=True)
         ]
-        words = "".join(
-            f"<p>{as_html(line)}</p>" for line in [*self._counts_in_words(), *self._dpo_in_words()]
-        )
+        words = "".join(f"<p>{as_html(line)}</p>" for line in self._in_words())
         return words + html_table(
             ["β", *(f"mean KL, {name}" for name in self.mean_kl)], rows, caption=self._kl_title()
         )
@@ -276,6 +300,7 @@ def diagnose(
     *,
     smoothing: float = SMOOTHING,
     pi_ref: ArrayLike | None = None,
+    features: Any = None,
     progress: bool = False,
 ) -> Diagnosis:
     """Diagnose comparisons: count what they hold, and find how far three losses move from pi_ref.
@@ -294,6 +319,10 @@ def diagnose(
     pi_ref : array_like, shape (K,), optional
         Reference policy, which sums to 1 in each context; by default uniform over the answers of
         each prompt.
+    features : array_like or scipy.sparse array, shape (K, d), optional
+        φ(y) of each action. Then the diagnosis also says what DPO would do to policies that share
+        weights, π_ref(y) exp(φ(y)·θ), as in `minimise_log_linear`. All other counts, and the mean
+        KL, are for policies that share none.
     progress : bool
         Whether to show a progress bar that counts the losses.
 
@@ -307,8 +336,9 @@ def diagnose(
     ValueError
         If data holds no comparison; if beta is empty, has more than one axis, or is not from 1e-12
         to 1e100; if smoothing is not at least 1e-100 and below ½; if pi_ref is not a distribution
-        in each context, or excludes an action that was compared; or if beta is so small that
-        rounding would decide between two actions.
+        in each context, or excludes an action that was compared; if features is not a finite array
+        of K rows, or tells no winner from its loser; or if beta is so small that rounding would
+        decide between two actions.
     TypeError
         If data is not Comparisons.
 
@@ -324,6 +354,9 @@ def diagnose(
     >>> diagnosis = diagnose(data)
     >>> diagnosis.duplicates, diagnosis.contradictions, diagnosis.collapsing
     (1, 1, 0)
+    >>> data = Comparisons.from_pairs([("w", "l")], actions=("w", "l", "o"))
+    >>> diagnose(data, features=[[1.0], [0.0], [2.0]]).forced_out
+    ('w', 'l')
     """
     checks.require_instance(
         "data", data, Comparisons, "Comparisons, such as Comparisons.from_file(…)"
@@ -345,6 +378,7 @@ def diagnose(
             "would not count) and below ½"
         )
         raise ValueError(f"smoothing = {smoothing:g}, must be {why}")
+    shared = {} if features is None else _of_shared_weights(data, features, pi_ref)
     merged = data.merged()
     reference = None if pi_ref is None else data.reference(pi_ref)
     alike = AlikeContexts.of(merged, reference)
@@ -366,6 +400,7 @@ def diagnose(
         beta=beta,
         mean_kl=mean_kl,
         ties=repeats.ties,
+        **shared,
     )
 
 
@@ -543,6 +578,23 @@ class _Repeats(NamedTuple):
             contradictory=int(counts[second_way - 1].sum() + counts[second_way].sum()),
             ties=tied.size,
         )
+
+
+def _of_shared_weights(
+    data: Comparisons, features: Any, pi_ref: ArrayLike | None
+) -> dict[str, Any]:
+    """Return the fields of a diagnosis that features add."""
+    seen = Seen.of(data, features, pi_ref)
+    fate = seen.fate()
+    one_context = data.by_context.n_groups == 1
+    forced_out = (
+        data.actions[y] if one_context else f"{data.actions[y]} (context {data.contexts[y]})"
+        for y in np.flatnonzero(fate.vanishing)
+    )
+    return {
+        "separated": int(fate.separated[seen.pairs.of_comparison].sum()),
+        "forced_out": tuple(map(str, forced_out)),
+    }
 
 
 def _one_of_each_component(data: Comparisons) -> Indices:

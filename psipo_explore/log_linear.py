@@ -155,62 +155,144 @@ def minimise_log_linear(
         raise ValueError(
             f"loss '{loss.name}' has no exact minimiser here: {why}; it can be trained"
         )
-    if not data.winners.size:
-        raise ValueError("data holds no comparison, must hold at least one")
     beta = checks.as_beta_in_training(beta)
-    phi = checks.as_dense("features", checks.as_features(features, data.n_actions))
-    checks.require_fits("beta", (*beta.shape, max(phi.shape)))
-    reference = data.reference(pi_ref)
-    pairs = _Pairs.of(data)
-    z = phi[pairs.winners] - phi[pairs.losers]
-    if not z.any():
-        raise ValueError(
-            "features are the same for the winner and the loser of each comparison: nothing can be "
-            "learned from them"
-        )
+    seen = Seen.of(data, features, pi_ref)
+    checks.require_fits("beta", (*beta.shape, max(seen.phi.shape)))
+    fate = seen.fate() if np.isposinf(loss.best_x) else seen.fate_without_separation()
 
-    tied = pairs.in_cycles(data) if np.isposinf(loss.best_x) else np.ones(len(z), dtype=bool)
-    separated, bearing = separated_rows(z, tied)
-    fitted = ~separated
-    space = RowSpace(z[fitted])
-    u = newton(z[fitted] @ space.to_weights, pairs.share[fitted], loss)
-    psi = space.inside(space.to_weights @ u)
-
-    # Only differences within a context count, and small ones must survive beside a large φ.
-    phi = phi - phi[_first_of_context(data)]
-    scores = phi @ psi
-    direction = np.zeros_like(psi)
-    vanishing = np.zeros(data.n_actions, dtype=bool)
-    behind = vanishing
-    if separated.any():
-        separation = Separation(z[separated], bearing, space)
-        direction = separation.least_direction()
-        behind = _behind(data, phi @ direction, reference > 0)
-        loses = np.zeros_like(vanishing)
-        loses[pairs.losers[separated]] = True
-        vanishing = loses | _forced_out(data, phi, separation, behind & ~loses, reference > 0)
+    fitted = ~fate.separated
+    z, share = seen.z[fitted], seen.pairs.share[fitted]
+    psi = fate.space.inside(fate.space.to_weights @ newton(z @ fate.space.to_weights, share, loss))
+    scores = seen.phi @ psi
     refuse_what_rounding_decides(
-        np.where(behind, -np.inf, scores),
-        _ROUNDING * (1 + np.abs(phi) @ np.abs(psi)),
+        np.where(fate.behind, -np.inf, scores),
+        _ROUNDING * (1 + np.abs(seen.phi) @ np.abs(psi)),
         beta,
         data.contexts,
     )
     with np.errstate(divide="ignore"):
-        log_reference = np.where(behind, -np.inf, np.log(reference))
-    theta = psi / beta[..., np.newaxis]
+        log_reference = np.where(fate.behind, -np.inf, np.log(seen.reference))
     log_ratio = data.by_context.less_log_mean(scores / beta[..., np.newaxis], log_reference)
     return LogLinearMinimum(
-        theta=theta,
+        theta=psi / beta[..., np.newaxis],
         policy=np.exp(log_ratio + log_reference),
-        log_ratio=np.where(behind, -np.inf, log_ratio),
-        attained=not separated.any(),
-        unique=space.contains(_differences_within(data, phi, ~vanishing & (reference > 0))),
-        vanishing=vanishing,
-        separated=separated[pairs.of_comparison],
-        direction=direction,
-        loss=infimum(loss, beta, z[fitted] @ psi, pairs.share[fitted]),
+        log_ratio=np.where(fate.behind, -np.inf, log_ratio),
+        attained=not fate.separated.any(),
+        unique=fate.space.contains(seen.differences_among(~fate.vanishing & (seen.reference > 0))),
+        vanishing=fate.vanishing,
+        separated=fate.separated[seen.pairs.of_comparison],
+        direction=fate.direction,
+        loss=infimum(loss, beta, z @ psi, share),
         actions=data.actions,
     )
+
+
+class Fate(NamedTuple):
+    """What becomes of comparisons and answers under a loss that falls for ever, at every β.
+
+    The fields are those of `LogLinearMinimum`, but `separated` has one entry for each pair.
+    """
+
+    separated: Mask
+    space: RowSpace  # of the pairs that are not separated
+    direction: Array
+    behind: Mask  # answers that fall behind along the direction
+    vanishing: Mask
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Comparisons as the features see them.
+
+    Parameters
+    ----------
+    data : Comparisons
+    phi : ndarray, shape (K, d)
+        Features of each action, less those of the first action of its context.
+    reference : ndarray, shape (K,)
+        π_ref.
+    pairs : _Pairs
+        The distinct pairs of winner and loser.
+    z : ndarray, shape (number of pairs, d)
+        φ(winner) − φ(loser).
+    """
+
+    data: Comparisons
+    phi: Array
+    reference: Array
+    pairs: _Pairs
+    z: Array
+
+    @classmethod
+    def of(cls, data: Comparisons, features: Any, pi_ref: ArrayLike | None) -> Seen:
+        """Check the arguments, and raise the errors that `minimise_log_linear` names."""
+        if not data.winners.size:
+            raise ValueError("data holds no comparison, must hold at least one")
+        phi = checks.as_dense("features", checks.as_features(features, data.n_actions))
+        reference = data.reference(pi_ref)
+        pairs = _Pairs.of(data)
+        z = phi[pairs.winners] - phi[pairs.losers]
+        if not z.any():
+            raise ValueError(
+                "features are the same for the winner and the loser of each comparison: nothing "
+                "can be learned from them"
+            )
+        # Small differences must survive beside a large φ.
+        return cls(data, phi - phi[_first_of_context(data)], reference, pairs, z)
+
+    def fate_without_separation(self) -> Fate:
+        """Return what becomes of the comparisons under a loss that rises again: nothing vanishes."""
+        none = np.zeros(self.data.n_actions, dtype=bool)
+        separated = np.zeros(len(self.z), dtype=bool)
+        return Fate(separated, RowSpace(self.z), np.zeros(self.phi.shape[1]), none, none)
+
+    def fate(self) -> Fate:
+        """Find which pairs are separated, and what becomes of the answers."""
+        separated, bearing = separated_rows(self.z, self.pairs.in_cycles(self.data))
+        if not separated.any():
+            return self.fate_without_separation()
+        space = RowSpace(self.z[~separated])
+        separation = Separation(self.z[separated], bearing, space)
+        direction = separation.least_direction()
+        behind = self._behind(direction)
+        vanishing = np.zeros(self.data.n_actions, dtype=bool)
+        vanishing[self.pairs.losers[separated]] = True
+        vanishing |= self._forced_out(separation, behind & ~vanishing)
+        return Fate(separated, space, direction, behind, vanishing)
+
+    def _behind(self, direction: Array) -> Mask:
+        """Return the actions that fall behind the best one of their context along a direction."""
+        lead, possible = self.phi @ direction, self.reference > 0
+        context = self.data.by_context.group
+        best = np.full(self.data.by_context.n_groups, -np.inf)
+        np.maximum.at(best, context[possible], lead[possible])
+        return np.asarray(best[context] - lead > _TIED)
+
+    def _forced_out(self, separation: Separation, asked: Mask) -> Mask:
+        """Return which of the actions that are asked for are on top along no separating direction.
+
+        Each direction that is found spares all actions that it keeps on top, not only the one for
+        which it was made.
+        """
+        forced = asked.copy()
+        context, possible = self.data.by_context.group, self.reference > 0
+        for y in np.flatnonzero(asked):
+            if not forced[y]:
+                continue
+            rivals = self.phi[(context == context[y]) & possible] - self.phi[y]
+            direction = separation.sparing(rivals)
+            if direction is not None:
+                forced &= self._behind(direction)
+                forced[y] = False
+        return forced
+
+    def differences_among(self, live: Mask) -> Array:
+        """Return the differences of features of live actions that are neighbours in their context."""
+        order = np.flatnonzero(live)
+        order = order[np.argsort(self.data.contexts[order], kind="stable")]
+        first, second = order[:-1], order[1:]
+        same = self.data.contexts[first] == self.data.contexts[second]
+        return np.asarray(self.phi[second[same]] - self.phi[first[same]])
 
 
 class _Pairs(NamedTuple):
@@ -243,40 +325,3 @@ def _first_of_context(data: Comparisons) -> Indices:
     """Return the first action in the context of each action, shape (K,)."""
     _, first = np.unique(data.by_context.group, return_index=True)
     return np.asarray(first[data.by_context.group])
-
-
-def _behind(data: Comparisons, lead: Array, possible: Mask) -> Mask:
-    """Return the actions that fall behind the best possible action of their context."""
-    best = np.full(data.by_context.n_groups, -np.inf)
-    np.maximum.at(best, data.by_context.group[possible], lead[possible])
-    return best[data.by_context.group] - lead > _TIED
-
-
-def _forced_out(
-    data: Comparisons, phi: Array, separation: Separation, asked: Mask, possible: Mask
-) -> Mask:
-    """Return which of the actions that are asked for are on top along no separating direction.
-
-    Each direction that is found spares all actions that it keeps on top, not only the one for
-    which it was made.
-    """
-    forced = asked.copy()
-    context = data.by_context.group
-    for y in np.flatnonzero(asked):
-        if not forced[y]:
-            continue
-        rivals = phi[(context == context[y]) & possible] - phi[y]
-        direction = separation.sparing(rivals)
-        if direction is not None:
-            forced &= _behind(data, phi @ direction, possible)
-            forced[y] = False
-    return forced
-
-
-def _differences_within(data: Comparisons, phi: Array, live: Mask) -> Array:
-    """Return the differences of features of live actions that are neighbours in their context."""
-    order = np.flatnonzero(live)
-    order = order[np.argsort(data.contexts[order], kind="stable")]
-    first, second = order[:-1], order[1:]
-    same = data.contexts[first] == data.contexts[second]
-    return np.asarray(phi[second[same]] - phi[first[same]])
