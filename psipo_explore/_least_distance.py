@@ -13,6 +13,7 @@ from scipy.linalg import solve_triangular
 from scipy.optimize import nnls
 
 from psipo_explore._checks import Array, Indices
+from psipo_explore._row_space import lengths
 
 _CONTRADICTION = 1e-10  # a shortest v longer than the inverse of this counts as none
 _MISSED = 1e-9  # share of its bound by which a row may miss it
@@ -33,40 +34,43 @@ class LeastDistance(NamedTuple):
 
 
 def least_distance(rows: Array, bounds: Array, guess: Indices = NOTHING) -> LeastDistance:
-    """Find the shortest v with rows · v ≥ bounds ≥ 0, where rows are about as long as 1.
+    """Find the shortest v with rows · v ≥ bounds ≥ 0, where no row is 0.
 
     Only the rows that are violated most enter the programme, some more in each round, and those
     that do not bear leave it. So it stays small however many rows there are. A guess of the rows
     that bear saves rounds.
     """
+    size = lengths(rows)
     v, bearing, active = np.zeros(rows.shape[1]), guess, NOTHING
     for _ in range(_ROUNDS):
-        entering = _most_violated(rows, bounds, v)
+        entering = _most_violated(rows, size, bounds, v)
         last, active = active, np.union1d(bearing, entering)
         if not entering.size or np.array_equal(active, last):
             v = _held_exactly(rows[bearing], bounds[bearing])
-            entering = _most_violated(rows, bounds, v)
+            entering = _most_violated(rows, size, bounds, v)
             if np.isin(entering, active).all():
                 return LeastDistance(v, bearing)
             active = np.union1d(bearing, entering)
-        multipliers, distance = _multipliers(rows[active], bounds[active])
-        bearing, multipliers = active[multipliers > 0], multipliers[multipliers > 0]
+        of_unit_length = rows[active] / size[active, np.newaxis]
+        multipliers, distance = _multipliers(of_unit_length, bounds[active] / size[active])
+        bears = multipliers > 0
+        bearing = active[bears]
         if distance <= _CONTRADICTION:
             return LeastDistance(None, bearing)
-        v = rows[bearing].T @ multipliers / distance**2
+        v = of_unit_length[bears].T @ multipliers[bears] / distance**2
     raise RuntimeError(
         f"the least-distance programme stopped after {_ROUNDS} rounds: a row still misses its "
         f"bound by {float((bounds - rows @ v).max()):.2g}"
     )
 
 
-def _most_violated(rows: Array, bounds: Array, v: Array) -> Indices:
-    """Return the numbers of the rows that miss their bounds most."""
+def _most_violated(rows: Array, size: Array, bounds: Array, v: Array) -> Indices:
+    """Return the numbers of the rows that miss their bounds most, for their size."""
     missed = bounds - rows @ v
-    allowed = _MISSED * bounds + _ROUNDING * float(np.linalg.norm(v))
+    allowed = _MISSED * bounds + _ROUNDING * float(np.linalg.norm(v)) * size
     violated = np.flatnonzero(missed > allowed)
-    worst = np.argsort(-missed[violated], kind="stable")[: max(_AT_ONCE, v.size)]
-    return np.asarray(violated[worst])
+    worst = np.argsort(-missed[violated] / size[violated], kind="stable")
+    return np.asarray(violated[worst[: max(_AT_ONCE, v.size)]])
 
 
 def _multipliers(rows: Array, bounds: Array) -> tuple[Array, float]:

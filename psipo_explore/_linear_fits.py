@@ -7,7 +7,7 @@ from scipy.linalg import cho_solve, lstsq
 
 from psipo_explore._checks import Array
 from psipo_explore._damping import safe_share
-from psipo_explore._row_space import well_conditioned_factor
+from psipo_explore._row_space import scaled_factor
 from psipo_explore.losses import MarginLoss
 
 _STEPS = 2000  # in the tail of φ, a margin grows by only 1 in each step
@@ -20,7 +20,7 @@ _UNBALANCED = 1e-9  # share of the pulls on a weight that may be left of its gra
 def newton(design: Array, weights: Array, loss: MarginLoss) -> Array:
     """Return the u that minimises Σ w φ(x), where x = design · u, shape (r,).
 
-    The columns of the design, shape (N, r), are independent and of similar length.
+    The columns of the design, shape (N, r), are independent.
     """
     u = np.zeros(design.shape[1])
     if not u.size:
@@ -52,19 +52,14 @@ class _Hessian:
         self._design = design
         self._root = np.sqrt(curvature)
         self._scaled = design * self._root[:, np.newaxis]
-        gram = self._scaled.T @ self._scaled
-        self._size = np.sqrt(gram.diagonal())
-        self._factor = (
-            well_conditioned_factor(gram / self._size / self._size[:, np.newaxis])
-            if self._size.all()
-            else None
-        )
+        self._factor = scaled_factor(self._scaled.T @ self._scaled)
 
     def step(self, pull: Array) -> Array:
         """Return the Newton step, −(designᵀ C design)⁻¹ designᵀ pull."""
         if self._factor:
+            size, factor = self._factor
             gradient = self._design.T @ pull
-            return np.asarray(-cho_solve(self._factor, gradient / self._size) / self._size)
+            return np.asarray(-cho_solve((factor, False), gradient / size) / size)
         # Rows in falling order make Householder's QR accurate in each row, however unlike they are
         # (Cox and Higham 1998).
         order = np.argsort(-self._root)

@@ -13,7 +13,7 @@ import numpy as np
 
 from psipo_explore._checks import Array, Indices, Mask
 from psipo_explore._least_distance import NOTHING, least_distance
-from psipo_explore._row_space import RowSpace, of_unit_length
+from psipo_explore._row_space import RowSpace, lengths, with_alike_columns
 
 _IN_SPAN = 1e-10  # a unit row with less than this outside a span lies in it
 
@@ -38,27 +38,22 @@ def separated_rows(z: Array, tied: Mask) -> Separated:
     tied : ndarray of bool, shape (N,)
         Rows that are known not to be separated.
     """
-    left = ~tied
-    if not left.any():
-        return Separated(left, NOTHING)
-    rows, _ = of_unit_length(z / _column_sizes(z))
+    left, size = ~tied, lengths(z)
+    rows = with_alike_columns(z)
     rest = RowSpace(rows[tied]).outside(rows)
     while True:
-        outside, size = of_unit_length(rest)
-        left &= size > _IN_SPAN
+        left &= lengths(rest) > _IN_SPAN * size
         if not left.any():
             return Separated(left, NOTHING)
-        found = least_distance(outside[left], np.ones(int(left.sum())))
+        remaining = rest if left.all() else rest[left]
+        found = least_distance(remaining, lengths(remaining))
         if found.v is not None:
             return Separated(left, found.bearing)
-        contradicting = np.flatnonzero(left)[found.bearing]
-        left[contradicting] = False
-        rest = RowSpace(outside[contradicting]).outside(rest)
-
-
-def _column_sizes(z: Array) -> Array:
-    sizes = np.abs(z).max(axis=0, initial=0.0)
-    return np.where(sizes > 0, sizes, 1.0)
+        left[np.flatnonzero(left)[found.bearing]] = False
+        more = RowSpace(remaining[found.bearing])
+        if more.is_everything:
+            return Separated(np.zeros_like(left), NOTHING)
+        rest = more.outside(rest)
 
 
 class Separation:
@@ -75,29 +70,27 @@ class Separation:
 
     def __init__(self, z: Array, bearing: Indices, tied: RowSpace) -> None:
         self._tied = tied
-        self._rows, size = of_unit_length(tied.outside(z))
-        self._shortest = float(size.min())
-        self._bounds = self._shortest / size
+        self._rows = tied.outside(z)
         self._bearing = bearing
 
     def least_direction(self) -> Array:
         """Return the shortest of these directions, shape (d,)."""
-        found = least_distance(self._rows, self._bounds, self._bearing)
+        found = least_distance(self._rows, np.ones(len(self._rows)), self._bearing)
         self._bearing = found.bearing
         if found.v is None:
             raise RuntimeError(
                 "the features are so nearly dependent that float64 cannot tell which comparisons "
                 f"are separated: {found.bearing.size} of them contradict each other"
             )
-        return found.v / self._shortest
+        return found.v
 
     def sparing(self, rivals: Array) -> Array | None:
         """Return one of these directions that keeps an answer on top, or None if none does.
 
         Rivals are φ(y') − φ(y), shape (number of rivals, d).
         """
-        ahead, size = of_unit_length(self._tied.outside(rivals))
-        ahead = ahead[size > _IN_SPAN * np.linalg.norm(rivals, axis=1)]
+        ahead = self._tied.outside(rivals)
+        ahead = ahead[lengths(ahead) > _IN_SPAN * lengths(rivals)]
         rows = np.vstack([self._rows, -ahead])
-        bounds = np.append(self._bounds, np.zeros(len(ahead)))
+        bounds = np.append(np.ones(len(self._rows)), np.zeros(len(ahead)))
         return least_distance(rows, bounds, self._bearing).v

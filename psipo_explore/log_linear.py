@@ -15,7 +15,7 @@ from psipo_explore import _checks as checks
 from psipo_explore._checks import Array, ArrayLike, Indices, Mask
 from psipo_explore._exact_sums import refuse_what_rounding_decides
 from psipo_explore._linear_fits import newton
-from psipo_explore._row_space import RowSpace
+from psipo_explore._row_space import RowSpace, lengths
 from psipo_explore._separation import Separation, separated_rows
 from psipo_explore._tables import SHOWN, html_table
 from psipo_explore.comparisons import Comparisons
@@ -161,12 +161,12 @@ def minimise_log_linear(
     fate = seen.fate() if np.isposinf(loss.best_x) else seen.fate_without_separation()
 
     fitted = ~fate.separated
-    z, share = seen.z[fitted], seen.pairs.share[fitted]
-    psi = fate.space.inside(fate.space.to_weights @ newton(z @ fate.space.to_weights, share, loss))
+    z, share = seen.z if fitted.all() else seen.z[fitted], seen.pairs.share[fitted]
+    psi = fate.space.shortest(newton(fate.space.design(z), share, loss))
     scores = seen.phi @ psi
     refuse_what_rounding_decides(
         np.where(fate.behind, -np.inf, scores),
-        _ROUNDING * (1 + np.abs(seen.phi) @ np.abs(psi)),
+        _ROUNDING * (1 + lengths(seen.phi) * np.linalg.norm(psi)),
         beta,
         data.contexts,
     )
@@ -178,7 +178,8 @@ def minimise_log_linear(
         policy=np.exp(log_ratio + log_reference),
         log_ratio=np.where(fate.behind, -np.inf, log_ratio),
         attained=not fate.separated.any(),
-        unique=fate.space.contains(seen.differences_among(~fate.vanishing & (seen.reference > 0))),
+        unique=fate.space.is_everything
+        or fate.space.contains(seen.differences_among(~fate.vanishing & (seen.reference > 0))),
         vanishing=fate.vanishing,
         separated=fate.separated[seen.pairs.of_comparison],
         direction=fate.direction,
@@ -231,14 +232,16 @@ class Seen:
         phi = checks.as_dense("features", checks.as_features(features, data.n_actions))
         reference = data.reference(pi_ref)
         pairs = _Pairs.of(data)
-        z = phi[pairs.winners] - phi[pairs.losers]
+        z = phi[pairs.winners]
+        z -= phi[pairs.losers]
         if not z.any():
             raise ValueError(
                 "features are the same for the winner and the loser of each comparison: nothing "
                 "can be learned from them"
             )
         # Small differences must survive beside a large φ.
-        return cls(data, phi - phi[_first_of_context(data)], reference, pairs, z)
+        phi -= phi[_first_of_context(data)]
+        return cls(data, phi, reference, pairs, z)
 
     def fate_without_separation(self) -> Fate:
         """Return what becomes of the comparisons under a loss that rises again: nothing vanishes."""

@@ -80,7 +80,7 @@ def dpo_by_lbfgs(data: Comparisons, features: np.ndarray) -> np.ndarray:
 
 
 def dpo_by_newton(data: Comparisons, features: np.ndarray) -> np.ndarray:
-    return logistic_regression(data, features, solver="newton-cholesky", tol=1e-9)
+    return logistic_regression(data, features, solver="newton-cholesky", tol=1e-13)
 
 
 @pytest.mark.benchmark(group="DPO with shared weights: 10⁵ comparisons, 200 features")
