@@ -1,6 +1,11 @@
-"""The formulas of the theory, written again as plainly as possible in 50-digit arithmetic."""
+"""The formulas of the theory, written again as plainly as possible in 50-digit arithmetic.
+
+Linear programmes are solved in whole numbers, without any rounding.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -173,3 +178,117 @@ def minimiser_near(data: Comparisons, name: str, x: Sequence[float]) -> list[Num
             step = mp.lu_solve(hessian, mp.matrix([-g for g in gradient[:-1]]))
             x = [x_y + d for x_y, d in zip(x, [*step, mpf(0)], strict=True)]
     raise AssertionError(f"{name}: Newton's method does not settle near {x}")
+
+
+def exact_maximum(c: Any, rows: Any, limits: Any) -> tuple[Fraction, list[Fraction]]:
+    """Maximise c·v over all v with rows·v ≤ limits, by the simplex method in whole numbers.
+
+    All numbers are whole, v has any sign, and the limits are at least 0, so that v = 0 is feasible.
+    The tableau is a table of whole numbers over one common denominator (Edmonds), and Bland's rule
+    keeps it from cycling.
+    """
+    rows, c = np.asarray(rows, dtype=int), np.asarray(c, dtype=int)
+    m, d = rows.shape
+    table = np.zeros(
+        (m + 1, 2 * d + 1), dtype=object
+    )  # v is a difference of two non-negative parts
+    table[:m, : 2 * d] = np.hstack([rows, -rows])
+    table[:m, -1] = np.asarray(limits, dtype=int)
+    table[m, : 2 * d] = np.concatenate([-c, c])
+    table, denominator = np.vectorize(int, otypes=[object])(table), 1
+    outside, basis = list(range(2 * d)), list(range(2 * d, 2 * d + m))
+    while True:
+        falling = [(outside[j], j) for j in range(2 * d) if table[m, j] < 0]
+        if not falling:
+            break
+        enters = min(falling)[1]
+        bound = [
+            (Fraction(table[i, -1], table[i, enters]), basis[i], i)
+            for i in range(m)
+            if table[i, enters] > 0
+        ]
+        if not bound:
+            raise AssertionError("the programme has no finite maximum")
+        leaves = min(bound)[2]
+        pivot, row, column = table[leaves, enters], table[leaves].copy(), table[:, enters].copy()
+        table = (table * pivot - np.outer(column, row)) // denominator
+        table[:, enters], table[leaves] = -column, row
+        table[leaves, enters], denominator = denominator, pivot
+        outside[enters], basis[leaves] = basis[leaves], outside[enters]
+    parts = [Fraction(0)] * (2 * d + m)
+    for i, name in enumerate(basis):
+        parts[name] = Fraction(table[i, -1], denominator)
+    v = [parts[k] - parts[d + k] for k in range(d)]
+    return Fraction(table[m, -1], denominator), v
+
+
+def exactly_separated(z: Table) -> tuple[list[bool], list[Fraction]]:
+    """Return which rows some v with Zv ≥ 0 makes positive, and a v that makes all of them so.
+
+    Z holds whole numbers. The programme is max Σ s subject to s ≤ Zv and 0 ≤ s ≤ 1.
+    """
+    n, d = z.shape
+    none, one = np.zeros((n, d)), np.eye(n)
+    below = np.block([[-z, one], [none, one], [none, -one]])
+    _, found = exact_maximum(np.repeat([0, 1], [d, n]), below, np.repeat([0, 1, 0], n))
+    assert set(found[d:]) <= {0, 1}
+    return [s == 1 for s in found[d:]], found[:d]
+
+
+def exactly_spared(z: Table, separated: Sequence[bool], rivals: Table) -> list[Fraction] | None:
+    """Return a v with Zv > 0 on the separated rows, 0 on the others, and rivals·v ≤ 0, or None.
+
+    All entries are whole numbers. The programme maximises the least entry of Zv, up to 1.
+    """
+    s, d = np.array(separated), z.shape[1]
+    rows = np.vstack([-z[s], z[~s], -z[~s], rivals, np.zeros((1, d))])
+    t = np.repeat([1, 0, 1], [s.sum(), len(rows) - s.sum() - 1, 1])
+    limits = np.repeat([0, 1], [len(rows) - 1, 1])
+    largest, found = exact_maximum([0] * d + [1], np.column_stack([rows, t]), limits)
+    return found[:-1] if largest > 0 else None
+
+
+def exact_rank(rows: Table) -> tuple[int, list[int]]:
+    """Return the rank of a matrix of float64 numbers, exactly, and rows that span the others."""
+    reduced: list[list[Fraction]] = []
+    spanning = []
+    for k, given in enumerate(np.asarray(rows, dtype=float).tolist()):
+        row = [Fraction(x) for x in given]
+        for other in reduced:
+            lead = next(j for j, x in enumerate(other) if x)
+            if row[lead]:
+                share = row[lead] / other[lead]
+                row = [x - share * y for x, y in zip(row, other, strict=True)]
+        if any(row):
+            reduced.append(row)
+            spanning.append(k)
+    return len(spanning), spanning
+
+
+def shortest_weights(z: Table, w: Sequence[float], name: str, near: Sequence[float]) -> Any:
+    """Return the shortest ψ that minimises Σ w φ(Zψ), with 50 digits; φ has a name of `PHI`.
+
+    The minimum is attained. Newton's method begins near it. The shortest ψ is a sum of rows of Z,
+    of which as many as their rank are taken.
+    """
+    slope, curvature = PHI[name]
+    rank, spanning = exact_rank(z)
+    if not rank:
+        return [mpf(0)] * z.shape[1]
+    with mp.workdps(120):
+        span = mp.matrix(z[spanning].tolist())
+        design = mp.matrix(z.tolist()) * span.T
+        found = mp.lu_solve(span * span.T, span * mp.matrix([mpf(float(x)) for x in near]))
+        for _ in range(40):
+            x = design * found
+            pulls = [mpf(float(w_i)) * slope(x_i) for w_i, x_i in zip(w, x, strict=True)]
+            gradient = design.T * mp.matrix(pulls)
+            weighted = design.copy()
+            for i, (w_i, x_i) in enumerate(zip(w, x, strict=True)):
+                weighted[i, :] *= mpf(float(w_i)) * curvature(x_i)
+            step = mp.lu_solve(design.T * weighted, gradient)
+            found -= step
+            moves = design * step
+            if max(abs(move) for move in moves) <= mpf(10) ** -55:
+                return list(span.T * found)
+    raise AssertionError(f"{name}: Newton's method does not settle near {near}")
