@@ -107,13 +107,20 @@ class Featured(NamedTuple):
 
 @st.composite
 def featured(
-    draw: Any, *, decades: float = 0.5, most: int = 8, one_hot: bool = False, n: int = 12
+    draw: Any,
+    *,
+    decades: float = 0.5,
+    magnitudes: int = 0,
+    most: int = 8,
+    one_hot: bool = False,
+    n: int = 12,
 ) -> Featured:
     """Draw comparisons in 1 to 3 contexts of at most 8 answers, and features in whole numbers.
 
     Comparisons repeat and contradict each other. Features tie, are linearly dependent, and have
-    more or fewer columns than there are comparisons. Weights lie between 10^−decades and
-    10^decades. π_ref may be 0 for an answer that was never compared.
+    more or fewer columns than there are comparisons, and may be multiplied by powers of 10 up to
+    10^magnitudes. Weights lie between 10^−decades and 10^decades. π_ref may be 0 for an answer that
+    was never compared.
     """
     n_contexts = draw(st.integers(1, min(3, most // 2)))
     sizes = [2] * n_contexts
@@ -130,6 +137,11 @@ def featured(
         winners, losers, tuple(map(str, range(k))), 10.0 ** np.array(draw(exponents)), contexts
     )
     features = np.eye(k) if one_hot else draw(whole_features(k))
+    if magnitudes:
+        powers = np.random.default_rng(draw(st.integers(0, 9999))).integers(
+            magnitudes + 1, size=features.shape
+        )
+        features = features * 10.0**powers
     if not (features[winners] - features[losers]).any():
         features[winners[0], 0] = features[losers[0], 0] + 1
     shares = np.array(draw(counts(k)))
