@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mpmath import mp, mpf
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import (
+    PHI,
     Table,
     exact_maximum,
     exact_rank,
@@ -1046,6 +1047,40 @@ def test_features_over_six_decades(problem: Featured, loss: MarginLoss) -> None:
     assert_array_equal(fit.separated, separated)
     _, infimum = exact_loss(problem, loss, 1.0, ~separated, fit.theta)
     assert_allclose(fit.loss, infimum, rtol=1e-9, atol=1e-20)
+
+
+@pytest.mark.parametrize(
+    ("loss", "rows"),
+    [
+        (DPO, [-10, -9, 7, -70_000]),
+        (DPO, [1, -1e6]),
+        (EXPONENTIAL, [-60_000, 4, -10]),
+        (cdpo(1e-9), [500, 1]),
+        (cdpo(1e-9), [-500, -1]),
+        (cdpo(1e-9), [10, -1e5]),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_margins_of_unlike_sizes_in_one_feature(loss: MarginLoss, rows: list[float]) -> None:
+    n = len(rows)
+    features = np.column_stack([rows, np.zeros(n)]).reshape(-1, 1)
+    data = Comparisons(
+        2 * np.arange(n),
+        2 * np.arange(n) + 1,
+        tuple(map(str, range(2 * n))),
+        np.ones(n),
+        np.repeat(np.arange(n), 2),
+    )
+    problem = Featured(data, features, data.reference())
+    fit = fitted(problem, loss, 1.0)
+    assert fit.attained
+    # The loss is convex in one number: bisect the sign of its slope.
+    low, high = mpf(-1000), mpf(1000)
+    while high - low > mpf(10) ** -40:
+        middle = (low + high) / 2
+        slopes = [mpf(z) * PHI[loss.name][0](mpf(z) * middle) for z in rows]
+        low, high = (low, middle) if mp.fsum(slopes) > 0 else (middle, high)
+    assert_allclose(fit.theta, [float(low)], rtol=1e-9)
 
 
 def test_an_answer_is_tied_with_another_to_a_millionth_of_the_margin() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from psipo_explore import (
     D1,
@@ -17,6 +18,7 @@ from psipo_explore import (
     fit_reward,
     kl_divergence,
     minimise,
+    minimise_log_linear,
     optimal_policy,
     tournament,
     train,
@@ -118,6 +120,10 @@ TOO_LARGE: list[tuple[str, Callable[[], object]]] = [
     ("beta", lambda: train(D1, IPO, np.ones(10**6), record_every=1)),
     ("record_every", lambda: train(D1, IPO, 1.0, steps=HUGE, record_every=1)),
     ("batch_size", lambda: train(D1, IPO, 1.0, batch_size=HUGE)),
+    ("features", lambda: minimise_log_linear(D1, IPO, 1.0, repeated(1.0, 3, HUGE))),
+    ("features", lambda: minimise_log_linear(D1, IPO, 1.0, sparse.csr_array((3, HUGE)))),
+    ("features", lambda: train(D1, IPO, 1.0, features=sparse.coo_array((3, HUGE)))),
+    ("beta", lambda: minimise_log_linear(D1, IPO, repeated(1.0, HUGE), np.eye(3))),
 ]
 
 
@@ -130,6 +136,18 @@ def test_what_does_not_fit_into_memory_is_refused_before_it_is_made(
         match=rf"^{name} would make an array of shape \(.*, \S+ [TPE]B, must fit into half",
     ):
         call()
+
+
+def test_weights_that_do_not_fit_into_memory_are_refused_before_they_are_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Let 10⁶ numbers fit, and ask for 10⁷: the features fit, their product with β does not."""
+    monkeypatch.setattr(checks, "most_numbers", lambda: 10**6)
+    wide, betas = np.ones((3, 10**5)) * [[1], [2], [4]], np.ones(100)
+    with pytest.raises(ValueError, match=r"^beta would make an array of shape \(100, 100000\)"):
+        minimise_log_linear(D1, IPO, betas, wide)
+    with pytest.raises(ValueError, match=r"^(beta|features) would make an array of shape \("):
+        train(D1, IPO, betas, features=wide, seeds=1, steps=1, batch_size=None)
 
 
 def test_memory_is_taken_to_be_16_gb_where_the_system_does_not_say(

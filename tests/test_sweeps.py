@@ -120,9 +120,28 @@ def test_every_loss_in_as_many_parts_as_runs(sizes: list[int], optimiser: Any) -
     )
 
 
+@pytest.mark.parametrize("n_features", [1, 2, 5, 40])
+@pytest.mark.parametrize("parts", [2, 5, 17, 1000])
+def test_parts_side_by_side_are_the_training_with_features(parts: int, n_features: int) -> None:
+    features = np.random.default_rng(0).normal(size=(16, n_features))
+    options = {**SHORT, "features": features, "seeds": 3}
+    arguments = (contexts([3, 11, 2]), [DPO, IPO, losses.HINGE], np.geomspace(0.05, 5, 5))
+    run = sweep(*arguments, executor=AtOnce(), parts=parts, **options)
+    expected = train(*arguments, **options)
+    assert run.theta is not None
+    assert run.theta.shape == (3, 5, 3, 4, n_features)
+    assert_array_equal(run.theta, expected.theta, strict=True)  # type: ignore[arg-type]
+    assert_same(run, expected)
+
+
+def test_without_features_there_are_no_weights() -> None:
+    assert sweep(D1, IPO, 1.0, executor=AtOnce(), **SHORT).theta is None
+
+
 def test_all_options_reach_the_parts() -> None:
     options = {
         "pi_ref": [0.5, 0.3, 0.2],
+        "features": [[1.0, 2.0], [0.0, 1.0], [3.0, 0.0]],
         "optimiser": GradientDescent(0.2),
         "steps": 31,
         "batch_size": None,

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import Table
-from scipy import stats
+from scipy import sparse, stats
 from scipy.special import softmax
 
 from psipo_explore import (
@@ -19,6 +19,7 @@ from psipo_explore import (
     MarginLoss,
     losses,
     minimise,
+    minimise_log_linear,
     train,
 )
 from psipo_explore._batches import _counts, _counts_of_few, _drawn
@@ -281,6 +282,156 @@ def test_the_bar_counts_steps(capfd: pytest.CaptureFixture[str]) -> None:
     train(D1, DPO, 1.0, steps=20, seeds=2, progress=True)
     train(D1, DPO, 1.0, steps=20, seeds=2, batch_size=None, progress=True)
     assert capfd.readouterr().err.count("20/20") == 2
+
+
+TWO_CONTEXTS = Comparisons(
+    [0, 1, 2, 0, 3, 5, 4, 6, 3],
+    [1, 2, 0, 2, 4, 3, 5, 3, 6],
+    tuple("abcdefg"),
+    np.linspace(0.5, 2, 9),
+    [0, 0, 0, 1, 1, 1, 1],
+)
+IN_CONTEXTS = np.array([0.2, 0.5, 0.3, 0.1, 0.2, 0.3, 0.4])
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [IPO, DPO, losses.SQUARED, losses.cdpo(0.1), losses.EXPONENTIAL],
+    ids=lambda loss: loss.name,
+)
+@given(st.integers(0, 99), st.sampled_from([2, 3, 9]))
+@settings(max_examples=4)
+def test_descent_with_features_ends_at_the_shortest_minimiser(
+    loss: MarginLoss, seed: int, d: int
+) -> None:
+    """Take features of rank 2, so that d = 3 and 9 leave θ open; from 0, it stays the shortest."""
+    rng = np.random.default_rng(seed)
+    plane = np.array([[1, 0], [0, 1], [-1, -1], [1, 1], [0, -1], [-1, 0], [0.5, -0.5]])
+    features = plane @ np.linalg.qr(rng.normal(size=(d, 2)))[0].T
+    options = {"optimiser": GradientDescent(0.1), "batch_size": None, "seeds": 1}
+    betas = [1.0, 1.5]
+    run = train(
+        TWO_CONTEXTS,
+        loss,
+        betas,
+        pi_ref=IN_CONTEXTS,
+        features=features,
+        steps=4000,
+        record_every=4000,
+        **options,  # type: ignore[arg-type]
+    )
+    fit = minimise_log_linear(TWO_CONTEXTS, loss, betas, features, pi_ref=IN_CONTEXTS)
+    assert fit.attained
+    assert_allclose(run.final[:, 0], fit.policy, rtol=1e-6)
+    assert_allclose(run.theta[:, 0, -1], fit.theta, rtol=1e-6, atol=1e-9)  # type: ignore[index]
+
+
+@pytest.mark.parametrize("features", [np.eye(7), sparse.eye_array(7), np.eye(7)[:, ::-1]])
+@pytest.mark.parametrize("batch_size", [None, 3, 20])
+@pytest.mark.parametrize("optimiser", [Adam(0.05), GradientDescent(0.3)])
+def test_one_hot_features_are_the_training_of_logits(
+    features: object, batch_size: int | None, optimiser: object
+) -> None:
+    one_way = Comparisons([0, 3], [1, 4], TWO_CONTEXTS.actions, [1, 2], TWO_CONTEXTS.contexts)
+    several = [DPO, IPO, losses.HINGE, losses.discopop(0.1)]
+    options = {"optimiser": optimiser, "batch_size": batch_size, "steps": 120, "record_every": 50}
+    options |= {"pi_ref": IN_CONTEXTS, "seeds": [4, 0, 7]}
+    arguments = ([TWO_CONTEXTS, one_way], several, [[0.1, 1.0], [2.0, 3.0]])
+    own, shared = (train(*arguments, features=f, **options) for f in (None, features))  # type: ignore[arg-type]
+    assert own.theta is None
+    assert shared.theta is not None
+    assert shared.theta.shape == shared.policy.shape == (2, 4, 2, 2, 3, 4, 7)
+    assert_allclose(shared.policy, own.policy, rtol=1e-11)
+    assert_allclose(shared.log_ratio, own.log_ratio, rtol=1e-11, atol=1e-11)
+    assert_array_equal(shared.steps, own.steps)
+
+
+def test_weights_start_at_zero_and_make_the_policies() -> None:
+    features = np.random.default_rng(0).normal(size=(7, 3))
+    run = train(
+        TWO_CONTEXTS,
+        [DPO, IPO],
+        [0.3, 1.0, 4.0],
+        pi_ref=IN_CONTEXTS,
+        features=features,
+        steps=70,
+        record_every=20,
+        seeds=2,
+    )
+    assert run.theta is not None
+    assert run.theta.shape == (2, 3, 2, 5, 3)
+    assert run.policy.shape == (2, 3, 2, 5, 7)
+    assert_array_equal(run.theta[..., 0, :], 0)
+    assert (run.theta[..., 1:, :] != 0).all()
+    assert_allclose(run.policy[..., 0, :], np.broadcast_to(IN_CONTEXTS, (2, 3, 2, 7)), rtol=1e-15)
+    raised = IN_CONTEXTS * np.exp(run.theta @ features.T)
+    for of_context in (slice(0, 3), slice(3, 7)):
+        share = raised[..., of_context] / raised[..., of_context].sum(-1, keepdims=True)
+        assert_allclose(run.policy[..., of_context], share, rtol=1e-13)
+        ratio = np.log(share / IN_CONTEXTS[of_context])
+        assert_allclose(run.log_ratio[..., of_context], ratio, rtol=1e-9, atol=1e-13)
+
+
+@pytest.mark.parametrize("loss", [DPO, IPO], ids=lambda loss: loss.name)
+@pytest.mark.parametrize("batch_size", [2, 12])
+def test_training_with_features_is_the_plain_loop(loss: MarginLoss, batch_size: int) -> None:
+    features = np.random.default_rng(1).normal(size=(7, 4))
+    options = {"steps": 60, "record_every": 60, "batch_size": batch_size, "seeds": [3]}
+    run = train(TWO_CONTEXTS, loss, 0.5, features=features, **options)  # type: ignore[arg-type]
+    rng, data = np.random.default_rng(3), TWO_CONTEXTS.merged()
+    share = np.cumsum(data.weights) / data.weights.sum()
+    theta, mean, square = (np.zeros(4) for _ in range(3))
+    for count in range(1, 61):
+        gradient = np.zeros(4)
+        for k in np.searchsorted(share, rng.random(batch_size), side="right"):
+            z = features[data.winners[k]] - features[data.losers[k]]
+            gradient += z * loss.slope(z @ theta, 0.5) / batch_size
+        mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
+        theta = theta - 0.01 * mean / (1 - 0.9**count) / (
+            np.sqrt(square / (1 - 0.999**count)) + 1e-8
+        )
+    assert run.theta is not None
+    assert_allclose(run.theta[0, -1], theta, rtol=1e-9)
+
+
+def test_runs_with_features_do_not_depend_on_what_runs_beside_them() -> None:
+    features = np.random.default_rng(2).normal(size=(7, 5))
+    options = {"features": features, "steps": 200, "record_every": 70}
+    many = train([TWO_CONTEXTS] * 2, [IPO, DPO], [0.1, 1.0, 3.0], seeds=[4, 0, 7], **options)  # type: ignore[arg-type]
+    alone = train(TWO_CONTEXTS, DPO, 3.0, seeds=[7], **options)  # type: ignore[arg-type]
+    assert_array_equal(alone.theta[0], many.theta[1, 1, 2, 2])  # type: ignore[index]
+    assert_array_equal(alone.policy[0], many.policy[1, 1, 2, 2])
+
+
+def test_only_differences_of_features_within_a_context_are_trained() -> None:
+    """Add a constant to each context, which rounding turns into a gradient of 1e-16 times it."""
+    features = np.random.default_rng(3).normal(size=(7, 3))
+    moved = features + np.array([[5.0, 0, 0], [-3, 100, 20]])[TWO_CONTEXTS.contexts]
+    useless = np.column_stack([features, TWO_CONTEXTS.contexts])
+    options = {"steps": 200, "seeds": 2, "pi_ref": IN_CONTEXTS}
+    run, same, wider = (
+        train(TWO_CONTEXTS, [DPO, IPO], 1.0, features=f, **options)  # type: ignore[arg-type]
+        for f in (features, moved, useless)
+    )
+    assert_allclose(same.policy, run.policy, rtol=1e-6)
+    assert_allclose(wider.policy, run.policy, rtol=1e-6)
+    assert_allclose(wider.theta[..., 3], 0, atol=1e-6)  # type: ignore[index]
+
+
+def test_weights_that_overflow_are_refused() -> None:
+    with pytest.raises(
+        RuntimeError, match=r"^the logits overflowed by step \d+: try a smaller rate"
+    ):
+        train(
+            TWO_CONTEXTS,
+            losses.SQUARED,
+            1.0,
+            features=100 * np.eye(7),
+            optimiser=GradientDescent(50.0),
+            steps=2000,
+            record_every=500,
+            batch_size=None,
+        )
 
 
 @pytest.mark.parametrize(
