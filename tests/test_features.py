@@ -85,6 +85,23 @@ def test_features_that_are_no_numbers_are_refused_by_name(features: Any) -> None
             call(**with_(features=features))
 
 
+@pytest.mark.parametrize("size", [1e-320, 1e-300, 1e-200, 1e154, 1e200, 1e308, 1.7e308])
+@pytest.mark.parametrize("loss", ACCEPTED, ids=lambda loss: loss.name)
+def test_features_at_the_ends_of_float64_are_minimised_or_refused(
+    loss: MarginLoss, size: float
+) -> None:
+    data = Comparisons.from_pairs([("w", "l"), ("l", "w"), ("w", "l")], actions=("w", "l", "o"))
+    features = np.array([[1.0], [-0.75], [0.5]])
+    for one in (data, EXAMPLE):
+        try:
+            fit = minimise_log_linear(one, loss, 1.0, size * features)
+        except ValueError as refusal:
+            assert str(refusal).startswith("features")  # noqa: PT017
+        else:
+            expected = minimise_log_linear(one, loss, 1.0, features)
+            assert_same(fit, expected, "policy", "vanishing", "separated", share=1e-2)
+
+
 def test_features_are_not_optional() -> None:
     with pytest.raises(TypeError, match=r"^features"):
         minimise_log_linear(**with_(features=None))

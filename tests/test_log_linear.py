@@ -400,6 +400,18 @@ def test_4_an_answer_that_the_reference_excludes_is_no_rival() -> None:
     assert fit.unique
 
 
+def test_4_an_excluded_answer_does_not_force_another_out() -> None:
+    """Compare w with l in a plane where v = (1, 1) spares y, unless o counts, which is above y."""
+    data = Comparisons.from_pairs([("w", "l")], actions=("w", "l", "y", "o"))
+    features = [[2, 0], [0, 0], [1, 1], [1, 2]]
+    fit = minimise_log_linear(data, DPO, 1.0, features, pi_ref=[0.4, 0.3, 0.3, 0])
+    assert fit.vanishing[:3].tolist() == [False, True, False]
+    assert not fit.unique
+    assert fit.policy.tolist() == [1, 0, 0, 0]  # along the direction (1/2, 0)
+    fit = minimise_log_linear(data, DPO, 1.0, features, pi_ref=[0.4, 0.3, 0.2, 0.1])
+    assert fit.vanishing.tolist() == [False, True, True, False]
+
+
 # 5. Along descent
 
 
@@ -992,7 +1004,7 @@ def test_contexts_of_unlike_weights_are_each_minimised(loss: MarginLoss, exponen
     assert_allclose(policy, minimise(data, loss, 1.0).policy, rtol=1e-9)
 
 
-@pytest.mark.parametrize("size", [1e-150, 1e-30, 1e30, 1e150])
+@pytest.mark.parametrize("size", [1e-150, 1e-30, 1e-9, 1e9, 1e15, 1e30, 1e150])
 def test_features_of_any_size(size: float) -> None:
     data = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("b", "c")], weights=[3, 1, 2])
     features = np.array([[2.0, 1], [0, 0], [1, -1]])
