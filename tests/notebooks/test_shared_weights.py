@@ -34,7 +34,7 @@ ONE_FEATURE = np.array([[1.0], [0.0], [2.0]])
 TWO_FEATURES = np.array([[1.0, 0.0], [0.0, 0.0], [2.0, 1.0]])
 EVERY_BETA = np.geomspace(1e-2, 1e3, 26)
 W, L, O = range(3)  # noqa: E741
-GIVEN = {"0.49", "0.02", "0.05", "0.1", "0.2"}  # what the lesson chooses
+GIVEN = {"0.49", "0.02", "0.05", "0.1", "0.2", "0.5"}  # what the lesson chooses
 
 
 def reference(share: float = 0.02) -> np.ndarray:
@@ -96,16 +96,16 @@ def computed() -> list[str]:
         f"Only $o$ rises, to {dpo[O]:.3f}",
         f"lifts $w$ to {ipo[W]:.3f}, and $o$ as well, to {ipo[O]:.3f}",
         f"first lifts $w$, to {peak():.3f} in step {turning_step(path())}.",
-        f"at 1.25 $w$ still has {path(a=1.25)[-1, W]:.3f} in the last step, "
+        f"with a = 1.25, $w$ still has {path(a=1.25)[-1, W]:.3f} in the last step, "
         f"past its peak of {peak(a=1.25):.3f}",
-        f"at 0.1 IPO loses $w$ too, to {path('IPO', beta=0.1)[-1, W]:.3f}",
-        f"hardly leaves the start: {path('IPO', beta=10.0)[-1, W]:.3f}",
-        f"at β = {1 / (2 * turn):.3f}, it would stop exactly where $w$ turns",
-        f"$w$ has {slow[W]:.3f} in the last step, and is still rising",
-        f"at 0.5 both losses lower $w$ from the first step, from {reference(0.5)[W]}, "
+        f"IPO loses $w$ too, and leaves it {path('IPO', beta=0.1)[-1, W]:.3f}",
+        f"hardly leaves the start: $w$ has {path('IPO', beta=10.0)[-1, W]:.3f}",
+        f"With β = {1 / (2 * turn):.3f}, a value between two stops of the slider",
+        f"$w$ has {slow[W]:.3f} in the last step, is still rising, and will turn later",
+        f"both losses lower $w$ from the first step. It starts at {reference(0.5)[W]}, "
         f"and IPO stops at {path('IPO', share=0.5)[-1, W]:.3f}",
-        f"At 0.01 DPO takes $w$ up to {peak(share=0.01):.3f} first, "
-        f"and then to {path(share=0.01)[-1, W]:.3f}",
+        f"With 0.01, DPO first takes $w$ up to {peak(share=0.01):.3f}, "
+        f"and then down to {path(share=0.01)[-1, W]:.3f}",
         f"descent passes (5, 0) and leaves $w$ {lost:.4f}",
         f"In a table the same training leaves $w$ {kept:.3f}",
         *map(row_of_the_log, (500, 1000, 2000, 5000)),
@@ -133,6 +133,17 @@ def test_every_number_of_the_text_is_computed() -> None:
         rest = rest.replace(phrase, "")
     rest = re.sub(r"arxiv\S*|\bLessons? \d\d", "", rest, flags=re.IGNORECASE)
     assert set(re.findall(r"\d+\.\d+", rest)) <= GIVEN
+
+
+def test_the_way_back_and_to_the_map_stands_at_both_ends() -> None:
+    lines = PROSE.splitlines()
+    assert lines[0] == lines[-1]
+    assert re.findall(r"\]\((\w+\.ipynb)\)", lines[0]) == [
+        "07_your_hypothesis.ipynb",
+        "00_start_here.ipynb",
+    ]
+    before = (NOTEBOOKS / "07_your_hypothesis.ipynb").read_text(encoding="utf-8")
+    assert before.count("[next: 08 shared weights](08_shared_weights.ipynb)") == 2
 
 
 def test_the_rising_and_falling_that_the_text_reports() -> None:
