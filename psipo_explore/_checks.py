@@ -250,10 +250,12 @@ def as_features(features: Any, n_actions: int) -> Any:
     from scipy import sparse
 
     if sparse.issparse(features):
-        numbers = as_real("features", features.tocoo().data)
-        phi = sparse.csr_array(features, dtype=np.float64)
-        if not np.isfinite(numbers).all():
-            refuse_where(~np.isfinite(numbers), "features.data", numbers, "must be finite")
+        given = sparse.coo_array(features)
+        numbers, at = as_real("features", given.data), given.coords
+        for k in np.flatnonzero(~np.isfinite(numbers))[:1]:
+            where = entry("features", tuple(int(axis[k]) for axis in at))
+            raise ValueError(f"{where} = {numbers[k]:.12g}, must be finite")
+        phi = sparse.coo_array((numbers, at), shape=given.shape).tocsr()
     else:
         phi = as_finite("features", features)
     if phi.ndim != 2 or phi.shape[0] != n_actions or phi.shape[1] == 0:

@@ -16,6 +16,9 @@ from psipo_explore._checks import Array, Indices
 from psipo_explore._row_space import lengths
 
 _CONTRADICTION = 1e-10  # a shortest v longer than the inverse of this counts as none
+_BEARS = (
+    1e-9  # share of the largest multiplier below which a row may not be part of a contradiction
+)
 _MISSED = 1e-9  # share of its bound by which a row may miss it
 _ROUNDING = 1e-14  # the same, as a share of the length of v
 _AT_ONCE = 50  # violated rows that enter the programme in one round, or d if that is more
@@ -41,6 +44,7 @@ def least_distance(rows: Array, bounds: Array, guess: Indices = NOTHING) -> Leas
     that bear saves rounds.
     """
     size = lengths(rows)
+    unit = float((bounds / size).max())
     v, bearing, active = np.zeros(rows.shape[1]), guess, NOTHING
     for _ in range(_ROUNDS):
         entering = _most_violated(rows, size, bounds, v)
@@ -52,12 +56,12 @@ def least_distance(rows: Array, bounds: Array, guess: Indices = NOTHING) -> Leas
                 return LeastDistance(v, bearing)
             active = np.union1d(bearing, entering)
         of_unit_length = rows[active] / size[active, np.newaxis]
-        multipliers, distance = _multipliers(of_unit_length, bounds[active] / size[active])
+        multipliers, distance = _multipliers(of_unit_length, bounds[active] / size[active] / unit)
+        if distance <= _CONTRADICTION:
+            return LeastDistance(None, active[multipliers > _BEARS * multipliers.max()])
         bears = multipliers > 0
         bearing = active[bears]
-        if distance <= _CONTRADICTION:
-            return LeastDistance(None, bearing)
-        v = of_unit_length[bears].T @ multipliers[bears] / distance**2
+        v = of_unit_length[bears].T @ multipliers[bears] / distance**2 * unit
     raise RuntimeError(
         f"the least-distance programme stopped after {_ROUNDS} rounds: a row still misses its "
         f"bound by {float((bounds - rows @ v).max()):.2g}"

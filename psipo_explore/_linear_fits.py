@@ -13,8 +13,9 @@ from psipo_explore.losses import MarginLoss
 _STEPS = 2000  # in the tail of φ, a margin grows by only 1 in each step
 _AT_REST = 1e-14  # the largest relative move of a margin in a Newton step
 _SHRINKS = 0.05  # while a step is this share of the last one, the Hessian need not be made anew
-_NO_BETTER = 1e-9  # a larger one, accepted if rounding prevents a smaller one
+_NO_BETTER = 1e-9  # a larger move, accepted if rounding prevents a smaller one
 _UNBALANCED = 1e-9  # share of the pulls on a weight that may be left of its gradient
+_ENOUGH = 1e-4  # share of the descent that the slope promises, which a longer step has to bring
 
 
 def newton(design: Array, weights: Array, loss: MarginLoss) -> Array:
@@ -35,7 +36,8 @@ def newton(design: Array, weights: Array, loss: MarginLoss) -> Array:
         step = hessian.step(pull)
         moves = design @ step
         last_move, move = move, float((np.abs(moves) / (1 + np.abs(x))).max())
-        u = u + safe_share(loss, curvature, moves) * step
+        share = safe_share(loss, curvature, moves)
+        u = u + (share if share == 1 else _longest_share(weights, loss, x, moves, share)) * step
         rests = move <= _AT_REST or last_move / 2 <= move <= _NO_BETTER
         if rests and _imbalance(design, pull, curvature) <= _UNBALANCED:
             return u
@@ -43,6 +45,21 @@ def newton(design: Array, weights: Array, loss: MarginLoss) -> Array:
         f"{loss.name} was not minimised: after {_STEPS} steps a margin still moves by {move:.1g}, "
         f"and a gradient is {_imbalance(design, pull, curvature):.1g} of the pulls on its weight"
     )
+
+
+def _longest_share(weights: Array, loss: MarginLoss, x: Array, moves: Array, safe: float) -> float:
+    """Return the longest of 1, ½, ¼, … of a step that descends enough, or the safe share.
+
+    The safe share is far too short where a margin is large but has no curvature left.
+    """
+    here, slope = weights @ loss.phi(x), weights @ (loss.phi_slope(x) * moves)
+    share = 1.0
+    with np.errstate(over="ignore"):
+        while share > safe:
+            if weights @ loss.phi(x + share * moves) <= here + _ENOUGH * share * slope:
+                return share
+            share /= 2
+    return safe
 
 
 class _Hessian:

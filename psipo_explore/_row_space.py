@@ -22,13 +22,14 @@ class RowSpace:
         n, d = z.shape
         if n >= d and scaled_factor(z.T @ z):
             return
-        z = z / _power_of_2(np.abs(z).max(axis=1, initial=0.0))[:, np.newaxis]
-        size = _power_of_2(np.linalg.norm(z, axis=0))
-        singular, rows = _singular_rows(z / size)
+        z = z / _power_of_2(_largest(z, axis=1))[:, np.newaxis]
+        self._size = _power_of_2(_largest(z, axis=0))
+        singular, rows = _singular_rows(z / self._size)
         rank = int((singular > _IS_ZERO * singular.max(initial=0.0)).sum())
-        self._to_weights = rows[:rank].T / singular[:rank] / size[:, np.newaxis]
+        self._to_weights = rows[:rank].T / singular[:rank] / self._size[:, np.newaxis]
         if rank < d:
-            self._basis = np.linalg.qr((rows[:rank] * size).T)[0]
+            self._scaled_basis = rows[:rank].T
+            self._basis = np.linalg.qr(self._size[:, np.newaxis] * self._scaled_basis)[0]
 
     @property
     def is_everything(self) -> bool:
@@ -46,18 +47,25 @@ class RowSpace:
 
     def outside(self, vectors: Array) -> Array:
         """Return what is left of vectors, shape (..., d), without their part in the row space."""
-        if self._basis is None:
-            return np.zeros_like(vectors)
-        if not self._basis.size:
-            return vectors
-        # Taken away twice, what is left is orthogonal to the row space to the last digit.
-        for _ in range(2):
-            vectors = vectors - vectors @ self._basis @ self._basis.T
-        return vectors
+        return np.zeros_like(vectors) if self._basis is None else _without(vectors, self._basis)
 
     def contains(self, vectors: Array) -> bool:
-        """Whether all vectors, shape (n, d), lie in the row space."""
-        return bool((lengths(self.outside(vectors)) <= _CONTAINED * lengths(vectors)).all())
+        """Whether all vectors, shape (n, d), lie in the row space, whatever the features' units."""
+        if self._basis is None:
+            return True
+        vectors = vectors / self._size
+        left = _without(vectors, self._scaled_basis)
+        return bool((lengths(left) <= _CONTAINED * lengths(vectors)).all())
+
+
+def _without(vectors: Array, basis: Array) -> Array:
+    """Return vectors without their part in the span of an orthonormal basis, shape (d, r)."""
+    if not basis.size:
+        return vectors
+    # Taken away twice, what is left is orthogonal to the basis to the last digit.
+    for _ in range(2):
+        vectors = vectors - vectors @ basis @ basis.T
+    return vectors
 
 
 def scaled_factor(gram: Array) -> tuple[Array, Array] | None:
@@ -84,9 +92,14 @@ def lengths(rows: Array) -> Array:
 
 def with_alike_columns(z: Array) -> Array:
     """Return Z, or, where its columns differ much in size, columns divided by powers of 2."""
-    size = np.maximum(z.max(axis=0, initial=0.0), -z.min(axis=0, initial=0.0))
+    size = _largest(z, axis=0)
     used = size[size > 0]
     return z / _power_of_2(size) if used.max() > _ALIKE * used.min() else z
+
+
+def _largest(z: Array, axis: int) -> Array:
+    """Return the largest size in each row or column, without an array of Z's shape."""
+    return np.asarray(np.maximum(z.max(axis, initial=0.0), -z.min(axis, initial=0.0)))
 
 
 def _power_of_2(sizes: Array) -> Array:

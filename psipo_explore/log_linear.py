@@ -6,6 +6,7 @@ limit along descent's direction is given.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from psipo_explore._exact_sums import refuse_what_rounding_decides
 from psipo_explore._linear_fits import newton
 from psipo_explore._row_space import RowSpace, lengths
 from psipo_explore._separation import Separation, separated_rows
-from psipo_explore._tables import SHOWN, html_table
+from psipo_explore._tables import minimum_table
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import MarginLoss
 from psipo_explore.minimisers import infimum, shares
@@ -82,18 +83,7 @@ class LogLinearMinimum:
             f"{'unique' if self.unique else 'not unique'}; "
             f"{self.separated.sum()} of {self.separated.size} comparisons are separated"
         )
-        if self.policy.ndim > 1:
-            return f"<p>LogLinearMinimum: {status}; policies of shape {self.policy.shape}</p>"
-        columns = zip(self.actions, self.policy, self.log_ratio, self.vanishing, strict=True)
-        rows = [
-            [name, f"{pi:.6g}", f"{ratio:.6g}", "vanishes" if gone else ""]
-            for name, pi, ratio, gone in list(columns)[:SHOWN]
-        ]
-        return html_table(
-            ["action", "π", "log π − log π_ref", ""],
-            rows,
-            caption=f"loss {self.loss:.6g}: {status}",
-        )
+        return minimum_table(self, status)
 
 
 def minimise_log_linear(
@@ -114,7 +104,7 @@ def minimise_log_linear(
     data : Comparisons
         The data set to fit.
     loss : MarginLoss
-        IPO, SQUARED, DPO, cdpo(…) or EXPONENTIAL.
+        IPO, SQUARED, DPO, odpo(…), cdpo(…) or EXPONENTIAL.
     beta : array_like, shape (...)
         Strength of the KL term; larger stays closer to pi_ref.
     features : array_like or scipy.sparse array, shape (K, d)
@@ -131,8 +121,9 @@ def minimise_log_linear(
     ------
     ValueError
         If data holds no comparison, the loss has no exact minimiser here, beta is not from 1e-100
-        to 1e100, features is not a finite array of K rows or tells no winner from its loser, or
-        pi_ref is not a distribution in each context or excludes an action that was compared.
+        to 1e100 or is so small that rounding would decide between two actions, features is not a
+        finite array of K rows or tells no winner from its loser, or pi_ref is not a distribution
+        in each context or excludes an action that was compared.
     TypeError
         If data is not Comparisons, or loss is not a MarginLoss.
     RuntimeError
@@ -170,11 +161,18 @@ def minimise_log_linear(
         beta,
         data.contexts,
     )
+    with np.errstate(over="ignore"):
+        theta, direction = psi / beta[..., np.newaxis] / seen.unit, fate.direction / seen.unit
+    if not (np.isfinite(theta).all() and np.isfinite(direction).all()):
+        raise ValueError(
+            f"features are at most {2 * seen.unit:.2g} in size, must be larger: θ leaves the range "
+            "of float64"
+        )
     with np.errstate(divide="ignore"):
         log_reference = np.where(fate.behind, -np.inf, np.log(seen.reference))
     log_ratio = data.by_context.less_log_mean(scores / beta[..., np.newaxis], log_reference)
     return LogLinearMinimum(
-        theta=psi / beta[..., np.newaxis],
+        theta=theta,
         policy=np.exp(log_ratio + log_reference),
         log_ratio=np.where(fate.behind, -np.inf, log_ratio),
         attained=not fate.separated.any(),
@@ -182,7 +180,7 @@ def minimise_log_linear(
         or fate.space.contains(seen.differences_among(~fate.vanishing & (seen.reference > 0))),
         vanishing=fate.vanishing,
         separated=fate.separated[seen.pairs.of_comparison],
-        direction=fate.direction,
+        direction=direction,
         loss=infimum(loss, beta, z @ psi, share),
         actions=data.actions,
     )
@@ -216,6 +214,8 @@ class Seen:
         The distinct pairs of winner and loser.
     z : ndarray, shape (number of pairs, d)
         φ(winner) − φ(loser).
+    unit : float
+        What phi and z are divided by: a power of 2, so that they are about as large as 1.
     """
 
     data: Comparisons
@@ -223,6 +223,7 @@ class Seen:
     reference: Array
     pairs: _Pairs
     z: Array
+    unit: float
 
     @classmethod
     def of(cls, data: Comparisons, features: Any, pi_ref: ArrayLike | None) -> Seen:
@@ -232,6 +233,8 @@ class Seen:
         phi = checks.as_dense("features", checks.as_features(features, data.n_actions))
         reference = data.reference(pi_ref)
         pairs = _Pairs.of(data)
+        unit = _power_of_2(phi)
+        phi /= unit
         z = phi[pairs.winners]
         z -= phi[pairs.losers]
         if not z.any():
@@ -241,7 +244,7 @@ class Seen:
             )
         # Small differences must survive beside a large φ.
         phi -= phi[_first_of_context(data)]
-        return cls(data, phi, reference, pairs, z)
+        return cls(data, phi, reference, pairs, z, unit)
 
     def fate_without_separation(self) -> Fate:
         """Return what becomes of the comparisons under a loss that rises again: nothing vanishes."""
@@ -322,6 +325,12 @@ class _Pairs(NamedTuple):
         """
         component = data.strong_components
         return np.asarray(component[self.winners] == component[self.losers])
+
+
+def _power_of_2(values: Array) -> float:
+    """Return a power of 2 of about the largest size, by which division is exact."""
+    largest = max(float(values.max()), -float(values.min()))
+    return math.ldexp(1.0, math.frexp(largest)[1] - 1) if largest else 1.0
 
 
 def _first_of_context(data: Comparisons) -> Indices:

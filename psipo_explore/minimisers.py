@@ -18,7 +18,7 @@ from psipo_explore._corrected_counts import CorrectedCounts
 from psipo_explore._data.segments import Segments
 from psipo_explore._exact_sums import refuse_what_rounding_decides
 from psipo_explore._potentials import convex_potential
-from psipo_explore._tables import SHOWN, html_table
+from psipo_explore._tables import minimum_table
 from psipo_explore.comparisons import Comparisons
 from psipo_explore.losses import DPO, MarginLoss
 
@@ -100,19 +100,7 @@ class Minimum:
             f"{'attained' if self.attained else 'not attained'}, "
             f"{'unique' if self.unique else 'not unique'}"
         )
-        if self.policy.ndim > 1:
-            return f"<p>Minimum: {status}; policies of shape {self.policy.shape}</p>"
-        columns = list(zip(self.actions, self.policy, self.log_ratio, self.vanishing, strict=True))[
-            :SHOWN
-        ]
-        rows = [
-            [name, f"{pi:.6g}", f"{ratio:.6g}", "vanishes" if gone else ""]
-            for name, pi, ratio, gone in columns
-        ]
-        caption = f"loss {self.loss:.6g}: {status}"
-        if len(self.actions) > SHOWN:
-            caption += f"; the first {SHOWN} of {len(self.actions)} actions"
-        return html_table(["action", "π", "log π − log π_ref", ""], rows, caption=caption)
+        return minimum_table(self, status)
 
 
 def minimise(

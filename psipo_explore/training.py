@@ -373,8 +373,9 @@ class Settings:
         """Return the logits of policies, shape (..., K), by their weights of shape (..., d)."""
         if self.features is None:
             return weights
-        of_runs = weights.reshape(-1, self.n_weights) @ self.features.T
-        return np.asarray(of_runs.reshape(*weights.shape[:-1], -1))
+        return _in_each_run(weights.reshape(-1, self.n_weights), self.features.T).reshape(
+            *weights.shape[:-1], -1
+        )
 
     def as_run(self, weights: Array) -> TrainingRun:
         """Make the result of `train` from the weights of its policies.
@@ -420,6 +421,17 @@ def trained(settings: Settings, *, progress: bool = False) -> Array:
     return records.transpose(4, 1, 2, 3, 0, 5)
 
 
+def _in_each_run(rows: Array, matrix: Any) -> Array:
+    """Multiply each row by a matrix, dense or sparse, by itself.
+
+    A product of all rows at once would round a run differently, depending on how many others run
+    beside it.
+    """
+    if hasattr(matrix, "toarray"):
+        return np.asarray(rows @ matrix)
+    return np.asarray(np.matmul(rows[:, np.newaxis], matrix)[:, 0])
+
+
 def _require_finite(u: Array, step: int) -> None:
     if not np.isfinite(u).all():
         raise RuntimeError(f"the logits overflowed by step {step}: try a smaller rate")
@@ -458,9 +470,9 @@ class _Gradient:
         if self.features is None:
             return self._in_logits(weights, batch)
         n_actions, d = self.features.shape
-        u = weights.reshape(-1, d) @ self.features.T
+        u = _in_each_run(weights.reshape(-1, d), self.features.T)
         in_logits = self._in_logits(u.reshape(*weights.shape[:2], -1), batch)
-        return np.asarray((in_logits.reshape(-1, n_actions) @ self.features).reshape(weights.shape))
+        return _in_each_run(in_logits.reshape(-1, n_actions), self.features).reshape(weights.shape)
 
     def _in_logits(self, u: Array, batch: _Batch) -> Array:
         # Each array takes the place of one that is not needed any more: new ones cost more time

@@ -623,7 +623,7 @@ def test_6_along_z_the_winner_is_log_concave_once_it_falls_it_falls_for_ever_and
     assert (np.diff(won, 2) <= 1e-12 * (1 + np.abs(won).max())).all()
     slope = phi[0] @ z - fit.policy @ phi @ z
     assert_allclose(np.gradient(won, s)[1:-1], slope[1:-1], atol=0.05 * (1 + np.ptp(phi @ z) ** 3))
-    falls = slope < 0
+    falls = slope < -1e-12 * (1 + np.abs(phi @ z).max())  # rounding leaves less
     assert (np.diff(falls.astype(int)) >= 0).all()
     assert (np.diff(won)[falls[:-1]] < 0).all()
     assert (np.diff(lost)[falls[:-1]] < 0).all()
