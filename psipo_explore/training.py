@@ -342,10 +342,13 @@ class Settings:
 
         The draws of one step have to fit as well.
         """
-        shape = (*self.runs, self.n_records)
-        largest = max(range(5), key=shape.__getitem__)
-        name = ("data", "loss", "beta", "seeds", "record_every")[largest]
-        checks.require_fits(name, (*shape, max(self.log_reference.size, self.n_weights)))
+        shape = (*self.runs, self.n_records, self.n_weights)
+        names = ["data", "loss", "beta", "seeds", "record_every"]
+        names += [] if self.features is None else ["features"]
+        largest = max(range(len(names)), key=shape.__getitem__)
+        checks.require_fits(
+            names[largest], (*shape[:-1], max(self.log_reference.size, self.n_weights))
+        )
         if self.batch_size is not None:
             checks.require_fits("batch_size", (len(self.seeds), self.batch_size))
 

@@ -136,6 +136,42 @@ def test_ipo_comes_back_to_the_reference_and_dpo_does_not() -> None:
     assert found.mean_kl["IPO"][-1] < 1e-11
 
 
+def test_features_say_what_they_separate_and_who_is_forced_out() -> None:
+    data = Comparisons.from_pairs([("w", "l")] * 3 + [("l", "w")], actions=("w", "l", "o"))
+    assert (diagnose(data).separated, diagnose(data).forced_out) == (None, None)
+    overlap = diagnose(data, features=[[1.0], [0.0], [2.0]])
+    assert (overlap.separated, overlap.forced_out) == (0, ())
+    assert "With the given features, the comparisons overlap" in str(overlap)
+
+    once = Comparisons.from_pairs([("w", "l"), ("w", "l")], actions=("w", "l", "o"))
+    found = diagnose(once, features=[[1.0], [0.0], [2.0]])
+    assert (found.separated, found.forced_out) == (2, ("w", "l"))
+    assert "the given features separate: 2 (100.0%)" in str(found)
+    assert "whatever β is: 2 (66.7%): w, l." in str(found)
+    assert "the given features separate" in found._repr_html_()
+    assert found.as_dict()["forced_out"] == ["w", "l"]
+    assert found.as_dict()["separated"] == 2
+    assert_allclose(found.mean_kl["IPO"], diagnose(once).mean_kl["IPO"])  # of the tables, as before
+
+
+def test_answers_forced_out_of_several_prompts_are_named_with_theirs() -> None:
+    data = Comparisons([0, 2], [1, 3], ("a", "b", "a", "b"), [1.0, 1.0], [0, 0, 7, 7])
+    found = diagnose(data, features=[[1.0], [0.0], [2.0], [0.0]])
+    assert found.forced_out == ("b (context 0)", "b (context 7)")
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        (np.ones((2, 1)), r"^features has shape \(2, 1\)"),
+        (np.ones((3, 1)), r"^features are the same for the winner and the loser of each"),
+    ],
+)
+def test_features_that_do_not_fit_are_refused(features: np.ndarray, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        diagnose(D1, features=features)
+
+
 def test_a_share_comes_with_its_exact_interval() -> None:
     found = Diagnosis(20, 40, 20, 0, 0, 0, 20, 20, 0, np.ones(1), {})
     share, low, high = found.share_collapsing(0.95)
