@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import cho_solve, lstsq
 
-from psipo_explore._checks import Array
+from psipo_explore._checks import Array, Indices
 from psipo_explore._damping import safe_share
 from psipo_explore._row_space import scaled_factor
 from psipo_explore.losses import MarginLoss
@@ -15,6 +15,7 @@ _AT_REST = 1e-14  # the largest relative move of a margin in a Newton step
 _SHRINKS = 0.05  # while a step is this share of the last one, the Hessian need not be made anew
 _NO_BETTER = 1e-9  # a larger move, accepted if rounding prevents a smaller one
 _UNBALANCED = 1e-9  # share of the pulls on a weight that may be left of its gradient
+_ROWS = 2000  # of the design that are weighted at a time
 _ENOUGH = 1e-4  # share of the descent that the slope promises, which a longer step has to bring
 
 
@@ -27,17 +28,21 @@ def newton(design: Array, weights: Array, loss: MarginLoss) -> Array:
     if not u.size:
         return u
     weights = weights / weights.max()
-    hessian, move, last_move = None, np.inf, np.inf
+    x, hessian, move, last_move = np.zeros(len(design)), None, np.inf, np.inf
     for _ in range(_STEPS):
-        x = design @ u
+        renewed = hessian is None or move > _SHRINKS * last_move
+        if renewed:
+            x = design @ u
         pull, curvature = weights * loss.phi_slope(x), weights * loss.phi_curvature(x)
-        if hessian is None or move > _SHRINKS * last_move:
+        if hessian is None or renewed:
             hessian = _Hessian(design, curvature)
         step = hessian.step(pull)
         moves = design @ step
         last_move, move = move, float((np.abs(moves) / (1 + np.abs(x))).max())
         share = safe_share(loss, curvature, moves)
-        u = u + (share if share == 1 else _longest_share(weights, loss, x, moves, share)) * step
+        if share < 1:
+            share = _longest_share(weights, loss, x, moves, share)
+        u, x = u + share * step, x + share * moves
         rests = move <= _AT_REST or last_move / 2 <= move <= _NO_BETTER
         if rests and _imbalance(design, pull, curvature) <= _UNBALANCED:
             return u
@@ -68,8 +73,15 @@ class _Hessian:
     def __init__(self, design: Array, curvature: Array) -> None:
         self._design = design
         self._root = np.sqrt(curvature)
-        self._scaled = design * self._root[:, np.newaxis]
-        self._factor = scaled_factor(self._scaled.T @ self._scaled)
+        gram = np.zeros((design.shape[1], design.shape[1]))
+        for first in range(0, len(design), _ROWS):  # so many rows stay in the processor's cache
+            rows = slice(first, first + _ROWS)
+            scaled = self._scaled(rows)
+            gram += scaled.T @ scaled
+        self._factor = scaled_factor(gram)
+
+    def _scaled(self, rows: slice | Indices) -> Array:
+        return np.asarray(self._design[rows] * self._root[rows, np.newaxis])
 
     def step(self, pull: Array) -> Array:
         """Return the Newton step, −(designᵀ C design)⁻¹ designᵀ pull."""
@@ -82,7 +94,7 @@ class _Hessian:
         order = np.argsort(-self._root)
         root = self._root[order]
         target = np.divide(pull[order], root, out=np.zeros_like(root), where=root > 0)
-        step, *_ = lstsq(self._scaled[order], -target, lapack_driver="gelsy")
+        step, *_ = lstsq(self._scaled(order), -target, lapack_driver="gelsy")
         return np.asarray(step)
 
 

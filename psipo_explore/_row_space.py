@@ -24,13 +24,13 @@ class RowSpace:
     def __init__(self, z: Array) -> None:
         self._basis: Array | None = None  # orthonormal; None if the rows span everything
         n, d = z.shape
-        self._independent: Indices | slice = slice(None)
+        self._independent: Indices | None = None  # None if all are, in units of 1
         self._size = np.ones(d)
         if n >= d and scaled_factor(z.T @ z):
             return
-        z = z / _power_of_2(_largest(z, axis=1))[:, np.newaxis]
-        largest = _largest(z, axis=0)
-        self._seen, self._size = largest > 0, _power_of_2(largest)
+        z = z / power_of_2(largest(z, axis=1))[:, np.newaxis]
+        size = largest(z, axis=0)
+        self._seen, self._size = size > 0, power_of_2(size)
         triangle, order = _pivoted(z / self._size)
         pivots = np.abs(triangle.diagonal())
         rank = int((pivots > _IS_ZERO * pivots.max(initial=0.0)).sum())
@@ -51,11 +51,14 @@ class RowSpace:
 
     def design(self, z: Array) -> Array:
         """Return Z in the coordinates of the row space, in which its columns are independent."""
-        independent = self._independent
-        return z[:, independent] / self._size[independent]
+        if self._independent is None:
+            return z
+        return np.asarray(z[:, self._independent] / self._size[self._independent])
 
     def shortest(self, u: Array) -> Array:
         """Return the shortest weights ψ that have the margins of the coordinates u."""
+        if self._independent is None:
+            return u
         psi = np.zeros(self._size.size)
         psi[self._independent] = u / self._size[self._independent]
         if self._basis is not None:
@@ -82,7 +85,7 @@ class RowSpace:
         if self._basis is None:
             return True
         # A feature that is the same in all comparisons has no unit there.
-        size = np.where(self._seen, self._size, _power_of_2(_largest(vectors, axis=0)))
+        size = np.where(self._seen, self._size, power_of_2(largest(vectors, axis=0)))
         vectors = vectors / size
         left = _without(vectors, self._scaled_basis)
         return bool((lengths(left) <= _CONTAINED * lengths(vectors)).all())
@@ -125,10 +128,11 @@ def units_of_columns(z: Array, otherwise: Array) -> Array:
 
     A column of zeros takes the unit of the same column of another array.
     """
-    size = _largest(z, axis=0)
-    size = np.where(size > 0, size, _largest(otherwise, axis=0))
+    size = largest(z, axis=0)
+    if not size.all():
+        size = np.where(size > 0, size, largest(otherwise, axis=0))
     used = size[size > 0]
-    return _power_of_2(size) if used.max() > _ALIKE * used.min() else np.ones_like(size)
+    return power_of_2(size) if used.max() > _ALIKE * used.min() else np.ones_like(size)
 
 
 def in_units(vectors: Array, units: Array) -> Array:
@@ -136,14 +140,14 @@ def in_units(vectors: Array, units: Array) -> Array:
     return vectors if (units == 1).all() else vectors / units
 
 
-def _largest(z: Array, axis: int) -> Array:
-    """Return the largest size in each row or column, without an array of Z's shape."""
+def largest(z: Array, axis: int | None = None) -> Array:
+    """Return the largest size, in each row or column or in all, without an array of Z's shape."""
     return np.asarray(np.maximum(z.max(axis, initial=0.0), -z.min(axis, initial=0.0)))
 
 
-def _power_of_2(sizes: Array) -> Array:
+def power_of_2(sizes: Array) -> Array:
     """Return powers of 2 near the sizes, by which division is exact; 1 for a size of 0."""
-    return np.asarray(np.ldexp(1.0, np.where(sizes > 0, np.frexp(sizes)[1], 0)))
+    return np.asarray(np.ldexp(1.0, np.where(sizes > 0, np.frexp(sizes)[1] - 1, 0)))
 
 
 def _pivoted(z: Array) -> tuple[Array, Indices]:

@@ -6,7 +6,6 @@ limit along descent's direction is given.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,7 +15,14 @@ from psipo_explore import _checks as checks
 from psipo_explore._checks import Array, ArrayLike, Indices, Mask
 from psipo_explore._exact_sums import refuse_what_rounding_decides
 from psipo_explore._linear_fits import newton
-from psipo_explore._row_space import RowSpace, in_units, lengths, units_of_columns
+from psipo_explore._row_space import (
+    RowSpace,
+    in_units,
+    largest,
+    lengths,
+    power_of_2,
+    units_of_columns,
+)
 from psipo_explore._separation import Separation, separated_rows
 from psipo_explore._tables import minimum_table
 from psipo_explore.comparisons import Comparisons
@@ -26,6 +32,8 @@ from psipo_explore.minimisers import infimum, shares
 __all__ = ["LogLinearMinimum", "minimise_log_linear"]
 
 _TIED = 1e-6  # answers whose φ·v̂ differ by less than this share of the margin 1 stay together
+_LARGE = 1000.0  # features larger than this beside their differences have lost digits
+_SQUARES_FIT = (1e-60, 1e60)  # sizes of which squares, and their products, stay in float64
 _NEGLIGIBLE = 1e-10  # error of a log-ratio that needs no closer look
 _ROUNDING = 1e-12  # error that the solver may leave in a score φ·ψ, as a share of its terms
 
@@ -130,6 +138,13 @@ def minimise_log_linear(
     RuntimeError
         If a solver stops short; the message says what it reached.
 
+    Notes
+    -----
+    A comparison is separated if some direction raises its margin and lowers none. Only differences
+    of features above 1e-10 of their size count. Each answer that falls behind along descent without
+    losing a separated comparison is asked whether it is forced out, which takes some milliseconds.
+    Sparse features are made dense here; `train` leaves them sparse.
+
     Examples
     --------
     >>> from psipo_explore import IPO
@@ -207,7 +222,7 @@ class Seen:
     ----------
     data : Comparisons
     phi : ndarray, shape (K, d)
-        Features of each action, less those of the first action of its context.
+        Features of each action, less those of the first action of its context if these are large.
     reference : ndarray, shape (K,)
         π_ref.
     pairs : _Pairs
@@ -215,7 +230,7 @@ class Seen:
     z : ndarray, shape (number of pairs, d)
         φ(winner) − φ(loser).
     unit : float
-        What phi and z are divided by: a power of 2, so that they are about as large as 1.
+        What phi and z are divided by: a power of 2, or 1 if their squares fit into float64.
     """
 
     data: Comparisons
@@ -233,8 +248,10 @@ class Seen:
         phi = checks.as_dense("features", checks.as_features(features, data.n_actions))
         reference = data.reference(pi_ref)
         pairs = _Pairs.of(data)
-        unit = _power_of_2(phi)
-        phi /= unit
+        unit, size = 1.0, largest(phi)
+        if not _SQUARES_FIT[0] < size < _SQUARES_FIT[1]:
+            unit = float(power_of_2(size))
+            phi /= unit
         z = phi[pairs.winners]
         z -= phi[pairs.losers]
         if not z.any():
@@ -242,8 +259,8 @@ class Seen:
                 "features are the same for the winner and the loser of each comparison: nothing "
                 "can be learned from them"
             )
-        # Small differences must survive beside a large φ.
-        phi -= phi[_first_of_context(data)]
+        if size / unit > _LARGE * largest(z):
+            phi -= phi[_first_of_context(data)]  # small differences must survive beside a large φ
         return cls(data, phi, reference, pairs, z, unit)
 
     def fate_without_separation(self) -> Fate:
@@ -340,12 +357,6 @@ class _Pairs(NamedTuple):
         """
         component = data.strong_components
         return np.asarray(component[self.winners] == component[self.losers])
-
-
-def _power_of_2(values: Array) -> float:
-    """Return a power of 2 of about the largest size, by which division is exact."""
-    largest = max(float(values.max()), -float(values.min()))
-    return math.ldexp(1.0, math.frexp(largest)[1] - 1) if largest else 1.0
 
 
 def _first_of_context(data: Comparisons) -> Indices:

@@ -229,8 +229,12 @@ def test_a_request_to_end_unwinds_what_was_begun(
     number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli, "_figures", lambda _: os.kill(os.getpid(), number))
-    with pytest.raises(SystemExit) as ended:
-        cli.main(["figures"])
+    before = signal.signal(number, signal.SIG_DFL)  # under nohup, SIGHUP is ignored
+    try:
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["figures"])
+    finally:
+        signal.signal(number, before)
     assert ended.value.code == 128 + number
     assert signal.getsignal(number) == signal.SIG_DFL
 
