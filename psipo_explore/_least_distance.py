@@ -37,13 +37,17 @@ class LeastDistance(NamedTuple):
 
 
 def least_distance(rows: Array, bounds: Array, guess: Indices = NOTHING) -> LeastDistance:
-    """Find the shortest v with rows · v ≥ bounds ≥ 0, where no row is 0.
+    """Find the shortest v with rows · v ≥ bounds ≥ 0.
 
     Only the rows that are violated most enter the programme, some more in each round, and those
     that do not bear leave it. So it stays small however many rows there are. A guess of the rows
     that bear saves rounds.
     """
     size = lengths(rows)
+    impossible = np.flatnonzero((size == 0) & (bounds > 0))
+    if impossible.size:
+        return LeastDistance(None, impossible)
+    size = np.where(size > 0, size, 1.0)
     unit = float((bounds / size).max())
     v, bearing, active = np.zeros(rows.shape[1]), guess, NOTHING
     for _ in range(_ROUNDS):

@@ -102,4 +102,4 @@ def _imbalance(design: Array, pull: Array, curvature: Array) -> float:
     """Return the largest share that a gradient has of the pulls on its weight."""
     gradient = np.abs(design.T @ pull)
     pulls = np.abs(design).T @ (np.abs(pull) + curvature)
-    return float((gradient / pulls).max())
+    return float(np.divide(gradient, pulls, out=np.zeros_like(pulls), where=pulls > 0).max())

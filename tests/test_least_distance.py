@@ -1,5 +1,7 @@
 """The shortest v with rows · v ≥ bounds, and how its solvers stop."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.optimize import linprog, minimize
 
-from psipo_explore import DPO, Comparisons, _least_distance, _linear_fits, minimise_log_linear
+from psipo_explore import DPO, IPO, Comparisons, _least_distance, _linear_fits, minimise_log_linear
 from psipo_explore._least_distance import least_distance
 from psipo_explore._linear_fits import _longest_share, newton
 from psipo_explore._row_space import RowSpace
@@ -91,11 +93,51 @@ def test_everything_contains_everything() -> None:
     assert not line.contains(np.eye(2))
 
 
+def test_a_row_of_zeros_contradicts_a_positive_bound_by_itself() -> None:
+    rows = np.array([[1.0, 0.0], [0.0, 0.0]])
+    found = least_distance(rows, np.ones(2))
+    assert (found.v, found.bearing.tolist()) == (None, [1])
+    without = least_distance(rows, np.array([1.0, 0.0])).v
+    assert_allclose(without, [1, 0])
+
+
+@pytest.mark.parametrize("weight", [1.0, 1e-12, 1e12])
+def test_features_that_are_almost_the_same_are_fitted_to_the_last_digits(weight: float) -> None:
+    tiny = 2.0**-24
+    design = np.array([[1.0, 1.0], [1.0, 1.0 + tiny], [0.0, tiny], [1.0, 1.0 - tiny]])
+    weights = np.array([1.0, weight, 1.0, 2.0])
+    exact = [[Fraction(x) for x in row] for row in design]
+    gram = [
+        [
+            sum(Fraction(w) * z[i] * z[j] for w, z in zip(weights, exact, strict=True))
+            for j in (0, 1)
+        ]
+        for i in (0, 1)
+    ]
+    pull = [
+        sum(Fraction(w) * z[i] for w, z in zip(weights, exact, strict=True)) / 2 for i in (0, 1)
+    ]
+    determinant = gram[0][0] * gram[1][1] - gram[0][1] ** 2
+    u = [
+        (gram[1][1] * pull[0] - gram[0][1] * pull[1]) / determinant,
+        (gram[0][0] * pull[1] - gram[0][1] * pull[0]) / determinant,
+    ]
+    margins = [float(z[0] * u[0] + z[1] * u[1]) for z in exact]
+    assert_allclose(design @ newton(design, weights, IPO), margins, rtol=1e-7)
+    both, weights = np.vstack([design, -design]), np.concatenate([weights, weights[::-1]])
+    slope = weights * DPO.phi_slope(both @ newton(both, weights, DPO))
+    assert_allclose(both.T @ slope / weights.max(), 0, atol=1e-9)
+
+
 def test_units_that_hide_the_direction_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = [("b", "a"), ("c", "a"), ("a", "c"), ("b", "d"), ("c", "d")]
     data = Comparisons.from_pairs(pairs, actions="abcd")
     features = np.array([[0, 0], [1.0, 0], [1.0, 1.0], [0, 0]]) * [2.0**-40, 2.0**20]
     with pytest.raises(RuntimeError, match="or their units differ so much, that float64 finds no"):
+        minimise_log_linear(data, DPO, 1.0, features)
+    features = np.array([[1, -1], [0, 0], [1, 1.0]]) * [2.0**-30, 2.0**30]
+    data = Comparisons.from_pairs([("a", "c"), ("c", "b")], actions="abc")
+    with pytest.raises(RuntimeError, match=r"finds no direction: \d comparisons contradict each"):
         minimise_log_linear(data, DPO, 1.0, features)
     monkeypatch.setattr(RowSpace, "without_margins", lambda space, v: 0.5 * v)
     with pytest.raises(RuntimeError, match=r"a margin misses its bound by 0\.5"):
