@@ -16,9 +16,7 @@ from psipo_explore._checks import Array, Indices
 from psipo_explore._row_space import lengths
 
 _CONTRADICTION = 1e-10  # a shortest v longer than the inverse of this counts as none
-_BEARS = (
-    1e-9  # share of the largest multiplier below which a row may not be part of a contradiction
-)
+_BEARS = 1e-9  # share of the largest multiplier above which a row surely is part of a contradiction
 _MISSED = 1e-9  # share of its bound by which a row may miss it
 _ROUNDING = 1e-14  # the same, as a share of the length of v
 _AT_ONCE = 50  # violated rows that enter the programme in one round, or d if that is more

@@ -30,11 +30,11 @@ def newton(design: Array, weights: Array, loss: MarginLoss) -> Array:
     weights = weights / weights.max()
     x, hessian, move, last_move = np.zeros(len(design)), None, np.inf, np.inf
     for _ in range(_STEPS):
-        renewed = hessian is None or move > _SHRINKS * last_move
-        if renewed:
+        slow = move > _SHRINKS * last_move
+        if slow:
             x = design @ u
         pull, curvature = weights * loss.phi_slope(x), weights * loss.phi_curvature(x)
-        if hessian is None or renewed:
+        if hessian is None or slow:
             hessian = _Hessian(design, curvature)
         step = hessian.step(pull)
         moves = design @ step

@@ -106,7 +106,7 @@ def computed() -> list[str]:
         f"and IPO stops at {path('IPO', share=0.5)[-1, W]:.3f}",
         f"With 0.01, DPO first takes $w$ up to {peak(share=0.01):.3f}, "
         f"and then down to {path(share=0.01)[-1, W]:.3f}",
-        f"descent passes (5, 0) and leaves $w$ {lost:.4f}",
+        f"descent passes (5, 0), goes on, and in the end leaves $w$ {lost:.4f}",
         f"In a table the same training leaves $w$ {kept:.3f}",
         *map(row_of_the_log, (500, 1000, 2000, 5000)),
         f"$e^{{{fallen / 10:.3f}/0.1}}=e^{{{fallen:.2f}}}={np.exp(fallen):.4f}$",
