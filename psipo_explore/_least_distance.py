@@ -2,6 +2,7 @@
 
 SciPy's non-negative least squares solves them. Where no v exists, its multipliers prove it
 (Farkas): they are non-negative, rows are combined to 0 by them, and bounds to a positive number.
+Its answer is checked each time, and found anew if it is wrong.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import solve_triangular
-from scipy.optimize import nnls
+from scipy.linalg import qr, solve_triangular
+from scipy.optimize import lsq_linear, nnls
 
 from psipo_explore._checks import Array, Indices
 from psipo_explore._row_space import lengths
@@ -19,6 +20,7 @@ _CONTRADICTION = 1e-10  # a shortest v longer than the inverse of this counts as
 _BEARS = 1e-9  # share of the largest multiplier above which a row surely is part of a contradiction
 _MISSED = 1e-9  # share of its bound by which a row may miss it
 _ROUNDING = 1e-14  # the same, as a share of the length of v
+_OPTIMAL = 1e-12  # a derivative below this share of the multipliers counts as 0
 _AT_ONCE = 50  # violated rows that enter the programme in one round, or d if that is more
 _ROUNDS = 10_000
 NOTHING: Indices = np.array([], np.intp)
@@ -87,11 +89,25 @@ def _multipliers(rows: Array, bounds: Array) -> tuple[Array, float]:
     n, d = rows.shape
     system = np.vstack([rows.T, bounds])
     target = np.append(np.zeros(d), 1.0)
-    multipliers, distance = nnls(system, target, maxiter=100 * (n + d))
-    return multipliers, float(distance)
+    multipliers = nnls(system, target, maxiter=100 * (n + d))[0]
+    if not _is_nearest(system, target, multipliers):
+        # SciPy 1.15 to 1.17 can return a wrong answer without a word (its issue 25389).
+        found = lsq_linear(system, target, (0, np.inf), method="bvls", tol=1e-15)
+        multipliers = np.where(found.active_mask == 0, found.x, 0.0)
+    return multipliers, float(np.linalg.norm(target - system @ multipliers))
+
+
+def _is_nearest(system: Array, target: Array, multipliers: Array) -> bool:
+    """Tell whether no other multipliers ≥ 0 bring system · multipliers nearer to the target."""
+    gain = system.T @ (target - system @ multipliers)
+    wrong = np.where(multipliers > 0, np.abs(gain), gain)
+    return bool(wrong.max() <= _OPTIMAL * (1 + multipliers.sum()))
 
 
 def _held_exactly(rows: Array, bounds: Array) -> Array:
-    """Return the shortest v with rows · v = bounds, for independent rows, to the last digit."""
-    q, r = np.linalg.qr(rows.T)
-    return np.asarray(q @ solve_triangular(r, bounds, trans="T"))
+    """Return the shortest v with rows · v = bounds, which has one, to the last digit."""
+    q, r, order = qr(rows.T, mode="economic", pivoting=True)
+    size = np.abs(np.diagonal(r))
+    rank = int((size > np.finfo(float).eps * max(rows.shape) * size.max(initial=0.0)).sum())
+    kept = order[:rank]
+    return np.asarray(q[:, :rank] @ solve_triangular(r[:rank, :rank], bounds[kept], trans="T"))

@@ -15,12 +15,14 @@ from psipo_explore._linear_fits import _longest_share, newton
 from psipo_explore._row_space import RowSpace
 
 
-@given(st.integers(0, 10**6), st.integers(1, 30), st.integers(1, 5))
+@given(st.integers(0, 10**6), st.integers(1, 30), st.integers(1, 5), st.booleans())
 def test_the_shortest_is_found_or_a_contradiction_proves_that_there_is_none(
-    seed: int, n: int, d: int
+    seed: int, n: int, d: int, ties: bool
 ) -> None:
     rng = np.random.default_rng(seed)
     rows = rng.normal(size=(n, d)) + rng.uniform(0, 2)
+    if ties:
+        rows = np.round(rows)
     bounds = rng.integers(0, 2, n).astype(float)
     found = least_distance(rows, bounds)
     feasible = linprog(np.zeros(d), -rows, -bounds, bounds=(None, None)).status == 0
@@ -39,6 +41,35 @@ def test_the_shortest_is_found_or_a_contradiction_proves_that_there_is_none(
         constraints={"type": "ineq", "fun": lambda v: rows @ v - bounds, "jac": lambda v: rows},
     )  # fmt: skip
     assert found.v @ found.v <= by_scipy.fun * (1 + 1e-6) + 1e-12
+
+
+@pytest.mark.parametrize("wrong", [0.0, 1.0, 1e6])
+def test_a_wrong_answer_of_scipy_is_found_anew(
+    wrong: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(1)
+    programmes = [
+        (rng.integers(-2, 3, size=(6, 3)).astype(float), rng.integers(0, 2, 6).astype(float))
+        for _ in range(200)
+    ]
+    right = [least_distance(*programme).v for programme in programmes]
+    assert 20 < sum(v is None for v in right) < 180
+
+    def lying(system: np.ndarray, target: np.ndarray, maxiter: int) -> tuple[np.ndarray, float]:
+        return np.full(system.shape[1], wrong), 0.0
+
+    monkeypatch.setattr(_least_distance, "nnls", lying)
+    for programme, v in zip(programmes, right, strict=True):
+        again = least_distance(*programme).v
+        assert (again is None) == (v is None)
+        if v is not None:
+            assert_allclose(again, v, atol=1e-12)
+
+
+def test_three_rows_that_meet_in_one_point_hold_there() -> None:
+    # SciPy 1.15 answers this one wrongly.
+    found = least_distance(np.array([[0.0, 1], [1, -2], [1, 0]]), np.array([1.0, 0, 1]))
+    assert_allclose(found.v, [2, 1], rtol=1e-14)
 
 
 def test_of_many_rows_the_bearing_ones_are_found_whatever_the_guess() -> None:
