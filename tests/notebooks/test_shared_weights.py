@@ -90,6 +90,7 @@ def computed() -> list[str]:
     plain = {"optimiser": GradientDescent(1.0), "batch_size": None, "seeds": 1, "steps": 10_000}
     runs = [train(W_BEATS_L, DPO, 1.0, features=f, **plain) for f in (TWO_FEATURES, np.eye(3))]
     lost, kept = (run.final[0, W] for run in runs)
+    passed = gibbs_policy(TWO_FEATURES @ [5.0, 0.0], 1.0)
     assert dpo[L] < 0.001
     return [
         f"takes $w$ from 0.49 to {dpo[W]:.3f} and $l$ to less than 0.001",
@@ -100,13 +101,13 @@ def computed() -> list[str]:
         f"past its peak of {peak(a=1.25):.3f}",
         f"IPO loses $w$ too, and leaves it {path('IPO', beta=0.1)[-1, W]:.3f}",
         f"hardly leaves the start: $w$ has {path('IPO', beta=10.0)[-1, W]:.3f}",
-        f"With β = {1 / (2 * turn):.3f}, a value between two stops of the slider",
         f"$w$ has {slow[W]:.3f} in the last step, is still rising, and will turn later",
         f"both losses lower $w$ from the first step. It starts at {reference(0.5)[W]}, "
         f"and IPO stops at {path('IPO', share=0.5)[-1, W]:.3f}",
         f"With 0.01, DPO first takes $w$ up to {peak(share=0.01):.3f}, "
         f"and then down to {path(share=0.01)[-1, W]:.3f}",
-        f"descent passes (5, 0), goes on, and in the end leaves $w$ {lost:.4f}",
+        f"descent passes (5, 0), where $w$ has only {passed[W]:.3f}",
+        f"in the end leaves $w$ {lost:.4f}",
         f"In a table the same training leaves $w$ {kept:.3f}",
         *map(row_of_the_log, (500, 1000, 2000, 5000)),
         f"$e^{{{fallen / 10:.3f}/0.1}}=e^{{{fallen:.2f}}}={np.exp(fallen):.4f}$",
@@ -114,7 +115,7 @@ def computed() -> list[str]:
         f"and $w$ turned in step {turning_step(log)}",
         f"$e^{{{gap / 10:.3f}/0.1}}\\approx{np.exp(gap) / 1000:.0f}\\,000$",
         f"at β = 1 $w$ has {held[W]:.3f} and the others have {held[O]:.3f} each",
-        f"The first $w$ ends at {two_prompts(1.0)[0]:.1f}",
+        f"is 0 where $\\sigma(\\theta)={two_prompts(1.0)[0]:.1f}$, and that is where the first $w$ ends",
     ]
 
 
@@ -220,6 +221,8 @@ def test_the_theorem() -> None:
         data = Comparisons.from_pairs([("0", "1")], actions=tuple("01234"))
         ipo = minimise_log_linear(data, IPO, 0.3, phi, pi_ref=pi_ref)
         np.testing.assert_allclose(ipo.theta, z / (2 * 0.3 * (z @ z)), atol=1e-12)
+        way = np.linalg.norm(ipo.theta)
+        assert way == pytest.approx(1 / (2 * 0.3) / np.linalg.norm(z), rel=1e-12)
         for loss in (DPO, EXPONENTIAL):
             fit = minimise_log_linear(data, loss, 0.3, phi, pi_ref=pi_ref)
             assert (fit.policy[W] == 0) == bool((lift > lift[W] + 1e-9).any())
