@@ -287,7 +287,9 @@ def _points(name: str, ax: Axes) -> Artists:
     artists[f"{name} o label"] = ax.text(0, 0, "o", style="italic", va="bottom")
     trail = {"color": _MEAN_LINE["color"], "linestyle": _MEAN_LINE["linestyle"], "linewidth": 1.6}
     artists[f"{name} mean path"] = ax.plot([], [], zorder=4, **trail)[0]
-    artists[f"{name} crossing"] = ax.plot([], [], zorder=5, **_TURN)[0]
+    # The star is hollow here, because with b = 0 it lies on the mark of w.
+    hollow: palette.Look = {**_TURN, "markerfacecolor": "none"}
+    artists[f"{name} crossing"] = ax.plot([], [], zorder=5, **hollow)[0]
     artists[f"{name} mean"] = ax.plot(
         [], [], clip_on=False, zorder=6, markeredgecolor="white", **_MEAN_LINE
     )[0]
