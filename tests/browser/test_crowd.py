@@ -72,6 +72,11 @@ class Crowd:
     def leave(self, kernel: str) -> None:
         assert self.ask("POST", f"/voila/api/shutdown/{kernel}")[0] in (204, 404)
 
+    def wait_until_all_is_seen(self) -> None:
+        """Return when the server has seen every request, and every goodbye, that came before."""
+        for _ in range(2):
+            self.ask("HEAD")
+
     def processes(self) -> list[psutil.Process]:
         return psutil.Process(self.server.process.pid).children(recursive=True)
 
@@ -216,8 +221,7 @@ def test_a_crowd_is_served_in_order_of_arrival_and_the_next_is_told_to_come_late
     for _ in range(PLACES):
         connections.append(http.client.HTTPConnection("127.0.0.1", crowd.port, timeout=60))
         connections[-1].request("GET", "/", headers=BROWSER)
-        for _ in range(2):
-            crowd.ask("HEAD")  # after the answer, the server has seen all earlier requests
+        crowd.wait_until_all_is_seen()
     kernels = []
     for connection in connections:
         kernels.append(kernel_of(connection.getresponse().read().decode()))
@@ -253,6 +257,7 @@ def test_who_stops_waiting_gives_his_place_up(crowd: Crowd) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", crowd.port, timeout=60)
         connection.request("GET", "/", headers=BROWSER)
         connection.close()
+    crowd.wait_until_all_is_seen()
     crowd.leave(crowd.come())
 
 
