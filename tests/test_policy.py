@@ -197,7 +197,7 @@ def test_objective_is_an_extended_real() -> None:
     assert objective([0.0, 1.0], SURE, LOGIT, 1.0) == -np.inf
     assert objective([1.0, 0.0], SURE, LOG, 1.0, pi_ref=[0.0, 1.0]) == -np.inf
     assert objective([0.0, 1.0], SURE, LOG, 1.0, pi_ref=[1.0, 0.0]) == -np.inf
-    both = "a certain preference makes it infinitely good, another one, or KL, infinitely bad"
+    both = "a certain preference makes it infinitely good, another one, or the divergence, infinitely bad"
     with pytest.raises(ValueError, match=rf"^policy has the value ∞ − ∞: {both}$"):
         objective([0.5, 0.5], SURE, LOGIT, 1.0)
     with pytest.raises(ValueError, match=r"^policy has the value ∞ − ∞"):
