@@ -269,22 +269,12 @@ def cyclic_share(p: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None) -> Arra
     >>> float(cyclic_share(rock_paper_scissors, LOGIT))
     1.0
     """
-    require_psi(psi)
-    if not psi.odd:
-        raise ValueError(
-            f"psi '{checks.cut(psi.name)}' is not odd, so its flow is not antisymmetric; must be odd"
-        )
+    require_odd(psi, "its flow is not antisymmetric")
     p = checks.as_preference_table(p)
     mu = checks.as_policy("mu", mu, p.shape[-1], of="p")
     checks.require_broadcast(p=p.shape[:-2], mu=mu.shape[:-1])
     weight = mu[..., :, np.newaxis] * mu[..., np.newaxis, :]
-    flow = np.where(weight > 0, psi.of_table(p) - psi.centre, 0.0)
-    checks.refuse_where(
-        np.isinf(flow),
-        "p",
-        np.broadcast_to(p, flow.shape),
-        f"makes the flow infinite under psi '{checks.cut(psi.name)}'",
-    )
+    flow = flow_between(p, psi, weight > 0)
     scale = np.abs(flow).max((-2, -1), keepdims=True)
     flow = flow / np.where(scale > 0, scale, 1.0)
     g = np.matmul(flow, mu[..., np.newaxis])
@@ -292,6 +282,20 @@ def cyclic_share(p: ArrayLike, psi: Psi, *, mu: ArrayLike | None = None) -> Arra
     energy = np.sum(weight * flow**2, (-2, -1))
     share = np.sum(weight * cycle**2, (-2, -1)) / np.where(energy > 0, energy, 1.0)
     return np.asarray(np.minimum(share, 1.0))[()]
+
+
+def require_odd(psi: Psi, otherwise: str) -> None:
+    require_psi(psi)
+    if not psi.odd:
+        raise ValueError(f"psi '{checks.cut(psi.name)}' is not odd, so {otherwise}; must be odd")
+
+
+def flow_between(p: Array, psi: Psi, counts: Mask) -> Array:
+    """Return Ψ(p*) − Ψ(½) for an odd Ψ, finite, and 0 for pairs that do not count."""
+    flow = np.where(counts, psi.of_table(p) - psi.centre, 0.0)
+    infinite = f"makes the flow infinite under psi '{checks.cut(psi.name)}'"
+    checks.refuse_where(np.isinf(flow), "p", np.broadcast_to(p, flow.shape), infinite)
+    return flow
 
 
 def expected_psi_bradley_terry(
