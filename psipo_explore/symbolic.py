@@ -11,7 +11,16 @@ import sympy as sp
 
 from psipo_explore._derivations import Derivation, K, Psi, Step, other, sigma, y
 
-__all__ = ["Derivation", "Step", "closed_form", "collapse", "ipo", "rlhf"]
+__all__ = [
+    "Derivation",
+    "Step",
+    "closed_form",
+    "collapse",
+    "f_tilt",
+    "ipo",
+    "no_leash_holds",
+    "rlhf",
+]
 
 beta = sp.Symbol("beta", positive=True)
 pi, pi_star, pi_ref, mu = map(sp.IndexedBase, ("pi", r"\pi^*", r"\pi_{\mathrm{ref}}", "mu"))
@@ -398,4 +407,163 @@ def ipo() -> Derivation:
         r"which `closed_form` proves. "
         r"More actions, an action that $\mu$ never draws, and preferences of exactly 0 or 1. What "
         r"a few answers do.",
+    )
+
+
+def f_tilt() -> Derivation:
+    r"""Derive the optimum under any f-divergence, for a strictly convex f.
+
+    Where the slope of f at π/π_ref is (g − λ)/β, the objective E_π[g] − β D_f(π ‖ π_ref) has its
+    maximum (Wang et al. 2023, arXiv:2309.16240).
+
+    Returns
+    -------
+    Derivation
+        The steps of the argument. Its method `check()` proves them.
+
+    Examples
+    --------
+    >>> f_tilt().check()
+    'Other leashes: 3 claims proved by SymPy for K = 1, 2, 3, confirmed at 12 points.'
+    """
+    level = sp.Symbol("lambda", real=True)
+    f, f_star, slope, rest = map(sp.IndexedBase, ("f", "f^*", "s", "e"))
+    ratio, ratio_star = pi[y] / pi_ref[y], pi_star[y] / pi_ref[y]
+    best, any_other = (
+        _sum(policy[y] * g[y], y) - beta * _sum(pi_ref[y] * of[y], y)
+        for policy, of in ((pi_star, f_star), (pi, f))
+    )
+    return Derivation(
+        "Other leashes",
+        "Wang et al. 2023",
+        (
+            Step(
+                r"Let $\pi^*$ be the policy at whose ratios $\pi^*/\pi_{\mathrm{ref}}$ the slope of "
+                r"$f$ is, for some number $\lambda$,",
+                sp.Eq(slope[y], (g[y] - level) / beta),
+                defines=True,
+            ),
+            Step(
+                r"A strictly convex $f$ lies above its tangent there. At the ratios of any other "
+                r"policy $\pi$ it is the tangent, and a rest $e > 0$.",
+                sp.Eq(f[y], f_star[y] + slope[y] * (ratio - ratio_star) + rest[y]),
+                defines=True,
+            ),
+            Step(
+                r"The weighted tangents differ by",
+                sp.Eq(
+                    _sum(pi_ref[y] * slope[y] * (ratio - ratio_star), y),
+                    _sum((pi[y] - pi_star[y]) * g[y], y) / beta,
+                ),
+            ),
+            Step(
+                r"because both policies sum to one, so $\lambda$ cancels. So $\pi^*$ is better than "
+                r"$\pi$ by",
+                sp.Eq(best - any_other, beta * _sum(pi_ref[y] * rest[y], y)),
+            ),
+            Step("which is positive.", sp.Gt(beta * _sum(pi_ref[y] * rest[y], y), 0)),
+        ),
+        {
+            beta: "positive",
+            g: "real",
+            level: "real",
+            f_star: "real",
+            rest: "positive",
+            pi: "distribution",
+            pi_star: "distribution",
+            pi_ref: "distribution",
+        },
+        proves=r"With 1, 2 or 3 actions, for all finite scores, every $\beta > 0$ and every strictly "
+        r"convex $f$ with a slope: a policy with $f'(\pi^*/\pi_{\mathrm{ref}}) = (g - \lambda)/\beta$ "
+        "is better than every other.",
+        leaves_open=r"That there is such a $\lambda$: the sum of the ratios rises with $-\lambda$, so "
+        r"one makes it 1. An action that $\pi^*$ drops, where $f'(0)$ is finite: its slope is too "
+        "large, and the tangent still lies below $f$. More actions, and infinite scores.",
+    )
+
+
+def no_leash_holds() -> Derivation:
+    r"""Show that under an unbounded Ψ the loser vanishes as p → 1, whatever the f-divergence.
+
+    There are two actions, and the claim holds at every β. It strengthens §4.2 of arXiv:2310.12036,
+    where the divergence is KL.
+
+    Returns
+    -------
+    Derivation
+        The steps of the argument. Its method `check()` proves them.
+
+    Examples
+    --------
+    >>> no_leash_holds().check()
+    'No leash holds: 6 claims proved by SymPy, confirmed at 12 points.'
+    """
+    q, ref = sp.symbols(r"p \pi_{\mathrm{ref}}(y_{w})", positive=True)
+    low, high = sp.symbols("a b", real=True)
+    above, below = sp.symbols("u v", positive=True)
+    s_w, s_l = sp.symbols("s_{w} s_{l}")
+    t_w, t_l = sp.symbols("t_{w} t_{l}")
+    gap = sp.Symbol("g", positive=True)
+    chi = {"w": 1 + (1 - ref) * gap / beta, "l": 1 - ref * gap / beta}
+    return Derivation(
+        "No leash holds",
+        "§4.2, for any f",
+        (
+            Step(
+                r"Say that the loser keeps at least $\delta$. Then its ratio to $\pi_{\mathrm{ref}}$ is "
+                r"at least $\delta/\pi_{\mathrm{ref}}(y_l)$. Call the slope of $f$ there $a$. "
+                "The slope rises with the ratio, so at the loser's own ratio it is",
+                sp.Eq(s_l, low + below),
+                defines=True,
+            ),
+            Step(
+                r"The winner's ratio is less than $1/\pi_{\mathrm{ref}}(y_w)$. Call the slope there "
+                "$b$. At the winner's own ratio it is",
+                sp.Eq(s_w, high - above),
+                defines=True,
+            ),
+            Step(
+                r"By the tilt, their difference times $\beta$ is the gap of the scores. So the gap "
+                "is less than a number that does not depend on $p$.",
+                sp.Lt(beta * (s_w - s_l), beta * (high - low)),
+            ),
+            Step(
+                r"Under logit, with $\mu$ uniform, the gap is $\log\frac{p}{1-p}$. It passes every "
+                r"number as $p$ rises to 1. So no $\delta$ is kept, whatever $f$ and $\beta$.",
+                sp.Eq(sp.Limit(sp.log(q / (1 - q)), q, 1, "-"), sp.oo),
+            ),
+            Step(
+                "Under identity the gap ends, so this argument does not apply.",
+                sp.Eq(sp.Limit(q - sp.Rational(1, 2), q, 1, "-"), sp.Rational(1, 2)),
+            ),
+            Step(
+                r"Even so, $\chi^2$ can let go. Its $f'(t)$ is $t - 1$, and it gives the winner the ratio",
+                sp.Eq(t_w, chi["w"]),
+                defines=True,
+            ),
+            Step("and the loser", sp.Eq(t_l, chi["l"]), defines=True),
+            Step("whose slopes differ as they must,", sp.Eq(t_w - 1 - (t_l - 1), gap / beta)),
+            Step("which sum to one,", sp.Eq(ref * t_w + (1 - ref) * t_l, 1)),
+            Step(
+                r"and the loser is at 0 where the gap is $\beta/\pi_{\mathrm{ref}}(y_w)$, however "
+                r"bounded $\Psi$ is.",
+                sp.Eq(1 - ref * (beta / ref) / beta, 0, evaluate=False),
+            ),
+        ),
+        {
+            beta: "positive",
+            q: "probability",
+            ref: "probability",
+            low: "real",
+            high: "real",
+            above: "positive",
+            below: "positive",
+            gap: "positive",
+        },
+        sizes=(2,),
+        proves=r"With two actions and uniform $\mu$, for every $\beta > 0$, every positive "
+        r"$\pi_{\mathrm{ref}}$ and every strictly convex $f$ with a slope: under logit, what the "
+        r"optimum leaves the loser goes to 0 as $p$ rises to 1.",
+        leaves_open="That the tilt is the optimum, which `f_tilt` proves. How fast the loser goes, "
+        r"which depends on $f$. More actions, another $\mu$, another unbounded $\Psi$.",
     )

@@ -7,7 +7,14 @@ from psipo_explore import symbolic
 from psipo_explore._derivations import sigma
 from psipo_explore.symbolic import Derivation, Step
 
-DERIVATIONS = [symbolic.closed_form(), symbolic.rlhf(), symbolic.collapse(), symbolic.ipo()]
+DERIVATIONS = [
+    symbolic.closed_form(),
+    symbolic.rlhf(),
+    symbolic.collapse(),
+    symbolic.ipo(),
+    symbolic.f_tilt(),
+    symbolic.no_leash_holds(),
+]
 every_derivation = pytest.mark.parametrize(
     "derivation", DERIVATIONS, ids=lambda derivation: derivation.title
 )
@@ -52,6 +59,10 @@ def of(derivation: Derivation, number: int) -> sp.Eq:
         (symbolic.rlhf(), 7, lambda right: right + 1),
         (symbolic.rlhf(), 11, lambda right: -right),
         (symbolic.collapse(), 1, lambda right: 2 * right),
+        (symbolic.f_tilt(), 1, lambda right: 2 * right),
+        (symbolic.f_tilt(), 2, lambda right: right + 1),
+        (symbolic.no_leash_holds(), 1, lambda right: -right),
+        (symbolic.no_leash_holds(), 6, lambda right: right + 1),
         (symbolic.ipo(), 1, lambda right: 2 * right),
         (symbolic.ipo(), 6, lambda right: 2 * right),
         (
