@@ -124,7 +124,7 @@ class Divergence:
     @property
     def drops(self) -> bool:
         """Whether f'(0) is finite, so that a policy may be exactly 0 where pi_ref is not."""
-        return bool(np.isfinite(self.slope(np.zeros(1)))[0])
+        return bool(np.isfinite(_at_end(self.slope, 0.0, _TINY)))
 
     def ratio_below(self, t: Array, x: Array) -> Array:
         """Return the ratio whose slope is f'(t) + x, for x ≤ 0, or 0 if there is none.
@@ -161,19 +161,17 @@ class Divergence:
             weight * (1 - node) * self.curvature(1 + node * near)
             for node, weight in zip(_NODES, _WEIGHTS, strict=True)
         )
-        at_one = self.slope(np.ones(1))
-        f = self.f(t)
-        f = np.where(np.isnan(f), self.f(np.full(1, _TINY)), f)  # t log t as users write it, at 0
-        return np.where(close, near**2 * mean, np.maximum(f - at_one * d, 0.0))
+        f = np.where(t == 0, _at_end(self.f, 0.0, _TINY), self.f(t))
+        far = np.maximum(f - self.slope(np.ones(1)) * d, 0.0)
+        return np.where(close, near**2 * mean, far)
 
     def _price_outside(self) -> Array:
         """Return f'(∞) − f'(1), what a unit of probability costs where pi_ref is 0."""
-        last = self.slope(np.array([np.inf, _HUGE]))
-        return np.asarray(np.where(np.isnan(last[0]), last[1], last[0]) - self.slope(np.ones(1)))
+        return _at_end(self.slope, np.inf, _HUGE) - self.slope(np.ones(1))
 
     def _ratio_by_slopes(self, t: Array, x: Array) -> Array:
         slope = self.slope(t) + x
-        least = self.slope(np.zeros(1))
+        least = _at_end(self.slope, 0.0, _TINY)
         return np.where(slope > least, np.maximum(self.slope_inverse(slope), 0.0), 0.0)
 
     def _difference_of_slopes(self, t: Array) -> Array:
@@ -219,6 +217,12 @@ def _elementwise(name: str, function: Function) -> Callable[[Array], Array]:
             return np.broadcast_to(np.asarray(function(t), dtype=np.float64), np.shape(t))
 
     return silent
+
+
+def _at_end(function: Callable[[Array], Array], end: float, near: float) -> float:
+    """Return the function at 0 or ∞, or near there if it is NaN, as t log t is if typed so."""
+    there, beside = function(np.array([end, near]))
+    return float(beside if np.isnan(there) else there)
 
 
 def _refuse_on_grid(name: str, at: Array, off: Mask, values: Array, expected: str) -> None:
