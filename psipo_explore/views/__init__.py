@@ -12,6 +12,7 @@ from psipo_explore.views import (
     never_wins,
     psi_curve,
     regularisation,
+    self_play,
     shared_weights,
     training,
     underfitted_reward,
@@ -29,6 +30,7 @@ _COURSE = (
     never_wins,
     underfitted_reward,
     shared_weights,
+    self_play,
     explorer,
 )
 VIEWS: dict[str, View] = {module.VIEW.name: module.VIEW for module in _COURSE}
@@ -45,6 +47,7 @@ __all__ = [
     "never_wins",
     "psi_curve",
     "regularisation",
+    "self_play",
     "shared_weights",
     "training",
     "underfitted_reward",

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 from matplotlib.colors import to_rgb
 
-from psipo_explore.views import shared_weights
+from psipo_explore.views import self_play, shared_weights
 from psipo_explore.views.kit import palette
 
 Colour = npt.NDArray[np.float64]
@@ -52,6 +52,7 @@ TOGETHER: dict[str, list[dict[str, Any]]] = {
     ],
     "diagnosed": [palette.DPO_LINE, palette.CDPO_LINE, palette.IDENTITY_LINE],
     "training": list(palette.ACTION_LINES),
+    "self_play": list(self_play._LOOKS.values()),
     "shared_weights": [*shared_weights._LOOKS, shared_weights._MEAN_LINE],
 }
 together = pytest.mark.parametrize("looks", TOGETHER.values(), ids=TOGETHER)

@@ -64,6 +64,21 @@ COLLAPSE_LINE: Look = {
 }
 CHOSEN_LINE: Look = {"color": CHOSEN, "linestyle": "-", "marker": "D", "markersize": 7}
 
+FIXED_OPPONENT_LINE: Look = {
+    "color": CHOSEN,
+    "linestyle": (0, (5, 1.5)),
+    "marker": "s",
+    "markersize": 15,
+    "markerfacecolor": "none",
+    "markeredgewidth": 2,
+}
+LEARNED_OPPONENT_LINE: Look = {
+    "color": "#5F4690",
+    "linestyle": "-",
+    "marker": "o",
+    "markersize": 6,
+}
+
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "mathtext.fontset": "dejavusans",
