@@ -117,8 +117,11 @@ def build(figure: Figure) -> Artists:
 
 
 def _triangle(figure: Figure) -> Artists:
-    ax = figure.add_axes((0.01, 0.01, 0.46, 0.785))
-    ax.set(xlim=(-0.12, 1.12), ylim=(-0.12, 0.985), aspect="equal")
+    width, height = 0.46, 0.785
+    ax = figure.add_axes((0.01, 0.01, width, height))
+    # An aspect would change the axes in the first drawing, and they must stand still.
+    span = 1.24 * (height * figure.get_figheight()) / (width * figure.get_figwidth())
+    ax.set(xlim=(-0.12, 1.12), ylim=(-0.13, span - 0.13))
     ax.set_axis_off()
     ax.plot(*np.vstack([_CORNERS, _CORNERS[:1]]).T, color="#888888", linewidth=1)
     for action, (x, y), (right, up) in zip(
