@@ -9,6 +9,7 @@ from psipo_explore.views import (
     collapse,
     explorer,
     few_samples,
+    leashes,
     never_wins,
     psi_curve,
     regularisation,
@@ -30,6 +31,7 @@ _COURSE = (
     never_wins,
     underfitted_reward,
     shared_weights,
+    leashes,
     self_play,
     explorer,
 )
@@ -44,6 +46,7 @@ __all__ = [
     "collapse",
     "explorer",
     "few_samples",
+    "leashes",
     "never_wins",
     "psi_curve",
     "regularisation",

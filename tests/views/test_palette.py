@@ -54,6 +54,7 @@ TOGETHER: dict[str, list[dict[str, Any]]] = {
     "training": list(palette.ACTION_LINES),
     "self_play": list(self_play._LOOKS.values()),
     "shared_weights": [*shared_weights._LOOKS, shared_weights._MEAN_LINE],
+    "leashes": [*palette.LEASH_LINES.values(), palette.REFERENCE_LINE],
 }
 together = pytest.mark.parametrize("looks", TOGETHER.values(), ids=TOGETHER)
 

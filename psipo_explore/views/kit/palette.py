@@ -1,8 +1,8 @@
 """The looks of lines and marks, one per meaning in all views, and the style of all pictures.
 
-The colours are those of Okabe and Ito, and a purple for a sixth action, so that readers with any
-common colour-vision deficiency can tell them apart. Lines in one picture also differ in their
-dashes and marks, because print may be grey.
+The colours are those of Okabe and Ito, a purple for a sixth action and three more for leashes, so
+that readers with any common colour-vision deficiency can tell them apart. Lines in one picture also
+differ in their dashes and marks, because print may be grey.
 """
 
 from __future__ import annotations
@@ -63,6 +63,35 @@ COLLAPSE_LINE: Look = {
     "markersize": 7,
 }
 CHOSEN_LINE: Look = {"color": CHOSEN, "linestyle": "-", "marker": "D", "markersize": 7}
+LEASH_LINES: dict[str, Look] = {
+    # By the name of the divergence. The smaller marks are drawn on top of the larger ones.
+    "KL": {"color": "#000000", "linestyle": "-", "marker": "o", "markersize": 6},
+    "reverse KL": {
+        "color": "#9933CC",
+        "linestyle": (0, (5, 1.5)),
+        "marker": "s",
+        "markersize": 8,
+    },
+    "χ²": {
+        "color": "#E69F00",
+        "linestyle": (0, (5, 1.5, 1, 1.5)),
+        "marker": "D",
+        "markersize": 9,
+    },
+    "Jensen–Shannon": {
+        "color": "#56B4E9",
+        "linestyle": (0, (1, 1)),
+        "marker": "^",
+        "markersize": 10,
+    },
+    "χPO": {
+        "color": "#993300",
+        "linestyle": (0, (3, 1, 1, 1, 1, 1)),
+        "marker": "v",
+        "markersize": 9,
+    },
+    "α = 0.5": {"color": "#660066", "linestyle": (0, (8, 2)), "marker": "P", "markersize": 8},
+}
 
 FIXED_OPPONENT_LINE: Look = {
     "color": CHOSEN,
