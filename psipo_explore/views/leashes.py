@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from psipo_explore import ExpectedPsi, Psi, expected_psi, folded_power, tournament
+from psipo_explore import ExpectedPsi, expected_psi, folded_power, tournament
 from psipo_explore._checks import Array, ArrayLike
 from psipo_explore.divergences import (
     CHI_PO,
@@ -69,6 +69,7 @@ _STRIP = 27.6  # left edge of the grey strip around it
 _EDGE = 30.2
 _GAPS = np.concatenate([np.linspace(0, _LINEAR, 161), np.geomspace(_LINEAR, _LAST, 41)[1:]])
 _SPEED = 1e-6  # 1 − p at which the sentence compares the speeds of the leashes
+_ROUNDING = 1e-14
 _FINE = np.append(np.geomspace(0.5, 1e-16, 3201), 0.0)  # 1 − p at which the gap is tabulated
 
 
@@ -76,9 +77,22 @@ class _Kept(NamedTuple):
     """What one leash leaves y_l."""
 
     on_p: Array  # at 1 − p = DECADES
-    at_speed: float  # at 1 − p = 10⁻⁶
     here: float  # at the reader's p
+    at_speed: float  # at 1 − p = 10⁻⁶
     certain: float  # at p = 1
+
+
+class _Limits(NamedTuple):
+    """How large the gap is and can be, in units of β, and where χ² lets go."""
+
+    here: float  # at the reader's p
+    reach: float  # at p = 1; ∞ if Ψ is unbounded
+    dropped: float  # the gap from which χ² leaves y_l exactly 0
+    dropped_at: float | None  # 1 − p there; None if no p in float64 makes this gap
+
+    @property
+    def bounded(self) -> bool:
+        return bool(np.isfinite(self.reach))
 
 
 def build(figure: Figure) -> Artists:
@@ -176,6 +190,12 @@ def _reference(pi_ref_loser: float) -> Array:
     return np.array([round(1 - pi_ref_loser, 12), pi_ref_loser])  # 1 − 0.9 is not 0.1 in float64
 
 
+def _left_by(leash: Divergence, g: ExpectedPsi | Array, beta: float, pi_ref_loser: float) -> Array:
+    """Return π*(y_l), where a leash that can let go leaves no rest that is only rounding."""
+    kept = tilted_policy(g, beta, leash, pi_ref=_reference(pi_ref_loser))[..., _L]
+    return np.where(kept < _ROUNDING, 0.0, kept) if leash.drops else kept
+
+
 @lru_cache(maxsize=64)
 def _on_gaps(pi_ref_loser: float) -> dict[str, tuple[Array, Array]]:
     """Return the curve of each leash against gap/β, as positions on the two axes."""
@@ -184,7 +204,7 @@ def _on_gaps(pi_ref_loser: float) -> dict[str, tuple[Array, Array]]:
         gaps = np.sort(np.append(_GAPS, _gap_that_drops(leash, pi_ref_loser)))
         gaps = gaps[gaps <= _LAST]
         g = np.stack([gaps, np.zeros_like(gaps)], axis=-1)
-        kept = tilted_policy(g, 1.0, leash, pi_ref=_reference(pi_ref_loser))[:, _L]
+        kept = _left_by(leash, g, 1.0, pi_ref_loser)
         curves[name] = _curve(_place(gaps), kept, leash)
     return curves
 
@@ -198,46 +218,58 @@ def _gap_that_drops(leash: Divergence, pi_ref_loser: float) -> float:
     return float(of_all - of_none)
 
 
-def _scores(one_minus_p: ArrayLike, psi: Psi) -> ExpectedPsi:
-    """Return the scores of y_w and y_l where y_l beats y_w with probability 1 − p."""
-    return expected_psi(tournament([(_L, _W)], 2, one_minus_p), psi)
-
-
-def _gap(g: ExpectedPsi) -> Array:
-    return np.asarray(g.value[..., _W] - g.value[..., _L])
+def _gap(one_minus_p: ArrayLike, lam: float) -> tuple[ExpectedPsi, Array]:
+    """Return the scores where y_l beats y_w with probability 1 − p, and g(y_w) − g(y_l)."""
+    g = expected_psi(tournament([(_L, _W)], 2, one_minus_p), folded_power(lam))
+    return g, np.asarray(g.value[..., _W] - g.value[..., _L])
 
 
 @lru_cache(maxsize=64)
 def _gaps_of_psi(lam: float) -> Array:
     """Return the gap at each 1 − p of _FINE, which ends with that of certainty."""
-    return _gap(_scores(_FINE, folded_power(lam)))
+    return _gap(_FINE, lam)[1]
 
 
-def _one_minus_p(gap: float, lam: float) -> float | None:
-    """Return 1 − p at which Ψ makes this gap; None if no p does, or none that float64 can tell."""
+def _limits(lam: float, beta: float, p: float, pi_ref_loser: float) -> _Limits:
     *gaps, certain = _gaps_of_psi(lam)
-    if gap > gaps[-1]:
-        return 0.0 if gap == certain else None
-    return float(np.exp(np.interp(gap, gaps, np.log(_FINE[:-1]))))
+    dropped = _gap_that_drops(CHI_SQUARED, pi_ref_loser)
+    here, reach = float(_gap(1 - p, lam)[1] / beta), float(certain / beta)
+    if np.isclose(dropped, reach, rtol=1e-12, atol=0):  # equal but for rounding
+        return _Limits(here, reach, reach, 0.0)
+    if beta * dropped > gaps[-1]:
+        return _Limits(here, reach, dropped, None)
+    log_p = np.interp(beta * dropped, gaps, np.log(_FINE[:-1]))
+    return _Limits(here, reach, dropped, float(np.exp(log_p)))
 
 
-def _kept(g: ExpectedPsi, beta: float, pi_ref_loser: float) -> dict[str, _Kept]:
-    """Return what each leash leaves y_l; the scores are those of DECADES and three more 1 − p."""
-    every = {}
-    for name, leash in _LEASHES.items():
-        kept = tilted_policy(g, beta, leash, pi_ref=_reference(pi_ref_loser))[:, _L]
-        every[name] = _Kept(kept[:-3], *map(float, kept[-3:]))
-    return every
+def _kept(lam: float, beta: float, p: float, pi_ref_loser: float) -> dict[str, _Kept]:
+    """Return what each leash leaves y_l."""
+    # A panel may start between two stops of p.
+    stops = WINNING if p in WINNING else (p,)
+    every, here = _solved(lam, beta, stops, pi_ref_loser), DECADES.size + stops.index(p)
+    return {
+        name: _Kept(kept[: DECADES.size], float(kept[here]), *map(float, kept[-2:]))
+        for name, kept in every.items()
+    }
+
+
+@lru_cache(maxsize=256)
+def _solved(
+    lam: float, beta: float, stops: tuple[float, ...], pi_ref_loser: float
+) -> dict[str, Array]:
+    """Return what each leash leaves y_l at 1 − p = DECADES, at these p, at 10⁻⁶ and at 0."""
+    one_minus_p = np.concatenate([DECADES, np.subtract(1.0, stops), [_SPEED, 0.0]])
+    g = _gap(one_minus_p, lam)[0]
+    return {name: _left_by(leash, g, beta, pi_ref_loser) for name, leash in _LEASHES.items()}
 
 
 def update(artists: Artists, *, lam: float, beta: float, p: float, pi_ref_loser: float) -> str:
     """Move every mark to the given values, and return the sentence under the picture."""
-    g = _scores(np.concatenate([DECADES, [_SPEED, 1 - p, 0.0]]), folded_power(lam))
-    here, reach = (_gap(g)[-2:] / beta).tolist()
-    dropped = _gap_that_drops(CHI_SQUARED, pi_ref_loser)
-    dropped_at = _one_minus_p(beta * dropped, lam)
-    every = _kept(g, beta, pi_ref_loser)
-    places = {"gap": _place([here, reach]), "p": np.array([decade(1 - p), CERTAIN])}
+    every, limits = _kept(lam, beta, p, pi_ref_loser), _limits(lam, beta, p, pi_ref_loser)
+    places = {
+        "gap": _place([limits.here, limits.reach]),
+        "p": np.array([decade(1 - p), CERTAIN]),
+    }
     for name, kept in every.items():
         artists[f"gap {name}"].set_data(*_on_gaps(pi_ref_loser)[name])
         artists[f"p {name}"].set_data(*_curve(decade(DECADES), kept.on_p, _LEASHES[name]))
@@ -248,78 +280,70 @@ def update(artists: Artists, *, lam: float, beta: float, p: float, pi_ref_loser:
     for side, (at, _) in places.items():
         artists[f"{side} here"].set_xdata([at] * 2)
         artists[f"{side} pi_ref"].set_ydata([pi_ref_loser] * 2)
-    _move_limits(artists, dropped, dropped_at, reach)
-    artists["here number"].set_text(f"{number(here)} β" if np.isfinite(here) else "∞")
     artists["pi_ref number"].set_text(number(pi_ref_loser))
-    return _sentence(
-        every,
-        lam=lam,
-        beta=beta,
-        p=p,
-        pi_ref_loser=pi_ref_loser,
-        here=here,
-        reach=reach,
-        dropped=dropped,
-        dropped_at=dropped_at,
-    )
+    _move_limits(artists, limits)
+    return _sentence(every, limits, lam=lam, beta=beta, p=p, pi_ref_loser=pi_ref_loser)
 
 
-def _move_limits(artists: Artists, dropped: float, dropped_at: float | None, reach: float) -> None:
+def _move_limits(artists: Artists, limits: _Limits) -> None:
     """Move the stars where χ² lets go, and the region that no p reaches under this Ψ."""
+    here, reach, dropped, dropped_at = limits
+    artists["here number"].set_text(f"{number(here)} β" if np.isfinite(here) else "∞")
     artists["gap lets go"].set_data(_place([dropped]), [_NOTHING])
     on_p = ([], []) if dropped_at is None else ([decade(dropped_at)], [_NOTHING])
     artists["p lets go"].set_data(*on_p)
     artists["lets go number"].set_text(f"{number(dropped)} β")
-    start = float(np.minimum(_place(reach), _STRIP)) if np.isfinite(reach) else _EDGE
+    start = float(np.minimum(_place(reach), _STRIP)) if limits.bounded else _EDGE
     artists["out of reach"].set_x(start)
     artists["out of reach"].set_width(_EDGE - start)
-    artists["reach number"].set_text(f"> {number(reach)} β" if np.isfinite(reach) else "none")
+    artists["reach number"].set_text(f"> {number(reach)} β" if limits.bounded else "none")
 
 
 def _sentence(
     every: dict[str, _Kept],
+    limits: _Limits,
     *,
     lam: float,
     beta: float,
     p: float,
     pi_ref_loser: float,
-    here: float,
-    reach: float,
-    dropped: float,
-    dropped_at: float | None,
 ) -> str:
     psi, had = psi_words(folded_power(lam), lam, ""), number(pi_ref_loser)
     at_beta = f"at β = {number(beta)} and at every other"
-    bounded = bool(np.isfinite(reach))
-    if p == 1 and not bounded:
+    if p == 1 and not limits.bounded:
         before = {name: kept.at_speed for name, kept in every.items()}
         return (
             f"The preference is certain, and {psi} is unbounded, so the gap is infinite. Every "
             f"leash lets go of y_l, which had {had}, {at_beta}: all six leave it exactly 0. They "
             f"differ in speed alone: at 1 − p = {number(_SPEED)}, y_l has {_few(before)}."
         )
-    now = {name: kept.here for name, kept in every.items()}
     if p == 0.5:
-        kept = f"At p = 0.5 there is no gap, and every leash leaves y_l what π_ref gave it, {had}."
+        now = f"At p = 0.5 there is no gap, and every leash leaves y_l what π_ref gave it, {had}."
     else:
-        kept = (
-            f"At p = {_certain_or(p)} the gap is {number(here)} β, and y_l, which had {had}, has "
-            f"{_few(now)}."
+        kept = _few({name: kept.here for name, kept in every.items()})
+        now = (
+            f"At p = {_certain_or(p)} the gap is {number(limits.here)} β, and y_l, which had "
+            f"{had}, has {kept}."
         )
-    at = "" if dropped_at is None else f", which is p = {_certain_or(1 - dropped_at)}"
-    chi_squared = f"χ² lets go from {number(dropped)} β on{at}"
-    if not bounded:
+    if not limits.bounded:
         return (
-            f"{kept} {chi_squared}. Since {psi} is unbounded, the gap grows without end as p "
-            f"nears 1, and every leash lets go, {at_beta}."
+            f"{now} {_where_chi_squared_lets_go(limits)} Since {psi} is unbounded, the gap grows "
+            f"without end as p nears 1, and every leash lets go sooner or later, {at_beta}."
         )
-    if dropped > reach:
-        chi_squared = f"χ² would let go from {number(dropped)} β on, so it holds too"
-    limit = "this is the largest gap" if p == 1 else f"the gap is never above {number(reach)} β"
+    largest = number(limits.reach)
+    limit = "this is the largest gap" if p == 1 else f"the gap is never above {largest} β"
     return (
-        f"{kept} Since {psi} is bounded, {limit}, and every leash but χ² holds on to y_l at every β. "
-        f"{chi_squared}."
+        f"{now} Since {psi} is bounded, {limit}, and every leash but χ² holds on to y_l at every "
+        f"β. {_where_chi_squared_lets_go(limits)}"
     )
+
+
+def _where_chi_squared_lets_go(limits: _Limits) -> str:
+    dropped, at = number(limits.dropped), limits.dropped_at
+    if limits.dropped > limits.reach:
+        return f"χ² would let go from {dropped} β on, so it holds too."
+    which = "" if at is None else f", which is p = {_certain_or(1 - at)}"
+    return f"χ² lets go from {dropped} β on{which}."
 
 
 def _certain_or(p: float) -> str:

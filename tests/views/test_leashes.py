@@ -93,7 +93,7 @@ def test_the_curve_against_p_is_the_optimum(name: str, values: dict[str, Any]) -
     x, y = drawn(**values)[f"p {name}"].get_data()
     inside = (y != ZERO) & (y > 1e-8)  # the last point may be where the curve leaves the axis
     assert_allclose(y[inside], loser(name, 10.0 ** -x[inside], **values), rtol=1e-7)
-    assert not loser(name, 10.0 ** -x[y == ZERO], **values).any()
+    assert (loser(name, 10.0 ** -x[y == ZERO], **values) < 1e-14).all()
     if y[-1] == 1e-8:
         assert loser(name, np.array(1e-16), **values) < 1e-8
 
@@ -142,6 +142,25 @@ def test_chi_squared_may_let_go_at_certainty_only(
     assert said.endswith("β on, which is p = 1.")
 
 
+def test_chi_squared_lets_go_at_certainty_wherever_the_largest_gap_allows_it() -> None:
+    lams, betas, _, losers = (control.stops for control in VIEW.controls)
+    certain = {lam: optimal_of_chi_squared(lam, np.array(betas), losers) for lam in lams}
+    for (lam, beta), k in product(product(lams, betas), range(len(losers))):
+        limits = leashes._limits(lam, beta, 1.0, losers[k])
+        assert (certain[lam][k][betas.index(beta)] < 1e-14) == (limits.dropped <= limits.reach)
+
+
+def optimal_of_chi_squared(
+    lam: float, beta: npt.NDArray[np.float64], losers: tuple[float, ...]
+) -> list[npt.NDArray[np.float64]]:
+    """Return π*(y_l) at p = 1 for each π_ref(y_l) and β."""
+    rater, psi = tournament([(0, 1)], 2, 1.0), folded_power(lam)
+    return [
+        optimal_policy(rater, psi, beta, pi_ref=[1 - loser, loser], divergence=CHI_SQUARED)[:, 1]
+        for loser in losers
+    ]
+
+
 @pytest.mark.parametrize("beta", [0.1, 1.0, 100.0])
 def test_under_logit_certainty_takes_all_from_y_l_at_every_beta(beta: float) -> None:
     artists = drawn(lam=0.0, beta=beta, p=1.0)
@@ -163,6 +182,10 @@ def test_a_bounded_psi_has_a_largest_gap(lam: float, beta: float) -> None:
     for name in LEASHES.keys() - {"χ²"}:
         assert height(artists[f"p {name} certain"]) > ZERO
         assert loser(name, 0.0, lam=lam, beta=beta) > 0
+
+
+def test_a_panel_may_begin_between_two_stops_of_p() -> None:
+    assert height(drawn(p=0.97)["p KL here"]) == pytest.approx(float(loser("KL", 1 - 0.97)))
 
 
 def test_speeds_are_those_of_the_theory() -> None:
