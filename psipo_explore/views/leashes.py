@@ -148,7 +148,7 @@ def _legend(figure: Figure) -> Artists:
     for k, (name, look) in enumerate(palette.LEASH_LINES.items()):
         x, y = columns[k % 3], rows[k // 3]
         artists[f"{name} number"] = line_entry(figure, x, y, f"{name} leaves", look)
-    here, pi_ref, lets_go, reach = 0.02, 0.285, 0.49, 0.715
+    here, pi_ref, lets_go, reach = 0.02, 0.285, 0.473, 0.71
     y = rows[-1]
     return {
         **artists,
