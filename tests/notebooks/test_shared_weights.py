@@ -142,6 +142,7 @@ def test_the_way_back_and_to_the_map_stands_at_both_ends() -> None:
     assert re.findall(r"\]\((\w+\.ipynb)\)", lines[0]) == [
         "07_your_hypothesis.ipynb",
         "00_start_here.ipynb",
+        "09_other_leashes.ipynb",
     ]
     before = (NOTEBOOKS / "07_your_hypothesis.ipynb").read_text(encoding="utf-8")
     assert before.count("[next: 08 shared weights](08_shared_weights.ipynb)") == 2

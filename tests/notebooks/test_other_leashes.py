@@ -1,0 +1,211 @@
+"""The numbers and claims in the text of lesson 09 are what the package computes."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from psipo_explore import IDENTITY, LOGIT, gibbs_policy, optimal_policy
+from psipo_explore.divergences import (
+    CHI_PO,
+    CHI_SQUARED,
+    JENSEN_SHANNON,
+    KL,
+    REVERSE_KL,
+    Divergence,
+    tilted_policy,
+)
+from psipo_explore.preferences import bradley_terry
+from psipo_explore.self_play import nash_policy
+from psipo_explore.views import leashes, self_play
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+NOTEBOOK = nbformat.read(NOTEBOOKS / "09_other_leashes.ipynb", as_version=4)
+PROSE = "\n".join(cell.source for cell in NOTEBOOK.cells if cell.cell_type == "markdown")
+LEASHES = (KL, REVERSE_KL, JENSEN_SHANNON, CHI_PO, CHI_SQUARED)
+PLAYERS = ("fixed", "RLHF", "learned")
+ROCK, PAPER, SCISSORS = range(3)
+GIVEN = {"0.9", "0.1", "0.2", "0.001"}  # what the lesson chooses
+
+
+def game(rock_beats_scissors: float = 0.9) -> np.ndarray:
+    table = np.full((3, 3), 0.5)
+    table[ROCK, SCISSORS], table[SCISSORS, ROCK] = rock_beats_scissors, 1 - rock_beats_scissors
+    for winner, loser in ((SCISSORS, PAPER), (PAPER, ROCK)):
+        table[winner, loser], table[loser, winner] = 0.6, 0.4
+    return table
+
+
+def loser(doubt: float, divergence: Divergence, psi=LOGIT, beta: float = 10.0) -> float:  # type: ignore[no-untyped-def]
+    table = [[0.5, 1 - doubt], [doubt, 0.5]]
+    return float(optimal_policy(table, psi, beta, divergence=divergence)[1])
+
+
+def computed() -> list[str]:
+    """Return the phrases of the lesson that hold numbers, with the numbers that are computed."""
+    kl, reverse, chi = (loser(1e-15, f) for f in (KL, REVERSE_KL, CHI_SQUARED))
+    by_identity = [loser(0, f, IDENTITY, 0.2) for f in (KL, REVERSE_KL, CHI_SQUARED)]
+    assert chi == by_identity[2] == 0
+    rates = game().mean(1)
+    fixed = optimal_policy(game(), IDENTITY, 0.001)
+    edges = np.array([game()[SCISSORS, PAPER], game()[ROCK, SCISSORS], game()[PAPER, ROCK]]) - 0.5
+    stronger = game(1.0)[ROCK, SCISSORS] - 0.5
+    start = {c.name: c.start for c in self_play.VIEW.controls}
+    three = [self_play._policies(**{**start, "cycle": 0.75})[name] for name in PLAYERS]
+    fixed_a, rlhf, learned = three
+    worst = [float((1 - self_play.preferences(0.75) @ policy).min()) for policy in three]
+    assert rlhf[0] > 0.9995
+    assert max(worst[:2]) < 0.28
+    return [
+        f"the fixed opponent gives $a$ {fixed_a[0]:.3f} and RLHF",
+        "win against $c$ less than 0.28 of the time",
+        f"has {learned[0]:.3f}, {learned[1]:.3f} and {learned[2]:.3f}, and wins against every "
+        f"answer at least {worst[2]:.3f}",
+        "With λ = 2 and β = 0.2 the largest gap is "
+        f"{0.5 / 0.2} β, so χ² lets go, at $p={0.5 + 0.2 / 0.5:.1f}$",
+        f"β = 10 the largest gap is {0.5 / 10} β. χ² keeps "
+        f"{loser(0, CHI_SQUARED, IDENTITY):.3f} there",
+        "**π_ref(y_l)**: with 0.9, $\\pi_{\\mathrm{ref}}(y_w)$ is 0.1",
+        "Here λ = 0.25, β = 0.5 and $p=0.99$",
+        "(α = 0.5 is one more leash",
+        "Up to 0.45, $a$ beats $c$ and $c$ beats $b$. From 0.55 on",
+        "**μ(b)**: at 0.05",
+        f"(KL leaves {kl:.3f}, as in lesson 03)",
+        f"under logit, reverse KL leaves $y_l$ {reverse:.3f}, KL {kl:.3f}, and χ² nothing",
+        f"KL leaves {by_identity[0]:.3f}, reverse KL {by_identity[1]:.3f}, and χ² nothing",
+        f"reverse KL leaves the loser {loser(1e-300, REVERSE_KL):.4f} where KL leaves it $10^{{-30}}$",
+        f"of rock, paper and scissors are {rates[0]:.1f}, {rates[1]:.1f} and {rates[2]:.1f}",
+        f"{edges[0]:.1f} for rock, {edges[1]:.1f} for paper and {edges[2]:.1f} for scissors",
+        f"The policy with the fixed opponent is beaten {(game() @ fixed).max():.1f} of the time",
+        f"The edges are {stronger:.1f}, 0.1 and 0.1 now",
+    ]
+
+
+def test_every_number_of_the_text_is_computed() -> None:
+    rest = PROSE
+    for phrase in computed():
+        assert phrase in PROSE, phrase
+        rest = rest.replace(phrase, "")
+    rest = re.sub(r"`[^`]*`|arxiv\S*|\bLessons? \d\d", "", rest, flags=re.IGNORECASE)
+    assert set(re.findall(r"\d+\.\d+", rest)) <= GIVEN
+
+
+def test_the_way_back_and_to_the_map_stands_at_both_ends() -> None:
+    lines = PROSE.splitlines()
+    assert lines[0] == lines[-1]
+    assert re.findall(r"\]\((\w+\.ipynb)\)", lines[0]) == [
+        "08_shared_weights.ipynb",
+        "00_start_here.ipynb",
+    ]
+
+
+def test_certainty_leaves_the_loser_nothing_under_every_leash() -> None:
+    assert [loser(0, f) for f in LEASHES] == [0] * 5
+    assert loser(1e-300, KL) == pytest.approx(1e-30, rel=1e-9)
+
+
+def test_the_prices_of_dropping_an_answer() -> None:
+    dropped, even = [1.0, 0.0], [0.5, 0.5]
+    assert KL(dropped, even) == pytest.approx(np.log(2))
+    assert CHI_SQUARED(dropped, even) == pytest.approx(0.5)
+    assert REVERSE_KL(dropped, even) == np.inf
+
+
+def test_the_table_of_leashes_is_the_package_s() -> None:
+    t = np.geomspace(0.01, 100, 50)
+    by_table = {
+        KL: t * np.log(t),
+        REVERSE_KL: -np.log(t),
+        JENSEN_SHANNON: (t * np.log(t) - (t + 1) * np.log((t + 1) / 2)) / 2,
+        CHI_PO: (t - 1) ** 2 / 2 + t * np.log(t),
+        CHI_SQUARED: (t - 1) ** 2 / 2,
+    }
+    for leash, f in by_table.items():
+        assert_allclose(leash.f(t), f, atol=1e-12)
+    at_zero = [float(f.slope(np.zeros(1))[0]) for f in LEASHES]
+    assert at_zero == [-np.inf] * 4 + [-1]
+    assert [f.curvature(np.ones(1))[0] for f in LEASHES] == [1, 1, 0.25, 2, 1]
+
+
+@pytest.mark.parametrize("beta", [0.1, 10.0])
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_chi_squared_drops_the_loser_where_the_text_says(beta: float, share: float) -> None:
+    edge = beta / share
+    for gap, is_kept in ((edge * (1 - 1e-9), True), (edge * (1 + 1e-9), False)):
+        policy = tilted_policy([gap, 0.0], beta, CHI_SQUARED, pi_ref=[share, 1 - share])
+        assert (policy[1] > 0) == is_kept
+
+
+def test_first_exercise() -> None:
+    for share, doubt in ((0.5, 2e-9), (0.1, 4e-44)):
+        exact = 1 / (1 + np.exp(10.0 / share))
+        assert exact == pytest.approx(doubt, rel=0.07)
+        pi_ref = [share, 1 - share]
+        for here, is_kept in ((exact * 1.001, True), (exact * 0.999, False)):
+            table = [[0.5, 1 - here], [here, 0.5]]
+            policy = optimal_policy(table, LOGIT, 10.0, pi_ref=pi_ref, divergence=CHI_SQUARED)
+            assert (policy[1] > 0) == is_kept
+    assert loser(2e-9, CHI_SQUARED) == 0
+
+
+def test_shares_are_the_edges_between_the_other_two() -> None:
+    assert_allclose(nash_policy(game(), IDENTITY, 1e-3), [1 / 6, 4 / 6, 1 / 6], atol=0.004)
+    assert_allclose(nash_policy(game(), IDENTITY, 1e-5), [1 / 6, 4 / 6, 1 / 6], atol=1e-4)
+    assert_allclose(nash_policy(game(1.0), IDENTITY, 1e-3), [1 / 7, 5 / 7, 1 / 7], atol=0.004)
+    assert (game() @ nash_policy(game(), IDENTITY, 1e-5)).max() == pytest.approx(0.5, abs=1e-4)
+
+
+def test_under_bradley_terry_and_logit_it_is_rlhf() -> None:
+    rewards = [1.0, -0.5, 0.3]
+    for beta in (0.1, 1.0):
+        learned = nash_policy(bradley_terry(rewards), LOGIT, beta)
+        assert_allclose(learned, gibbs_policy(rewards, beta), rtol=1e-9)
+
+
+def test_jumping_to_the_best_reply_circles_where_beta_is_small() -> None:
+    policy = np.full(3, 1 / 3)
+    visited = []
+    for _ in range(60):
+        policy = optimal_policy(game(), IDENTITY, 0.01, mu=policy)
+        visited.append(int(policy.argmax()))
+    assert set(visited[-12:]) == {ROCK, PAPER, SCISSORS}
+
+
+def test_the_sliders_of_self_play_do_what_the_text_says() -> None:
+    start = {c.name: c.start for c in self_play.VIEW.controls}
+    assert start["cycle"] == 0.75
+    for cycle, over_a in ((0.45, False), (0.55, True)):
+        p = self_play.preferences(cycle)
+        assert (p[2, 0] > 0.5) == over_a
+        assert p[2, 1] > 0.5 or cycle > 0.5
+        assert p.mean(1).argmax() == 0
+
+    def policies(**at: object) -> list[np.ndarray]:
+        return [self_play._policies(**{**start, **at})[name] for name in PLAYERS]  # type: ignore[arg-type]
+
+    assert all(policy.argmax() == 0 and policy[0] > 0.99 for policy in policies(cycle=0.0))
+    for beta in (0.01, 1.0, 10.0):
+        assert_allclose(policies(cycle=1.0, beta=beta)[2], 1 / 3, atol=1e-10)
+    fixed, rlhf, learned = policies(share=0.05)
+    p = self_play.preferences(0.75)
+    assert fixed.argmax() == rlhf.argmax() == 2
+    assert (p @ fixed).argmax() == 1
+    assert_allclose(learned, policies()[2])
+    for policy in policies(cycle=0.0, psi="logit", beta=1.0):
+        assert_allclose(policy, policies(cycle=0.0, psi="logit", beta=1.0)[2], atol=1e-6)
+
+
+def test_the_sliders_of_leashes_do_what_the_text_says() -> None:
+    start = {"lam": 0.0, "beta": 10.0, "p": 1 - 1e-15, "pi_ref_loser": 0.5}
+
+    def limits(**at: float) -> tuple[float, ...]:
+        return leashes._limits(**{**start, **at})
+
+    assert limits()[2:] == pytest.approx((2.0, 2.06e-9), rel=1e-2)
+    assert limits(pi_ref_loser=0.9)[2] == pytest.approx(10)
+    assert limits(lam=2.0, beta=0.2)[1:] == pytest.approx((2.5, 2.0, 0.1), rel=1e-3)
+    assert limits(lam=2.0)[1] == pytest.approx(0.05)
+    assert limits(lam=0.25)[1] < np.inf
