@@ -1,8 +1,8 @@
 """Other leashes: f-divergences in the place of KL, and the policies that are optimal under them.
 
 D_f(π ‖ π_ref) = E_{π_ref}[f(π/π_ref)] for a convex f with f(1) = 0. What maximises
-E_π[g] − β D_f(π ‖ π_ref) is π(y) = π_ref(y) (f')⁻¹((g(y) − λ)/β), where λ makes the sum 1, and an
-action whose (g(y) − λ)/β is not above f'(0) gets 0 (Wang et al. 2023, arXiv:2309.16240).
+E_π[g] − β D_f(π ‖ π_ref) is π(y) = π_ref(y) (f')⁻¹((g(y) − ν)/β), where ν makes the sum 1, and an
+action whose (g(y) − ν)/β is not above f'(0) gets 0 (Wang et al. 2023, arXiv:2309.16240).
 """
 
 from __future__ import annotations
@@ -247,7 +247,7 @@ class _Known(Divergence):
 
 
 class _KL(_Known):
-    """KL, whose equation for λ has a closed form."""
+    """KL, whose equation for ν has a closed form."""
 
     def __call__(self, policy: ArrayLike, pi_ref: ArrayLike) -> Array:
         return kl_divergence(policy, pi_ref)
@@ -368,9 +368,9 @@ def tilted_policy(
     *,
     pi_ref: ArrayLike | None = None,
 ) -> Array:
-    """Optimal policy under a divergence, π(y) = π_ref(y) (f')⁻¹((g(y) − λ)/β).
+    """Optimal policy under a divergence, π(y) = π_ref(y) (f')⁻¹((g(y) − ν)/β).
 
-    It maximises E_π[g] − β D_f(π ‖ π_ref) over the policies that pi_ref supports. The number λ
+    It maximises E_π[g] − β D_f(π ‖ π_ref) over the policies that pi_ref supports. The number ν
     makes it sum to 1. Where f'(0) is finite, actions far below the best get exactly 0. For KL it
     is `gibbs_policy`. If certain preferences make g infinite, only the actions of the top rate
     keep any probability, as they do under KL. (For f-DPO see Wang et al. 2023, arXiv:2309.16240,
@@ -400,7 +400,7 @@ def tilted_policy(
     TypeError
         If divergence is not a Divergence.
     RuntimeError
-        If λ is not found, which only a divergence of your own can cause.
+        If ν is not found, which only a divergence of your own can cause.
 
     Examples
     --------

@@ -413,7 +413,7 @@ def ipo() -> Derivation:
 def f_tilt() -> Derivation:
     r"""Derive the optimum under any f-divergence, for a strictly convex f.
 
-    Where the slope of f at π/π_ref is (g − λ)/β, the objective E_π[g] − β D_f(π ‖ π_ref) has its
+    Where the slope of f at π/π_ref is (g − ν)/β, the objective E_π[g] − β D_f(π ‖ π_ref) has its
     maximum (Wang et al. 2023, arXiv:2309.16240).
 
     Returns
@@ -426,7 +426,7 @@ def f_tilt() -> Derivation:
     >>> f_tilt().check()
     'Other leashes: 3 claims proved by SymPy for K = 1, 2, 3, confirmed at 12 points.'
     """
-    level = sp.Symbol("lambda", real=True)
+    nu = sp.Symbol("nu", real=True)
     f, f_star, slope, rest = map(sp.IndexedBase, ("f", "f^*", "s", "e"))
     ratio, ratio_star = pi[y] / pi_ref[y], pi_star[y] / pi_ref[y]
     best, any_other = (
@@ -439,8 +439,8 @@ def f_tilt() -> Derivation:
         (
             Step(
                 r"Let $\pi^*$ be the policy at whose ratios $\pi^*/\pi_{\mathrm{ref}}$ the slope of "
-                r"$f$ is, for some number $\lambda$,",
-                sp.Eq(slope[y], (g[y] - level) / beta),
+                r"$f$ is, for some number $\nu$,",
+                sp.Eq(slope[y], (g[y] - nu) / beta),
                 defines=True,
             ),
             Step(
@@ -457,7 +457,7 @@ def f_tilt() -> Derivation:
                 ),
             ),
             Step(
-                r"because both policies sum to one, so $\lambda$ cancels. So $\pi^*$ is better than "
+                r"because both policies sum to one, so $\nu$ cancels. So $\pi^*$ is better than "
                 r"$\pi$ by",
                 sp.Eq(best - any_other, beta * _sum(pi_ref[y] * rest[y], y)),
             ),
@@ -466,7 +466,7 @@ def f_tilt() -> Derivation:
         {
             beta: "positive",
             g: "real",
-            level: "real",
+            nu: "real",
             f_star: "real",
             rest: "positive",
             pi: "distribution",
@@ -474,9 +474,9 @@ def f_tilt() -> Derivation:
             pi_ref: "distribution",
         },
         proves=r"With 1, 2 or 3 actions, for all finite scores, every $\beta > 0$ and every strictly "
-        r"convex $f$ with a slope: a policy with $f'(\pi^*/\pi_{\mathrm{ref}}) = (g - \lambda)/\beta$ "
+        r"convex $f$ with a slope: a policy with $f'(\pi^*/\pi_{\mathrm{ref}}) = (g - \nu)/\beta$ "
         "is better than every other.",
-        leaves_open=r"That there is such a $\lambda$: the sum of the ratios rises with $-\lambda$, so "
+        leaves_open=r"That there is such a $\nu$: the sum of the ratios rises with $-\nu$, so "
         r"one makes it 1. An action that $\pi^*$ drops, where $f'(0)$ is finite: its slope is too "
         "large, and the tangent still lies below $f$. More actions, and infinite scores.",
     )

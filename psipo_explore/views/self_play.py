@@ -292,11 +292,9 @@ VIEW = View(
     name="self_play",
     title="Self-play: the opponent learns too",
     controls=(
-        Slider(
-            "cycle", "cycle, from transitive (0) to rock–paper–scissors (1)", _CYCLES, start=0.75
-        ),
+        Slider("cycle", "cycle, from an order to a circle", _CYCLES, start=0.75),
         Slider("beta", "β, strength of the KL term", _BETAS, start=0.02),
-        Slider("share", "μ(b), how often the fixed opponent is b", _SHARES, start=_SHARES[2]),
+        Slider("share", "μ(b), share of b in the fixed μ", _SHARES, start=_SHARES[2]),
         Choice("psi", "Ψ", tuple(reversed(PSIS)), start="identity"),
     ),
     build=build,
