@@ -14,6 +14,7 @@ from scipy.optimize import elementwise
 from psipo_explore._checks import Array, Indices
 
 _EPS = float(np.finfo(float).eps)
+_TINY = float(np.finfo(float).tiny)
 _AT_ONCE = 2**16  # numbers that are worked on together, so that they stay in the cache
 _FEW_ACTIONS = 8
 RatioBelow = Callable[[Array, Array], Array]
@@ -46,6 +47,7 @@ def tilted(ratio_below: RatioBelow, pi_ref: Array, x: Array) -> Array:
 def _solved(ratio_below: RatioBelow, w: Array, x: Array) -> Array:
     """Return the policies of w and x, all of shape (n, K), by SciPy's root finder in log t."""
     n, n_actions = x.shape
+    w = np.where(w > 0, np.maximum(w, _TINY), 0.0)  # so that no t overflows
     if n_actions < _FEW_ACTIONS:  # NumPy is slow along a short last axis
         w, x = np.asfortranarray(w), np.asfortranarray(x)
 
@@ -55,11 +57,12 @@ def _solved(ratio_below: RatioBelow, w: Array, x: Array) -> Array:
         return np.asarray(of * ratio_below(np.exp(log_t)[:, np.newaxis], at))
 
     log_largest = -np.log(np.where(x == 0, w, 0.0).sum(-1))
+    close = 8 * _EPS * np.sqrt(n_actions)
     found = elementwise.find_root(
         lambda log_t, which: np.log(weights(log_t, which).sum(-1)),
-        (np.zeros(n), np.maximum(log_largest, 0.0)),
+        (np.zeros(n), np.maximum(log_largest, 0.0) * (1 + 8 * _EPS)),
         args=(np.arange(n),),
-        tolerances={"fatol": 8 * _EPS * np.sqrt(n_actions), "xatol": 2 * _EPS},
+        tolerances={"fatol": close, "xatol": 2 * _EPS},
     )
     if not found.success.all():
         k = int(np.argmin(found.success))
@@ -67,6 +70,13 @@ def _solved(ratio_below: RatioBelow, w: Array, x: Array) -> Array:
             f"the logarithm of a policy's sum is {found.f_x[k]:.3g} and comes no nearer to 0"
         )
     policies = weights(found.x, np.arange(n))
+    # Where t is known to its last digit and the sum is not 1 yet, ratios change much with t. The
+    # right ones are between those of the t on either side.
+    left = np.flatnonzero(np.abs(found.f_x) > close)
+    if left.size:
+        below, above = (weights(log_t[left], left) for log_t in found.bracket)
+        share = (1 - below.sum(-1)) / (above - below).sum(-1)
+        policies[left] = below + share[:, np.newaxis] * (above - below)
     return np.asarray(policies / policies.sum(-1, keepdims=True))
 
 

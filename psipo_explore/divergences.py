@@ -114,7 +114,9 @@ class Divergence:
         policy, pi_ref = _two_policies(policy, pi_ref)
         with np.errstate(all="ignore"):
             t = np.where(policy > 0, np.minimum(policy / pi_ref, _HUGE), 0.0)
-            by_ratio = np.where(t > 1, policy * (self._bregman(t) / t), pi_ref * self._bregman(t))
+            d = np.where(np.abs(t - 1) < CLOSE, (policy - pi_ref) / pi_ref, t - 1)
+            bregman = self._bregman(t, d)
+            by_ratio = np.where(t > 1, policy * (bregman / t), pi_ref * bregman)
             outside = np.where(policy > 0, policy * self._price_outside(), 0.0)
         return np.asarray(np.where(pi_ref > 0, by_ratio, outside).sum(-1))[()]
 
@@ -149,12 +151,12 @@ class Divergence:
         with np.errstate(all="ignore"):
             return self._ratio_below(t, x)
 
-    def _bregman(self, t: Array) -> Array:
-        """Return f(t) − f'(1)(t − 1), which has the same sum as f and is 0 to first order at 1.
+    def _bregman(self, t: Array, d: Array) -> Array:
+        """Return f(t) − f'(1)d for d = t − 1, which has the same sum as f and is 0 to first order.
 
-        Near 1 it is (t − 1)² ∫₀¹ (1 − u) f''(1 + u(t − 1)) du, which does not cancel.
+        Near 1 it is d² ∫₀¹ (1 − u) f''(1 + ud) du, which does not cancel. There d may have more
+        digits than t has.
         """
-        d = t - 1
         close = np.abs(d) < CLOSE
         near = np.where(close, d, 0.0)
         mean = sum(
@@ -172,7 +174,7 @@ class Divergence:
     def _ratio_by_slopes(self, t: Array, x: Array) -> Array:
         slope = self.slope(t) + x
         least = _at_end(self.slope, 0.0, _TINY)
-        return np.where(slope > least, np.maximum(self.slope_inverse(slope), 0.0), 0.0)
+        return np.where(slope > least, np.clip(self.slope_inverse(slope), 0.0, t), 0.0)
 
     def _difference_of_slopes(self, t: Array) -> Array:
         step = np.maximum(t, _TINY) * _STEP
@@ -323,6 +325,7 @@ def _f_of_alpha(t: Array, a: float) -> Array:
 def _ratio_of_alpha(t: Array, x: Array, b: float) -> Array:
     """Return (tᵇ + bx)^(1/b), where tᵇ may be too small for float64."""
     if b > 0:
+        x = np.maximum(x, -_HUGE)  # t^−b may be 0, and 0 · ∞ is no number
         return np.asarray(t * np.exp(np.log1p(np.maximum(b * x * t**-b, -1.0)) / b))
     return np.asarray(t * np.exp(np.logaddexp(0.0, np.log(b * x) - b * np.log(t)) / b))
 
