@@ -20,7 +20,7 @@ __all__ = ["nash_policy"]
 
 _CERTIFIED = 1e-10  # largest |log π − log of the right-hand side|, up to a constant
 _SOLVED = 1e-11  # the same, at which Newton's method stops
-_NEWTON_STEPS = 16  # before a β nearer to the last one that was solved is tried
+_NEWTON_STEPS = 64  # before a β nearer to the last one that was solved is tried
 _HARDLY = 0.999  # share of the last β that was solved; a β above it is not tried
 _HALVINGS = 30
 _ROUNDS = 200
