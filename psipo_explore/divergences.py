@@ -174,7 +174,8 @@ class Divergence:
     def _ratio_by_slopes(self, t: Array, x: Array) -> Array:
         slope = self.slope(t) + x
         least = _at_end(self.slope, 0.0, _TINY)
-        return np.where(slope > least, np.clip(self.slope_inverse(slope), 0.0, t), 0.0)
+        below = np.where(slope > least, np.clip(self.slope_inverse(slope), 0.0, t), 0.0)
+        return np.where(x == 0, t, below)
 
     def _difference_of_slopes(self, t: Array) -> Array:
         step = np.maximum(t, _TINY) * _STEP
