@@ -292,3 +292,68 @@ def shortest_weights(z: Table, w: Sequence[float], name: str, near: Sequence[flo
             if max(abs(move) for move in moves) <= mpf(10) ** -55:
                 return list(span.T * found)
     raise AssertionError(f"{name}: Newton's method does not settle near {near}")
+
+
+def _slope_of_alpha(a: Number) -> tuple[Callable[[Number], Number], ...]:
+    b = a - 1
+    return (
+        lambda t: (t**a - a * t + b) / (a * b),
+        lambda t: t ** (a - 2),
+        lambda t, x: (t**b + b * x) ** (1 / b) if t**b + b * x > 0 else mpf(0),
+    )
+
+
+def _omega(z: Number) -> Number:
+    """Return the r with r + log r = z, by Newton's method on log r."""
+    log_r = mp.log(z) if z > 1 else z
+    for _ in range(200):
+        r = mp.exp(log_r)
+        step = (r + log_r - z) / (r + 1)
+        log_r -= step
+        if abs(step) <= mp.eps * 4 * (1 + abs(log_r)):
+            return mp.exp(log_r)
+    raise AssertionError(f"Newton's method does not settle at {z}")
+
+
+# f, f'' and (t, x) ↦ (f')⁻¹(f'(t) + x), by the name of the divergence.
+_LEASHES: Mapping[str, tuple[Callable[..., Number], ...]] = {
+    "KL": (lambda t: t * mp.log(t) if t else mpf(0), lambda t: 1 / t, lambda t, x: t * mp.exp(x)),
+    "reverse KL": (lambda t: -mp.log(t), lambda t: t**-2, lambda t, x: t / (1 - t * x)),
+    "χ²": (lambda t: (t - 1) ** 2 / 2, lambda t: mpf(1), lambda t, x: max(t + x, mpf(0))),
+    "χPO": (
+        lambda t: (t - 1) ** 2 / 2 + (t * mp.log(t) if t else 0),
+        lambda t: 1 + 1 / t,
+        lambda t, x: _omega(t + mp.log(t) + x),
+    ),
+    "Jensen–Shannon": (
+        lambda t: ((t * mp.log(t) if t else 0) - (t + 1) * mp.log((t + 1) / 2)) / 2,
+        lambda t: 1 / (2 * t * (t + 1)),
+        lambda t, x: 1 / ((1 + 1 / t) * mp.exp(-2 * x) - 1),
+    ),
+}
+
+
+def leash(name: str) -> tuple[Callable[..., Number], ...]:
+    """Return f, f'' and (t, x) ↦ (f')⁻¹(f'(t) + x) of the divergence with this name."""
+    if name.startswith("α = "):
+        return _slope_of_alpha(mpf(float(name.removeprefix("α = "))))
+    return _LEASHES[name]
+
+
+def leashed(x: Sequence[Number], pi_ref: Sequence[Number], name: str) -> list[Number]:
+    """Return the ratios π/π_ref under a divergence, for (g − max g)/β = x ≤ 0."""
+    ratio = leash(name)[2]
+    pairs = list(zip(pi_ref, x, strict=True))
+
+    def ratios(log_t: Number) -> tuple[Number, list[Number]]:
+        found = [ratio(mp.exp(log_t), x_y) if w else mpf(0) for w, x_y in pairs]
+        return mp.fsum(w * r for (w, _), r in zip(pairs, found, strict=True)), found
+
+    low, high = mpf(0), -mp.log(mp.fsum(w for w, x_y in pairs if not x_y))
+    for _ in range(180):
+        middle = (low + high) / 2
+        low, high = (middle, high) if ratios(middle)[0] < 1 else (low, middle)
+    (below, at_low), (above, at_high) = ratios(low), ratios(high)
+    share = (1 - below) / (above - below) if above > below else mpf(0)
+    # Under alpha(100), ratios just above 0 rise so steeply that 50 digits of t do not give them.
+    return [r + share * (s - r) for r, s in zip(at_low, at_high, strict=True)]
