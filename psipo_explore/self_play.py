@@ -85,7 +85,8 @@ def nash_policy(
     games, at_once = np.arange(beta.size), max(1, _AT_ONCE // n_actions**2)
     for start in range(0, beta.size, at_once):
         some = np.unravel_index(games[start : start + at_once], axes)
-        policies[some] = _equilibria(_Games(flow[some], pi_ref[some]), beta[some])
+        with np.errstate(over="ignore", invalid="ignore"):  # a tiny beta is refused by name
+            policies[some] = _equilibria(_Games(flow[some], pi_ref[some]), beta[some])
     return policies.reshape(*batch, n_actions)
 
 
@@ -211,8 +212,9 @@ def _by_newton(games: _Games, u: Array, beta: Array) -> _Point:
     ends the descent, however far away it begins.
     """
     point = games.at(u, beta)
+    stuck = np.zeros(len(u), dtype=bool)  # by rounding
     for _ in range(_NEWTON_STEPS):
-        left = np.flatnonzero(point.miss > _SOLVED)
+        left = np.flatnonzero((point.miss > _SOLVED) & ~stuck)
         if not left.size:
             break
         some, at = games.some(left), point.some(left)
@@ -230,4 +232,5 @@ def _by_newton(games: _Games, u: Array, beta: Array) -> _Point:
             if not on.size:
                 break
             share[on] /= 2
+        stuck[left[on]] = True
     return point
