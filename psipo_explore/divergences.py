@@ -37,7 +37,7 @@ _TINY, _HUGE = 1e-300, 1e300
 _GRID = np.geomspace(1e-3, 1e3, 241)
 _WITHIN = 1e-6  # relative error that f, its slope and the inverse of the slope may have on the grid
 _STEP = 1e-5  # relative step of the differences that stand for a curvature that is not given
-_NODES, _WEIGHTS = (half / 2 for half in np.polynomial.legendre.leggauss(8))
+_NODES, _WEIGHTS = (half / 2 for half in np.polynomial.legendre.leggauss(16))
 _NODES = _NODES + 0.5
 _LARGEST_A = 100.0
 
@@ -309,7 +309,7 @@ def _cressie_read(a: float) -> Divergence:
     return _Known(
         f"α = {a:g}",
         f=partial(_f_of_alpha, a=a),
-        slope=lambda t: np.expm1(b * np.log(t)) / b,
+        slope=lambda t: special.boxcox(t, b),  # (tᵇ − 1)/b, also for a b near 0
         slope_inverse=lambda s: np.exp(np.log1p(np.maximum(b * s, -1.0)) / b),
         curvature=lambda t: t ** (b - 1),
         ratio_below=partial(_ratio_of_alpha, b=b),
@@ -319,8 +319,8 @@ def _cressie_read(a: float) -> Divergence:
 def _f_of_alpha(t: Array, a: float) -> Array:
     """Return (tᵃ − at + a − 1)/(a(a − 1)), by the form that does not cancel for a near 0 or 1."""
     if abs(a) < abs(a - 1):
-        return np.asarray((np.expm1(a * np.log(t)) / a - (t - 1)) / (a - 1))
-    return np.asarray((t * np.expm1((a - 1) * np.log(t)) / (a - 1) - (t - 1)) / a)
+        return np.asarray((special.boxcox(t, a) - (t - 1)) / (a - 1))
+    return np.asarray((t * special.boxcox(t, a - 1) - (t - 1)) / a)
 
 
 def _ratio_of_alpha(t: Array, x: Array, b: float) -> Array:

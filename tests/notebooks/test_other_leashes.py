@@ -7,6 +7,7 @@ import nbformat
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.special import expit
 
 from psipo_explore import IDENTITY, LOGIT, gibbs_policy, optimal_policy
 from psipo_explore.divergences import (
@@ -67,19 +68,22 @@ def computed() -> list[str]:
         "With λ = 2 and β = 0.2 the largest gap is "
         f"{0.5 / 0.2} β, so χ² lets go, at $p={0.5 + 0.2 / 0.5:.1f}$",
         f"β = 10 the largest gap is {0.5 / 10} β. χ² keeps "
-        f"{loser(0, CHI_SQUARED, IDENTITY):.3f} there",
+        f"{np.floor(1e3 * loser(0, CHI_SQUARED, IDENTITY)) / 1e3:.3f} there, and KL "
+        f"{loser(0, KL, IDENTITY):.3f}",
         "**π_ref(y_l)**: with 0.9, $\\pi_{\\mathrm{ref}}(y_w)$ is 0.1",
         "Here λ = 0.25, β = 0.5 and $p=0.99$",
-        "(α = 0.5 is one more leash",
-        "Up to 0.45, $a$ beats $c$ and $c$ beats $b$. From 0.55 on",
+        "From 0.55 on they go round",
+        "(α = 0.5 is one more leash, $f(t)=2(\\sqrt t-1)^2$.)",
+        f"So $p=\\sigma(2)={expit(2):.3f}$: an answer that wins one time in eight is gone",
+        f"and $p=\\sigma(10)={expit(10):.5f}$",
         "**μ(b)**: at 0.05",
         f"(KL leaves {kl:.3f}, as in lesson 03)",
         f"under logit, reverse KL leaves $y_l$ {reverse:.3f}, KL {kl:.3f}, and χ² nothing",
         f"KL leaves {by_identity[0]:.3f}, reverse KL {by_identity[1]:.3f}, and χ² nothing",
-        f"reverse KL leaves the loser {loser(1e-300, REVERSE_KL):.4f} where KL leaves it $10^{{-30}}$",
+        f"reverse KL leaves it {loser(1e-300, REVERSE_KL):.4f} where KL leaves it $10^{{-30}}$",
         f"of rock, paper and scissors are {rates[0]:.1f}, {rates[1]:.1f} and {rates[2]:.1f}",
         f"{edges[0]:.1f} for rock, {edges[1]:.1f} for paper and {edges[2]:.1f} for scissors",
-        f"The policy with the fixed opponent is beaten {(game() @ fixed).max():.1f} of the time",
+        f"Paper beats the policy with the fixed opponent {(game() @ fixed)[PAPER]:.1f} of the time",
         f"The edges are {stronger:.1f}, 0.1 and 0.1 now",
     ]
 
@@ -140,15 +144,20 @@ def test_chi_squared_drops_the_loser_where_the_text_says(beta: float, share: flo
 
 
 def test_first_exercise() -> None:
-    for share, doubt in ((0.5, 2e-9), (0.1, 4e-44)):
-        exact = 1 / (1 + np.exp(10.0 / share))
-        assert exact == pytest.approx(doubt, rel=0.07)
+    for share, gap in ((0.5, 2.0), (0.1, 10.0)):
         pi_ref = [share, 1 - share]
-        for here, is_kept in ((exact * 1.001, True), (exact * 0.999, False)):
-            table = [[0.5, 1 - here], [here, 0.5]]
-            policy = optimal_policy(table, LOGIT, 10.0, pi_ref=pi_ref, divergence=CHI_SQUARED)
+        for p, is_kept in ((expit(gap * 0.999), True), (expit(gap * 1.001), False)):
+            table = [[0.5, p], [1 - p, 0.5]]
+            policy = optimal_policy(table, LOGIT, 1.0, pi_ref=pi_ref, divergence=CHI_SQUARED)
             assert (policy[1] > 0) == is_kept
-    assert loser(2e-9, CHI_SQUARED) == 0
+    assert loser(0.11, CHI_SQUARED, beta=1.0) == 0
+
+
+def test_the_price_of_reverse_kl_grows_like_the_logarithm_of_the_gap() -> None:
+    gaps = np.array([1e4, 1e6, 1e8])
+    policies = tilted_policy(np.stack([gaps, 0 * gaps], -1), 1.0, REVERSE_KL)
+    price = REVERSE_KL(policies, [0.5, 0.5])
+    assert_allclose(np.diff(price), np.log(100) / 2, rtol=1e-3)
 
 
 def test_shares_are_the_edges_between_the_other_two() -> None:
@@ -177,10 +186,11 @@ def test_jumping_to_the_best_reply_circles_where_beta_is_small() -> None:
 def test_the_sliders_of_self_play_do_what_the_text_says() -> None:
     start = {c.name: c.start for c in self_play.VIEW.controls}
     assert start["cycle"] == 0.75
-    for cycle, over_a in ((0.45, False), (0.55, True)):
+    order = self_play.preferences(0.0)
+    assert min(order[0, 2], order[2, 1]) > 0.5
+    for cycle in (0.55, 0.75, 0.95):
         p = self_play.preferences(cycle)
-        assert (p[2, 0] > 0.5) == over_a
-        assert p[2, 1] > 0.5 or cycle > 0.5
+        assert min(p[0, 1], p[1, 2], p[2, 0]) > 0.5
         assert p.mean(1).argmax() == 0
 
     def policies(**at: object) -> list[np.ndarray]:
@@ -189,6 +199,7 @@ def test_the_sliders_of_self_play_do_what_the_text_says() -> None:
     assert all(policy.argmax() == 0 and policy[0] > 0.99 for policy in policies(cycle=0.0))
     for beta in (0.01, 1.0, 10.0):
         assert_allclose(policies(cycle=1.0, beta=beta)[2], 1 / 3, atol=1e-10)
+    assert max(policies(cycle=1.0, share=0.95)[0]) > 0.99
     fixed, rlhf, learned = policies(share=0.05)
     p = self_play.preferences(0.75)
     assert fixed.argmax() == rlhf.argmax() == 2
