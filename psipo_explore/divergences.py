@@ -46,7 +46,7 @@ class Divergence:
     r"""An f-divergence D_f(π ‖ π_ref) = Σ_y π_ref(y) f(π(y)/π_ref(y)), for a convex f with f(1) = 0.
 
     It is the leash of a policy. The constructor checks on a grid from 1e-3 to 1e3 that f is
-    strictly convex, and that its slope and the inverse of its slope are as claimed. An instance is
+    strictly convex, and that the other functions are as claimed. An instance is
     called on two policies.
 
     Parameters
@@ -69,9 +69,9 @@ class Divergence:
     ------
     ValueError
         If f is not 0 at 1, is not strictly convex, or is not finite on the grid, or if slope,
-        slope_inverse or curvature contradicts it.
+        slope_inverse, curvature or ratio_below contradicts it.
     TypeError
-        If name is not a text or a function is not callable.
+        If name is not a text, or a function is not callable or not elementwise.
 
     Examples
     --------
@@ -101,8 +101,12 @@ class Divergence:
         self.f = _elementwise("f", f)
         self.slope = _elementwise("slope", slope)
         self.slope_inverse = _elementwise("slope_inverse", slope_inverse)
-        self.curvature = _elementwise("curvature", curvature or self._difference_of_slopes)
-        self._ratio_below = ratio_below or self._ratio_by_slopes
+        self.curvature = _elementwise(
+            "curvature", self._difference_of_slopes if curvature is None else curvature
+        )
+        self._ratio_below = _elementwise(
+            "ratio_below", self._ratio_by_slopes if ratio_below is None else ratio_below
+        )
         self._check_on_grid()
 
     def __call__(self, policy: ArrayLike, pi_ref: ArrayLike) -> Array:
@@ -148,8 +152,7 @@ class Divergence:
         >>> CHI_SQUARED.ratio_below(np.array([1.5, 1.5]), np.array([-1.0, -2.0]))
         array([0.5, 0. ])
         """
-        with np.errstate(all="ignore"):
-            return self._ratio_below(t, x)
+        return self._ratio_below(t, x)
 
     def _bregman(self, t: Array, d: Array) -> Array:
         """Return f(t) − f'(1)d for d = t − 1, which has the same sum as f and is 0 to first order.
@@ -208,16 +211,30 @@ class Divergence:
         back, lost = self.slope_inverse(slope), 4 * np.finfo(float).eps * np.abs(slope) / found
         off = ~(np.abs(back - t) <= _WITHIN * t + lost)
         _refuse_on_grid("slope_inverse", slope, off, back, "is not the ratio that has this slope")
+        one = (t >= 1) & (t <= 10)  # further on, rounding may hide the 1
+        t = t[one]
+        down = self._ratio_below(t, self.slope(np.ones_like(t)) - slope[one])
+        lost = 4 * np.finfo(float).eps * np.abs(slope[one]) / self.curvature(np.ones_like(t))
+        off = ~(np.abs(down - 1) <= _WITHIN + lost)
+        _refuse_on_grid("ratio_below", t, off, down, "must be 1 for x = f'(1) − f'(t)")
 
 
-def _elementwise(name: str, function: Function) -> Callable[[Array], Array]:
+def _elementwise(name: str, function: Callable[..., ArrayLike]) -> Callable[..., Array]:
     """Return the function without warnings, as one that returns float64 arrays."""
     if not callable(function):
         raise TypeError(f"{name} = {checks.shown(function)}, must be a function of arrays")
 
-    def silent(t: Array) -> Array:
-        with np.errstate(all="ignore"):
-            return np.broadcast_to(np.asarray(function(t), dtype=np.float64), np.shape(t))
+    def silent(*t: Array) -> Array:
+        try:
+            with np.errstate(all="ignore"):
+                values = function(*t)
+            if type(values) is not np.ndarray or values.dtype != np.float64:
+                values = checks.as_real(name, values)
+            return np.broadcast_to(values, np.broadcast_shapes(*map(np.shape, t)))
+        except Exception as error:  # a function that takes no arrays may raise anything
+            raise TypeError(
+                f"{name} does not take arrays ({checks.cut(error)}), must be elementwise"
+            ) from error
 
     return silent
 
