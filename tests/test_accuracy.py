@@ -11,11 +11,21 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from mpmath import mp, mpf
-from oracles import Table, exact_pair, expected_psi, psi_of, tilt
+from oracles import Table, exact_pair, expected_psi, leash, leashed, psi_of, tilt
 from strategies import NAMED_PSIS
 
 import psipo_explore as psipo
 from psipo_explore import IDENTITY, LOGIT, Psi, folded_power
+from psipo_explore.divergences import (
+    CHI_PO,
+    CHI_SQUARED,
+    JENSEN_SHANNON,
+    KL,
+    REVERSE_KL,
+    Divergence,
+    alpha,
+    tilted_policy,
+)
 from psipo_explore.few_samples import collapse_probability, expected_policy
 from psipo_explore.psi import LOG, PROBIT
 
@@ -137,6 +147,68 @@ def test_gibbs_policy_of_rewards() -> None:
             yield probabilities_off(got, exact, float(np.abs(problem.rewards).max()) / problem.beta)
 
     assert_accurate("gibbs_policy", errors())
+
+
+LEASHES = [
+    *(KL, REVERSE_KL, CHI_SQUARED, CHI_PO, JENSEN_SHANNON),
+    *(alpha(a) for a in (-100, -1, 1e-5, 0.5, 0.999, 1.001, 1.5, 3, 100)),
+]
+
+
+def slopes_off(got: Table, w: list[mpf], exact: list[mpf], a: float) -> mpf:
+    """Return the error for an f that drops actions, where slopes are powers of the ratios r.
+
+    Close to the border r is a root of a difference, so relative errors of r have no bound. With the
+    largest ratio t, (r/t)^(a − 1) is as accurate as that difference, or r/t is if a < 2.
+    """
+    t, power = max(exact), mpf(max(a - 1, 1.0))
+    return max(
+        abs((mpf(p) / w_y / t) ** power - (r / t) ** power) / power
+        for p, w_y, r in zip(got.tolist(), w, exact, strict=True)
+        if w_y
+    )
+
+
+def logs_off(
+    got: Table, w: list[mpf], exact: list[mpf], x: list[mpf], curvature: Callable[[mpf], mpf]
+) -> mpf:
+    """Return the relative error for an f that keeps all actions, relative to its conditioning.
+
+    By 1/(r f''(r)) changes log r with f'(r), thus with x and with f'(t). The latter is found from
+    the sum of all, on which an action of probability π has the effect π/(r f''(r)).
+    """
+    moves = [1 / (r * curvature(r)) if r else mpf(0) for r in exact]
+    effects = [w_y * r * move for w_y, r, move in zip(w, exact, moves, strict=True)]
+    whole = sum(e * abs(x_y) for e, x_y in zip(effects, x, strict=True)) + 1
+    return max(
+        abs(mpf(p) - w_y * r) / (w_y * r + FLOOR) / (1 + m * abs(x_y) + m * whole / sum(effects))
+        for p, w_y, r, m, x_y in zip(got.tolist(), w, exact, moves, x, strict=True)
+    )
+
+
+@pytest.mark.parametrize("f", LEASHES, ids=lambda f: f.name)
+def test_tilted_policy(f: Divergence) -> None:
+    def errors() -> Iterator[mpf]:
+        rng = np.random.default_rng(3)
+        for problem in problems(f.name, 5):
+            n = [m * 10 ** int(rng.integers(0, 13)) for m in problem.pi_ref]
+            w, g = [mpf(m) / sum(n) for m in n], [mpf(r) for r in problem.rewards.tolist()]
+            best = max(g_y for g_y, w_y in zip(g, w, strict=True) if w_y)
+            x = [
+                (g_y - best) / mpf(problem.beta) if w_y else mpf(0)
+                for g_y, w_y in zip(g, w, strict=True)
+            ]
+            exact = leashed(x, w, f.name)
+            policy = tilted_policy(
+                problem.rewards, problem.beta, f, pi_ref=np.array([float(w_y) for w_y in w])
+            )
+            if f.drops:
+                a = 2.0 if f is CHI_SQUARED else float(f.name.removeprefix("α = "))
+                yield slopes_off(policy, w, exact, a)
+            else:
+                yield logs_off(policy, w, exact, x, leash(f.name)[1])
+
+    assert_accurate(f"tilted_policy, {f.name}", errors())
 
 
 def kl_terms(of: list[int], reference: list[int]) -> list[mpf]:

@@ -492,6 +492,8 @@ def test_4_a_user_whose_slope_is_no_number_at_infinity_pays_that_of_a_huge_ratio
         slope_inverse=lambda s: -1 / s,
     )
     assert_allclose(own([0.5, 0.5], [1.0, 0.0]), np.log(2), rtol=1e-9)
+    # nor is it a number at 0
+    assert_allclose(tilted_policy([1, 0], 1.0, own), tilted_policy([1, 0], 1.0, REVERSE_KL))
 
 
 @given(two_policies(zeros=True), st.sampled_from([-3.0, -0.5, 0.25, 0.5, 1.0, 1.5, 2.0, 4.0]))
@@ -650,7 +652,21 @@ def test_7_what_is_refused_below_is_accepted_where_it_is_right() -> None:
         ({"slope": "t"}, TypeError, "slope = 't', must be a function of arrays"),
         ({"slope_inverse": None}, TypeError, "slope_inverse = None, must be a function of arrays"),
         ({"curvature": [1]}, TypeError, "curvature = [1], must be a function of arrays"),
+        ({"ratio_below": 0}, TypeError, "ratio_below = 0, must be a function of arrays"),
         ({"name": 1}, TypeError, "name = 1, must be a text"),
+        (
+            {"ratio_below": lambda t, x: t + x},
+            ValueError,
+            "ratio_below(1.05925) = 1.02963, must be 1 for x = f'(1) − f'(t)",
+        ),
+        (
+            {"ratio_below": lambda t, x: None},
+            TypeError,
+            "ratio_below does not take arrays (ratio_below",
+        ),
+        ({"f": lambda t: 0.5 if t > 1 else 0}, TypeError, "f does not take arrays (The truth"),
+        ({"f": lambda t: [0, 1]}, TypeError, "f does not take arrays (operands could not be"),
+        ({"slope": lambda t: 1j * t}, TypeError, "slope does not take arrays (slope holds"),
     ],
     ids=lambda x: x if isinstance(x, str) else "",
 )
@@ -662,10 +678,13 @@ def test_7_a_wrong_one_is_refused_and_told_where(
     assert str(refusal.value).startswith(begins)
 
 
-def test_7_a_ratio_below_that_leaves_the_sum_short_is_refused_when_used() -> None:
-    own = Divergence(**RIGHT, ratio_below=lambda t, x: np.minimum(t + 2 * x, 0.5))
+def test_7_a_function_that_breaks_off_the_grid_is_told_when_used() -> None:
+    def short(t: Table, x: Table) -> Table:
+        return np.where(t < 1e4, np.maximum(t + 2 * x, 0.0), np.where(x == 0, t / 2, 0.0))
+
+    own = Divergence(**RIGHT, ratio_below=short)
     with pytest.raises(RuntimeError, match=r"^the logarithm of a policy's sum is "):
-        tilted_policy([0.5, 0.0], 1.0, own)
+        tilted_policy([1e9, 0.0], 1.0, own, pi_ref=[1e-6, 1 - 1e-6])
 
 
 def test_7_tilts_of_no_divergence_are_refused() -> None:
@@ -686,3 +705,11 @@ def test_7_ratio_below_inverts_the_slope(problem: tuple[Table, Table], f: Diverg
     assert_allclose(f.slope(r[kept]), (f.slope(t) + x)[kept], rtol=1e-9, atol=1e-12)
     if f.drops:
         assert (f.slope(np.zeros(1)) >= (f.slope(t) + x)[~kept] - 1e-12).all()
+
+
+@every_divergence
+def test_7_rewards_of_minus_infinity_everywhere_are_refused(f: Divergence) -> None:
+    with pytest.raises(ValueError, match=r"^g is -inf on every action of pi_ref"):
+        tilted_policy([-np.inf, -np.inf], 1.0, f)
+    with pytest.raises(ValueError, match=r"^g is -inf on every action of pi_ref"):
+        tilted_policy([-np.inf, 0.0], 1.0, f, pi_ref=[1.0, 0.0])

@@ -37,9 +37,11 @@ from psipo_explore import (
     tournament,
     train,
 )
+from psipo_explore.divergences import CHI_SQUARED, Divergence, alpha, tilted_policy
 from psipo_explore.few_samples import collapse_probability, expected_policy, preference_law
 from psipo_explore.policy import log_gibbs_policy
 from psipo_explore.psi import LOG
+from psipo_explore.self_play import nash_policy
 
 pytestmark = pytest.mark.slow
 
@@ -68,12 +70,45 @@ TAKEN: dict[str, tuple[Callable[..., object], dict[str, Any]]] = {
     "log_gibbs_policy": (log_gibbs_policy, {"g": [1.0, 0.0], "beta": 1.0, "pi_ref": HALF}),
     "optimal_policy": (
         optimal_policy,
-        {"p": P, "psi": LOGIT, "beta": 1.0, "pi_ref": HALF, "mu": HALF},
+        {
+            "p": P,
+            "psi": LOGIT,
+            "beta": 1.0,
+            "pi_ref": HALF,
+            "mu": HALF,
+            "divergence": CHI_SQUARED,
+        },
     ),
     "objective": (
         objective,
-        {"policy": HALF, "p": P, "psi": LOGIT, "beta": 1.0, "pi_ref": HALF, "mu": HALF},
+        {
+            "policy": HALF,
+            "p": P,
+            "psi": LOGIT,
+            "beta": 1.0,
+            "pi_ref": HALF,
+            "mu": HALF,
+            "divergence": CHI_SQUARED,
+        },
     ),
+    "tilted_policy": (
+        tilted_policy,
+        {"g": [1.0, 0.0], "beta": 1.0, "divergence": CHI_SQUARED, "pi_ref": HALF},
+    ),
+    "alpha": (alpha, {"a": 3.0}),
+    "Divergence": (
+        Divergence,
+        {
+            "name": "half of χ²",
+            "f": lambda t: (t - 1) ** 2 / 4,
+            "slope": lambda t: (t - 1) / 2,
+            "slope_inverse": lambda s: 2 * s + 1,
+            "curvature": lambda t: np.full_like(t, 0.5),
+            "ratio_below": lambda t, x: np.maximum(t + 2 * x, 0.0),
+        },
+    ),
+    "distance": (CHI_SQUARED, {"policy": HALF, "pi_ref": HALF}),
+    "nash_policy": (nash_policy, {"p": P, "psi": LOGIT, "beta": 1.0, "pi_ref": HALF}),
     "kl_divergence": (kl_divergence, {"policy": HALF, "pi_ref": HALF}),
     "cyclic_share": (cyclic_share, {"p": P, "psi": LOGIT, "mu": HALF}),
     "Comparisons": (
