@@ -200,7 +200,7 @@ def update(artists: Artists, *, cycle: float, beta: float, share: float, psi: st
         against = "".join(_ACTIONS[y] for y in _worst(wins))
         if against and wins.min() < _HALF_ROUNDED:
             artists[f"{name} 3 number"].set_text(f"{wins.min():.3f} vs {against}")
-    return _sentence(p, policies, cycle=cycle, beta=beta, share=share, psi=psi)
+    return _sentence(p, policies, cycle=cycle, beta=beta, psi=psi)
 
 
 def _in_short(p: Array, y: int, z: int) -> str:
@@ -216,28 +216,25 @@ def _worst(wins: Array) -> list[int]:
     return [] if worst > 0.5 - _EQUAL else np.flatnonzero(wins < worst + _EQUAL).tolist()
 
 
-def _sentence(
-    p: Array, policies: dict[str, Array], *, cycle: float, beta: float, share: float, psi: str
-) -> str:
-    pairs = enumeration([f"{_ACTIONS[y]} over {_ACTIONS[z]} {number(p[y, z])}" for y, z in _PAIRS])
+def _sentence(p: Array, policies: dict[str, Array], *, cycle: float, beta: float, psi: str) -> str:
     who = {name: _who_beats(policy @ p) for name, policy in policies.items()}
     mixed = enumeration(
         [f"{y} {_said(x)}" for y, x in zip(_ACTIONS, policies["learned"].tolist(), strict=True)]
     )
     return (
-        f"{pairs}: {_order(cycle)}. At β = {number(beta)} and with {psi}, ΨPO against the fixed μ, "
-        f"where b has {number(share)}, gives {_picked(policies['fixed'])}; {who['fixed']}. RLHF "
-        f"gives {_picked(policies['RLHF'])}; {who['RLHF']}. With the learned opponent the policy "
-        f"is {mixed}; {who['learned']}. {_what_changes(policies, cycle, psi)}"
+        f"{_order(cycle)}. At β = {number(beta)} with {psi}, ΨPO against the fixed μ gives "
+        f"{_picked(policies['fixed'])}; {who['fixed']}. RLHF gives {_picked(policies['RLHF'])}; "
+        f"{who['RLHF']}. With the learned opponent the policy is {mixed}; {who['learned']}. "
+        f"{_what_changes(policies, cycle, psi)}"
     )
 
 
 def _order(cycle: float) -> str:
     if cycle == 1:
-        return "rock–paper–scissors"
+        return "Rock–paper–scissors"
     if cycle == _TIED:
-        return "c ties with both"
-    return "no order of the three fits" if cycle > _TIED else "a over c over b fits"
+        return "The answer c ties with both"
+    return "No order of the three fits" if cycle > _TIED else "The order is a, c, b"
 
 
 def _said(x: float) -> str:
@@ -257,11 +254,11 @@ def _who_beats(wins: Array) -> str:
     """Say who beats a policy most often, given its win rates."""
     worst = [_ACTIONS[y] for y in _worst(wins)]
     if not worst:
-        return "no answer beats that policy"
+        return "no answer beats it"
     beat = f"{enumeration(worst)} {'beats' if len(worst) == 1 else 'beat'}"
     if wins.min() >= _HALF_ROUNDED:
-        return f"{beat} that policy most often, with hardly more than 0.5"
-    return f"{beat} that policy most often, with {number(float(1 - wins.min()))}"
+        return f"{beat} it most often, with hardly more than 0.5"
+    return f"{beat} it most often, with {number(float(1 - wins.min()))}"
 
 
 def _what_changes(policies: dict[str, Array], cycle: float, psi: str) -> str:
@@ -281,11 +278,8 @@ def _what_changes(policies: dict[str, Array], cycle: float, psi: str) -> str:
     if cycle == _TIED:
         return "As β falls, it goes to an equal mixture of a and c, which no answer beats."
     if psi == "identity":
-        return "It is its own best response: as β falls, it goes to a mixture that no answer beats."
-    return (
-        "It is its own best response: as β falls, it goes to a mixture over which no answer has "
-        "mean log-odds above 0."
-    )
+        return "As β falls, it goes to a mixture that no answer beats."
+    return "As β falls, it goes to a mixture over which no answer has mean log-odds above 0."
 
 
 VIEW = View(
@@ -295,7 +289,7 @@ VIEW = View(
         Slider("cycle", "cycle, from an order to a circle", _CYCLES, start=0.75),
         Slider("beta", "β, strength of the KL term", _BETAS, start=0.02),
         Slider("share", "μ(b), share of b in the fixed μ", _SHARES, start=_SHARES[2]),
-        Choice("psi", "Ψ", tuple(reversed(PSIS)), start="identity"),
+        Choice("psi", "Ψ, identity or logit", tuple(reversed(PSIS)), start="identity"),
     ),
     build=build,
     update=update,

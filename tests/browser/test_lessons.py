@@ -110,6 +110,8 @@ def assert_controls_are_named_and_reached_by_tab(page: Page, panel: Locator) -> 
         expect(control).to_be_focused()
         expect(control).to_have_accessible_name(re.compile(r"\w{4}"))
         page.keyboard.press("Tab")
+    for label in panel.locator(".widget-label").all():
+        assert label.evaluate("e => e.scrollWidth <= e.clientWidth"), label.text_content()
     for slider in panel.locator(".widget-slider").all():
         label, readout = (
             slider.locator(f".widget-{part}").text_content() or "" for part in ("label", "readout")

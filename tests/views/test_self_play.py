@@ -135,11 +135,11 @@ def test_the_sentence_says_who_beats_each_policy(values: dict[str, Any]) -> None
         wins, shown = policy @ p, artists[f"{name} 3 number"].get_text()
         worst = wins.min()
         if worst > 0.5 - 1e-8:
-            assert clause == "no answer beats that policy"
+            assert clause == "no answer beats it"
             assert shown == "0.500"
             continue
         who, rate = re.fullmatch(
-            r"(.*) beats? that policy most often, with (?:hardly more than )?(.*)", clause
+            r"(.*) beats? it most often, with (?:hardly more than )?(.*)", clause
         ).groups()  # type: ignore[union-attr]
         beaten_by = [y for y, rate in zip("abc", wins, strict=True) if rate < worst + 1e-8]
         assert re.findall(r"\b[abc]\b", who) == beaten_by
@@ -216,5 +216,5 @@ def test_the_weak_answer_decides_whom_a_fixed_opponent_picks() -> None:
     for share, pick, winner in ((0.05, "c", "b"), (1 / 3, "a", "c"), (0.95, "a", "c")):
         said = sentence(share=share)
         assert said.count(f"gives most to {pick} (") == 2
-        assert said.count(f"; {winner} beats that policy most often, with 0.7") == 2
-        assert "is a 0.275, b 0.248 and c 0.476; c beats that policy most often, with 0.506" in said
+        assert said.count(f"; {winner} beats it most often, with 0.7") == 2
+        assert "is a 0.275, b 0.248 and c 0.476; c beats it most often, with 0.506" in said
