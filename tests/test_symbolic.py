@@ -31,7 +31,9 @@ def test_every_claim_is_proved(derivation: Derivation) -> None:
 @pytest.mark.parametrize(
     ("derivation", "number"), CLAIMS, ids=lambda value: getattr(value, "title", value)
 )
-@pytest.mark.parametrize("off", [1, sp.Rational(1, 10**9)])
+@pytest.mark.parametrize(
+    "off", [1, pytest.param(sp.Rational(1, 10**9), marks=pytest.mark.slow)], ids=["much", "little"]
+)
 def test_a_falsified_claim_is_found_where_it_stands(
     derivation: Derivation, number: int, off: sp.Rational
 ) -> None:

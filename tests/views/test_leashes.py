@@ -142,6 +142,7 @@ def test_chi_squared_may_let_go_at_certainty_only(
     assert said.endswith("β on, which is p = 1.")
 
 
+@pytest.mark.slow
 def test_chi_squared_lets_go_at_certainty_wherever_the_largest_gap_allows_it() -> None:
     lams, betas, _, losers = (control.stops for control in VIEW.controls)
     certain = {lam: optimal_of_chi_squared(lam, np.array(betas), losers) for lam in lams}
