@@ -108,6 +108,8 @@ class PageHandler(_Notice, TornadoVoilaHandler):
             self.say(503, FULL, _PLACE_LATER, reload=SECONDS_TO_RETRY)
 
     async def _give_page_in_turn(self) -> None:
+        if self._is_gone:  # since `find_place` began, so there was no waiting to cancel
+            return
         self._turn = asyncio.ensure_future(self.kernel_manager.wait_for_turn())
         try:
             await self._turn
