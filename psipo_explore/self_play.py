@@ -189,8 +189,8 @@ def _equilibria(games: _Games, beta: Array) -> Array:
     if refused.any():
         k = int(np.argmax(np.where(refused, solved_at / beta, 0.0)))
         raise ValueError(
-            f"beta = {beta[k]:.6g} is too small for a policy that is certain to {_CERTIFIED:g} in "
-            f"each log-probability; {solved_at[k]:.6g} is not"
+            f"beta = {beta[k]:.6g} is too small: no policy was found whose log-probabilities satisfy "
+            f"the equation to {_CERTIFIED:g}"
         )
     return point.pi
 
