@@ -101,6 +101,7 @@ class Divergence:
         self.f = _elementwise("f", f)
         self.slope = _elementwise("slope", slope)
         self.slope_inverse = _elementwise("slope_inverse", slope_inverse)
+        self.has_exact_curvature = curvature is not None
         self.curvature = _elementwise(
             "curvature", self._difference_of_slopes if curvature is None else curvature
         )
@@ -186,7 +187,7 @@ class Divergence:
 
     def _tilt(self, g: ExpectedPsi | ArrayLike, beta: ArrayLike, pi_ref: ArrayLike | None) -> Array:
         contend, reference, x = contenders(g, beta, pi_ref)
-        return tilted(self.ratio_below, np.where(contend, reference, 0.0), x)
+        return tilted(self, np.where(contend, reference, 0.0), x)
 
     def _check_on_grid(self) -> None:
         """Refuse an f that is no divergence, and a slope or an inverse that is not its own."""
@@ -278,6 +279,12 @@ class _KL(_Known):
         return actions_last(np.divide, weights, weights.sum(0))
 
 
+def _ratio_of_chi_po(t: Array, x: Array) -> Array:
+    """Return the r with r + log r = t + log t + x, by SciPy's function where x is not 0: it is slow."""
+    ratio = t + np.zeros_like(x)
+    return np.asarray(special.wrightomega(t + np.log(t) + x, out=ratio, where=x < 0))
+
+
 KL = _KL(
     "KL",
     f=lambda t: special.xlogy(t, t),
@@ -308,7 +315,7 @@ CHI_PO = _Known(
     slope=lambda t: t + np.log(t),
     slope_inverse=special.wrightomega,
     curvature=lambda t: 1 + 1 / t,
-    ratio_below=lambda t, x: special.wrightomega(t + np.log(t) + x),
+    ratio_below=_ratio_of_chi_po,
 )
 JENSEN_SHANNON = _Known(
     "Jensen–Shannon",
@@ -345,7 +352,8 @@ def _ratio_of_alpha(t: Array, x: Array, b: float) -> Array:
     if b > 0:
         x = np.maximum(x, -_HUGE)  # t^−b may be 0, and 0 · ∞ is no number
         return np.asarray(t * np.exp(np.log1p(np.maximum(b * x * t**-b, -1.0)) / b))
-    return np.asarray(t * np.exp(np.logaddexp(0.0, np.log(b * x) - b * np.log(t)) / b))
+    z = np.log(b * x) - b * np.log(t)
+    return np.asarray(t * np.exp((np.maximum(z, 0.0) + np.log1p(np.exp(-np.abs(z)))) / b))
 
 
 def alpha(a: float) -> Divergence:
