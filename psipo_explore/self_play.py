@@ -20,7 +20,8 @@ __all__ = ["nash_policy"]
 
 _CERTIFIED = 1e-10  # largest |log π − log of the right-hand side|, up to a constant
 _SOLVED = 1e-11  # the same, at which Newton's method stops
-_NEWTON_STEPS = 64  # before a β nearer to the last one that was solved is tried
+_NEWTON_STEPS = 16  # before a β nearer to the last one that was solved is tried
+_NEAR, _STEPS_NEAR = 0.5, 64  # the same for a β of at least this share of the last one
 _HARDLY = 0.999  # share of the last β that was solved; a β above it is not tried
 _HALVINGS = 30
 _ROUNDS = 200
@@ -103,6 +104,8 @@ class _Games:
         self.log_pi_ref = np.log(np.where(self.support, pi_ref, 1.0))
 
     def some(self, which: Indices) -> _Games:
+        if len(which) == len(self.flow):
+            return self
         games = object.__new__(_Games)
         games.flow, games.support = self.flow[which], self.support[which]
         games.log_pi_ref = self.log_pi_ref[which]
@@ -174,7 +177,8 @@ def _equilibria(games: _Games, beta: Array) -> Array:
             if attempt == 0
             else _extrapolated(some, point.some(left), solved_at[left], tried[left])
         )
-        found = _by_newton(some, start, tried[left])
+        steps = np.where(tried[left] > _NEAR * solved_at[left], _STEPS_NEAR, _NEWTON_STEPS)
+        found = _by_newton(some, start, tried[left], steps)
         right = found.miss <= _SOLVED
         point.put(left[right], found.some(right))
         stride = tried[left] / solved_at[left]
@@ -205,7 +209,7 @@ def _extrapolated(games: _Games, point: _Point, beta: Array, to: Array) -> Array
     return np.asarray(games.log_pi_ref + ahead / to[:, np.newaxis])
 
 
-def _by_newton(games: _Games, u: Array, beta: Array) -> _Point:
+def _by_newton(games: _Games, u: Array, beta: Array, steps: Indices) -> _Point:
     """Return the points after Newton's steps on the residual, each shortened until it is smaller.
 
     The residual grows without bound with u, and its slope is never singular. So only a solution
@@ -213,8 +217,8 @@ def _by_newton(games: _Games, u: Array, beta: Array) -> _Point:
     """
     point = games.at(u, beta)
     stuck = np.zeros(len(u), dtype=bool)  # by rounding
-    for _ in range(_NEWTON_STEPS):
-        left = np.flatnonzero((point.miss > _SOLVED) & ~stuck)
+    for step_taken in range(steps.max()):
+        left = np.flatnonzero((point.miss > _SOLVED) & ~stuck & (step_taken < steps))
         if not left.size:
             break
         some, at = games.some(left), point.some(left)
