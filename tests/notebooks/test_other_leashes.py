@@ -1,12 +1,11 @@
 """The numbers and claims in the text of lesson 09 are what the package computes."""
 
 import re
-from pathlib import Path
 
-import nbformat
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from prose import assert_computed, prose_of
 from scipy.special import expit
 
 from psipo_explore import IDENTITY, LOGIT, gibbs_policy, optimal_policy
@@ -23,9 +22,7 @@ from psipo_explore.preferences import bradley_terry
 from psipo_explore.self_play import nash_policy
 from psipo_explore.views import leashes, self_play
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-NOTEBOOK = nbformat.read(NOTEBOOKS / "09_other_leashes.ipynb", as_version=4)
-PROSE = "\n".join(cell.source for cell in NOTEBOOK.cells if cell.cell_type == "markdown")
+PROSE = prose_of("09_other_leashes")
 LEASHES = (KL, REVERSE_KL, JENSEN_SHANNON, CHI_PO, CHI_SQUARED)
 PLAYERS = ("fixed", "RLHF", "learned")
 ROCK, PAPER, SCISSORS = range(3)
@@ -89,12 +86,7 @@ def computed() -> list[str]:
 
 
 def test_every_number_of_the_text_is_computed() -> None:
-    rest = PROSE
-    for phrase in computed():
-        assert phrase in PROSE, phrase
-        rest = rest.replace(phrase, "")
-    rest = re.sub(r"`[^`]*`|arxiv\S*|\bLessons? \d\d", "", rest, flags=re.IGNORECASE)
-    assert set(re.findall(r"\d+\.\d+", rest)) <= GIVEN
+    assert_computed(PROSE, computed(), GIVEN)
 
 
 def test_the_way_back_and_to_the_map_stands_at_both_ends() -> None:

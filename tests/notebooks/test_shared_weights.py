@@ -3,12 +3,12 @@
 import re
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 
 import nbformat
 import numpy as np
 import pytest
 from nbclient import NotebookClient
+from prose import NOTEBOOKS, assert_computed, prose_of
 
 from psipo_explore import (
     DPO,
@@ -26,9 +26,7 @@ from psipo_explore.preferences import bradley_terry
 from psipo_explore.psi import IDENTITY
 from psipo_explore.views import shared_weights
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-NOTEBOOK = nbformat.read(NOTEBOOKS / "08_shared_weights.ipynb", as_version=4)
-PROSE = "\n".join(cell.source for cell in NOTEBOOK.cells if cell.cell_type == "markdown")
+PROSE = prose_of("08_shared_weights")
 W_BEATS_L = Comparisons.from_pairs([("w", "l")], actions=("w", "l", "o"))
 ONE_FEATURE = np.array([[1.0], [0.0], [2.0]])
 TWO_FEATURES = np.array([[1.0, 0.0], [0.0, 0.0], [2.0, 1.0]])
@@ -128,12 +126,7 @@ def two_prompts(beta: float) -> np.ndarray:
 
 
 def test_every_number_of_the_text_is_computed() -> None:
-    rest = PROSE
-    for phrase in computed():
-        assert phrase in PROSE, phrase
-        rest = rest.replace(phrase, "")
-    rest = re.sub(r"arxiv\S*|\bLessons? \d\d", "", rest, flags=re.IGNORECASE)
-    assert set(re.findall(r"\d+\.\d+", rest)) <= GIVEN
+    assert_computed(PROSE, computed(), GIVEN)
 
 
 def test_the_way_back_and_to_the_map_stands_at_both_ends() -> None:
@@ -276,7 +269,7 @@ def test_one_comparison_more() -> None:
 
 
 def test_dpo_is_rlhf_and_ipo_is_not_psipo_in_the_output_of_the_lesson() -> None:
-    notebook = nbformat.from_dict(NOTEBOOK)
+    notebook = nbformat.read(NOTEBOOKS / "08_shared_weights.ipynb", as_version=4)
     kept = ("panel", "equalities")
     notebook.cells = [cell for cell in notebook.cells if cell.id in kept]
     NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(NOTEBOOKS)}}).execute()
