@@ -42,6 +42,11 @@ def loser(doubt: float, divergence: Divergence, psi=LOGIT, beta: float = 10.0) -
     return float(optimal_policy(table, psi, beta, divergence=divergence)[1])
 
 
+def learned_by_cycle(cycle: float) -> np.ndarray:
+    start = {c.name: c.start for c in self_play.VIEW.controls}
+    return np.asarray(self_play._policies(**{**start, "cycle": cycle})["learned"])
+
+
 def computed() -> list[str]:
     """Return the phrases of the lesson that hold numbers, with the numbers that are computed."""
     kl, reverse, chi = (loser(1e-15, f) for f in (KL, REVERSE_KL, CHI_SQUARED))
@@ -57,7 +62,11 @@ def computed() -> list[str]:
     worst = [float((1 - self_play.preferences(0.75) @ policy).min()) for policy in three]
     assert rlhf[0] > 0.9995
     assert max(worst[:2]) < 0.28
+    circle = learned_by_cycle(0.55)
     return [
+        "β = 0.5 there is β = 1 here",
+        "Lower β: from 0.25 down, χ² keeps nothing",
+        f"At 0.5 $a$ and $c$ are even, and share everything. At 0.55 $c$ has {circle[2]:.3f}",
         f"the fixed opponent gives $a$ {fixed_a[0]:.3f} and RLHF",
         "win against $c$ less than 0.28 of the time",
         f"has {learned[0]:.3f}, {learned[1]:.3f} and {learned[2]:.3f}, and wins against every "
@@ -212,3 +221,44 @@ def test_the_sliders_of_leashes_do_what_the_text_says() -> None:
     assert limits(lam=2.0, beta=0.2)[1:] == pytest.approx((2.5, 2.0, 0.1), rel=1e-3)
     assert limits(lam=2.0)[1] == pytest.approx(0.05)
     assert limits(lam=0.25)[1] < np.inf
+
+
+def test_near_the_reference_all_leashes_pull_alike_at_the_betas_that_are_called_fair() -> None:
+    one = np.ones(1)
+    assert KL.curvature(one) == 4 * JENSEN_SHANNON.curvature(one) == CHI_PO.curvature(one) / 2
+
+
+def test_trl_takes_twice_the_jensen_shannon_divergence() -> None:
+    """Its loss is of log(2u/(1 + u)), u = π/π_ref, in the place of log u."""
+    u = np.geomspace(1e-3, 1e3)
+    assert_allclose(np.log(2 * u / (1 + u)), 2 * JENSEN_SHANNON.slope(u), rtol=1e-12, atol=1e-15)
+
+
+def test_chi_squared_lets_go_of_identity_from_a_quarter_down() -> None:
+    assert loser(0, CHI_SQUARED, IDENTITY, 0.25) == 0 < loser(0, CHI_SQUARED, IDENTITY, 0.2501)
+
+
+@pytest.mark.parametrize("leash", LEASHES, ids=lambda leash: leash.name)
+def test_f_dpo_ends_at_the_policy_of_its_leash_under_logit(leash: Divergence) -> None:
+    rewards, pi_ref, beta = np.array([0.3, 0.0, -0.4]), np.array([0.2, 0.5, 0.3]), 2.0
+    p = bradley_terry(rewards)
+    slope = leash.slope(optimal_policy(p, LOGIT, beta, pi_ref=pi_ref, divergence=leash) / pi_ref)
+    fitted = expit(beta * (slope[:, np.newaxis] - slope))  # no loss of p is smaller than at p
+    assert_allclose(fitted, p, rtol=1e-12)
+
+
+def test_in_self_play_the_loser_of_a_sure_pair_goes_and_the_others_play_on() -> None:
+    with pytest.raises(ValueError, match="infinite"):
+        nash_policy(game(1.0), LOGIT, 1.0)
+    nearly_sure = game(1.0)
+    nearly_sure[SCISSORS, ROCK] = 1e-200
+    left = nash_policy(nearly_sure, LOGIT, [1.0, 10.0])
+    assert (left[:, SCISSORS] < 1e-8).all()
+    assert_allclose(left[0, [ROCK, PAPER]], [0.4, 0.6], atol=1e-9)
+
+
+def test_the_way_from_the_order_to_the_circle_is_not_straight() -> None:
+    assert learned_by_cycle(0.3)[0] > 0.9999
+    assert_allclose(learned_by_cycle(0.5), [0.5, 0, 0.5], atol=1e-4)
+    from_c = [np.linalg.norm(learned_by_cycle(cycle) - 1 / 3) for cycle in (0.5, 0.55, 0.75, 1.0)]
+    assert from_c[0] < from_c[1] > from_c[2] > from_c[3]
