@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from hypothesis import reject
 from numpy.testing import assert_allclose, assert_array_equal
 from strategies import Featured
 
@@ -25,7 +26,15 @@ FIELDS = ("theta", "policy", "log_ratio", "vanishing", "separated", "direction",
 
 
 def fitted(problem: Featured, loss: MarginLoss, beta: Any) -> LogLinearMinimum:
-    return minimise_log_linear(problem.data, loss, beta, problem.features, pi_ref=problem.pi_ref)
+    """Return the minimum, unless β is so small that rounding would decide, which is refused."""
+    try:
+        return minimise_log_linear(
+            problem.data, loss, beta, problem.features, pi_ref=problem.pi_ref
+        )
+    except ValueError as refusal:
+        if np.min(beta) < 1e-3 and "rounding alone may have made" in str(refusal):
+            reject()
+        raise
 
 
 def assert_close(got: Any, expected: Any, share: float, of: float = 1e-6) -> None:
