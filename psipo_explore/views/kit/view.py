@@ -53,6 +53,9 @@ class View:
         Names of the controls on which these results depend. Compute gets their values as keywords.
     size : (float, float)
         Width and height in inches.
+    about : str
+        Two plain sentences for a reader who has only this page: what the picture shows, and what
+        its symbols are.
     """
 
     name: str
@@ -64,6 +67,7 @@ class View:
     compute: Callable[..., object] | None = None
     compute_on: tuple[str, ...] = ()
     size: tuple[float, float] = (9.0, 4.4)
+    about: str = ""
 
     @property
     def sliders(self) -> tuple[Slider, ...]:
