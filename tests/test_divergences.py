@@ -715,3 +715,20 @@ def test_7_rewards_of_minus_infinity_everywhere_are_refused(f: Divergence) -> No
         tilted_policy([-np.inf, -np.inf], 1.0, f)
     with pytest.raises(ValueError, match=r"^g is -inf on every action of pi_ref"):
         tilted_policy([-np.inf, 0.0], 1.0, f, pi_ref=[1.0, 0.0])
+
+
+@pytest.mark.parametrize("f", [*NAMED, alpha(3), alpha(20)], ids=lambda f: f.name)
+def test_1_many_policies_of_many_actions_satisfy_the_equation(f: Divergence) -> None:
+    rng = np.random.default_rng(0)
+    g, pi_ref = rng.normal(size=(700, 100)), rng.dirichlet(np.ones(100))
+    policies = tilted_policy(g, 0.5, f, pi_ref=pi_ref)
+    assert_allclose(policies.sum(-1), 1, rtol=1e-14)
+    with np.errstate(divide="ignore"):
+        nu = g - 0.5 * f.slope(policies / pi_ref)
+    kept = policies > 0
+    most = np.where(kept, nu, -np.inf).max(-1, keepdims=True)
+    least = np.where(kept, nu, np.inf).min(-1, keepdims=True)
+    assert (most - least < 1e-9).all()
+    assert (
+        g[~kept] <= np.broadcast_to(most + 0.5 * f.slope(np.zeros(1)), g.shape)[~kept] + 1e-9
+    ).all()
