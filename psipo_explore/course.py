@@ -26,7 +26,7 @@ def changed(folder: Path) -> list[Path]:
     return [
         folder / lesson
         for lesson in lessons
-        if _cells(folder / lesson) != _cells(_originals() / lesson)
+        if _cells(folder / lesson) != _cells(originals() / lesson)
     ]
 
 
@@ -43,7 +43,7 @@ def put_back(folder: Path) -> list[Path]:
     ]
 
 
-def _originals() -> Path:
+def originals() -> Path:
     """Return the folder of the originals.
 
     An installed package holds them; in a checkout of the project they are beside the package.
@@ -53,7 +53,7 @@ def _originals() -> Path:
 
 
 def _parts() -> list[Path]:
-    home = _originals()
+    home = originals()
     return sorted(
         path.relative_to(home)
         for pattern in ("notebooks/*.ipynb", "figures/*.svg")
@@ -72,5 +72,5 @@ def _cells(notebook: Path) -> object:
 def _copy(part: Path, folder: Path) -> Path:
     copy = folder / part
     copy.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(copy, (_originals() / part).read_bytes())
+    write_whole(copy, (originals() / part).read_bytes())
     return copy

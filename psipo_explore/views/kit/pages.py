@@ -78,19 +78,21 @@ def page(view: View, stops: int | None = None, *, progress: bool = False) -> str
     >>> page(VIEWS["collapse"], stops=3)[:15]
     '<!doctype html>'
     """
-    stops = _most_stops(view, USUAL_FRAMES) if stops is None else stops
-    grid = _grid(view, stops)
-    frames = _n_frames(grid)
-    if frames > MOST_FRAMES:
-        better = _most_stops(view, MOST_FRAMES)
-        raise ValueError(
-            f"stops = {stops}: {view.name} would have {frames} frames, a page holds {MOST_FRAMES}; "
-            f"must be at most {better}"
-        )
-    view.compute_ahead(with_passing_bar if progress else _without_bar, grid)
-    html = _html(view, grid, _with_bar(frames, view.name, progress))
+    frames = packed_frames(view, stops, progress=progress)
+    picture, sentence = still_picture(view, {})
+    html = _filled(
+        _kit("page.html"),
+        title=as_html(view.title),
+        about=as_html(view.about),
+        view=view.name,
+        still=picture + sentence,
+        css=_kit("live.css"),
+        js=_kit("live.js"),
+        frames=frames,
+    )
     if len(html) > MOST_BYTES:
-        better = _most_stops(view, int(frames * MOST_BYTES / len(html) * 0.9))
+        grid = _grid(view, _most_stops(view, USUAL_FRAMES) if stops is None else stops)
+        better = _most_stops(view, int(_n_frames(grid) * MOST_BYTES / len(html) * 0.9))
         raise ValueError(
             f"stops = {stops}: {view.name} would have {len(html) / 1e6:.1f} MB, a page holds "
             f"{MOST_BYTES / 1e6:.0f} MB; "
@@ -99,34 +101,78 @@ def page(view: View, stops: int | None = None, *, progress: bool = False) -> str
     return html
 
 
-def _grid(view: View, most_stops: int) -> Grid:
+def packed_frames(
+    view: View,
+    stops: int | None = None,
+    starts: Iterable[Values] = (),
+    *,
+    progress: bool = False,
+) -> str:
+    """Draw the frames of a view, and return them packed for `live.js`, as base64 of gzip.
+
+    Parameters
+    ----------
+    view, stops, progress
+        As in `page`.
+    starts : iterable of mappings
+        Values at which panels begin. They are stops too.
+    """
+    stops = _most_stops(view, USUAL_FRAMES) if stops is None else stops
+    grid = _grid(view, stops, starts)
+    frames = _n_frames(grid)
+    if frames > MOST_FRAMES:
+        better = _most_stops(view, MOST_FRAMES)
+        raise ValueError(
+            f"stops = {stops}: {view.name} would have {frames} frames, a page holds {MOST_FRAMES}; "
+            f"must be at most {better}"
+        )
+    view.compute_ahead(with_passing_bar if progress else _without_bar, grid)
+    packed = json.dumps(
+        _frames(view, grid, _with_bar(frames, view.name, progress)),
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
+    return base64.b64encode(gzip.compress(packed.encode(), mtime=0)).decode()
+
+
+def still_picture(view: View, values: Values) -> tuple[str, str]:
+    """Return the picture at the given values, and its sentence, both as HTML."""
+    figure, artists = view.drawn(view.values(values))
+    moving = artists.values()
+    layers = svg.background(figure, moving) + Foreground(figure, moving).element(figure.sentence)
+    sentence = f'<p class="psipo-sentence">{as_html(figure.sentence)}</p>'
+    return f'<div class="psipo-whole">{layers}</div>', sentence
+
+
+def _grid(view: View, most_stops: int, starts: Iterable[Values] = ()) -> Grid:
     if as_count("stops", most_stops) < FEWEST_STOPS:
         raise ValueError(
             f"stops = {most_stops}, must be at least {FEWEST_STOPS}: both ends of a slider and its start"
         )
+    starts = list(starts)
     return {
-        control: _stops(control, most_stops)
+        control: _stops(control, most_stops, {start[control.name] for start in starts})
         for control in view.controls
         if not isinstance(control, Typed)
     }
 
 
-def _stops(control: Control, most: int) -> tuple[Any, ...]:
-    """Select at most so many stops of a control.
+def _stops(control: Control, most: int, starts: Iterable[Any]) -> tuple[Any, ...]:
+    """Select at most so many stops of a control, and the given starts.
 
-    They are spread evenly over its stops, and include both ends and the start. All names of a
+    They are spread evenly over its stops, and include both ends and its own start. All names of a
     choice are kept.
     """
     if isinstance(control, Choice):
         return control.stops
     every = sorted({*control.stops, control.start})
     if len(every) <= most:
-        return tuple(every)
+        return tuple(sorted({*every, *starts}))
     start = every.index(control.start)
     kept = np.linspace(0, len(every) - 1, most).round().astype(int)
     if start not in kept:
         kept[1 + np.abs(kept[1:-1] - start).argmin()] = start
-    return tuple(every[k] for k in kept)
+    return tuple(sorted({*(every[k] for k in kept), *starts}))
 
 
 def _n_frames(grid: Grid) -> int:
@@ -142,36 +188,29 @@ def _most_stops(view: View, frames: int) -> int:
     )
 
 
-def _html(view: View, grid: Grid, bar: Any) -> str:
+def _frames(view: View, grid: Grid, bar: Any) -> dict[str, Any]:
     definitions: dict[str, str] = {}
     with bar:
         drawings = [
             _drawing(view, grid, built_for, definitions, bar)
             for built_for in combinations(_rebuilding(view, grid))
         ]
-    start = view.values({})
-    figure, artists = view.drawn(start)
-    moving = artists.values()
-    still = svg.background(figure, moving) + Foreground(figure, moving).element(figure.sentence)
-    packed = json.dumps(
-        {
-            "view": view.name,
-            "controls": [_control(view, control, stops) for control, stops in grid.items()],
-            "definitions": "".join(definitions.values()),
-            "overlay": svg.overlay(figure, "", ""),
-            "drawings": drawings,
-        },
-        ensure_ascii=False,
-        separators=(",", ":"),
-    )
-    frames = base64.b64encode(gzip.compress(packed.encode(), mtime=0)).decode()
-    parts = {
-        "title": as_html(view.title),
-        "still": still,
-        "sentence": as_html(figure.sentence),
-        "frames": frames,
+    return {
+        "view": view.name,
+        "controls": [_control(view, control, stops) for control, stops in grid.items()],
+        "definitions": "".join(definitions.values()),
+        "overlay": svg.overlay(view.figure(), "", ""),
+        "dark": {},
+        "drawings": drawings,
     }
-    template = (files("psipo_explore.views.kit") / "page.html").read_text(encoding="utf-8")
+
+
+def _kit(name: str) -> str:
+    return (files("psipo_explore.views.kit") / name).read_text(encoding="utf-8")
+
+
+def _filled(template: str, **parts: str) -> str:
+    """Return the template, in which each mark <!--name--> is a part."""
     return re.sub(r"<!--(\w+)-->", lambda mark: parts[mark[1]], template)
 
 
@@ -203,6 +242,7 @@ def _drawing(
         bar.update()
     return {
         "background": background,
+        "parts": [[0, 0, 648, 316.8]],
         "looks": [list(look) for look in looks],
         "shown": shown,
         "sentences": sentences,

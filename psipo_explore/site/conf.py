@@ -1,0 +1,48 @@
+"""Configuration of Sphinx for the course's site."""
+
+from importlib.metadata import version as version_of
+from importlib.resources import files
+
+project = "psipo_explore"
+author = "the authors of psipo_explore"
+version = release = version_of("psipo-explore")
+language = "en"
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "numpydoc",
+    "psipo_explore.site.mathml",
+]
+exclude_patterns = ["notebooks/.ipynb_checkpoints"]
+
+html_theme = "furo"
+html_title = "ΨPO, DPO and IPO"
+html_static_path = [str(files("psipo_explore.site") / "static")]
+html_css_files = ["live.css", "site.css"]
+html_js_files = ["live.js"]
+html_show_sphinx = False
+html_show_search_summary = False  # summaries are fetched, which a page opened from disk may not do
+html_copy_source = False
+html_theme_options = {
+    "light_css_variables": {"color-brand-primary": "#005a8e", "color-brand-content": "#005a8e"},
+    "dark_css_variables": {"color-brand-primary": "#7cc4f0", "color-brand-content": "#7cc4f0"},
+}
+html_math_renderer = "mathml"
+
+myst_enable_extensions = ["amsmath", "dollarmath"]
+myst_dmath_double_inline = True
+myst_heading_anchors = 3
+
+# The cache is keyed by cells. The folder is keyed by the package, so that no old output is shown.
+nb_execution_mode = "cache"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+nb_ipywidgets_js = {}
+nb_output_stderr = "remove"
+nb_render_markdown_format = "myst"
+nb_merge_streams = True
+
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False

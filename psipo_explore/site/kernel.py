@@ -1,0 +1,43 @@
+"""What a kernel shows in the place of panels while the site is built."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from psipo_explore._tables import as_html
+from psipo_explore.views.kit import view as with_panels
+from psipo_explore.views.kit.pages import still_picture
+from psipo_explore.views.kit.view import Values, View
+
+
+def element(view: View, values: Mapping[str, Any], attributes: str = "") -> str:
+    """Return the element that `live.js` makes live, with a still picture for browsers without it."""
+    begins = as_html(json.dumps(dict(values), ensure_ascii=False))
+    picture, sentence = still_picture(view, values)
+    return (
+        f'<psipo-panel data-view="{view.name}" data-values="{begins}"{attributes}>'
+        f"{picture}{sentence}</psipo-panel>"
+    )
+
+
+class StaticPanel:
+    """Stands for a panel on a page: its picture at the start, which the page makes live."""
+
+    def __init__(self, view: View, start: Values) -> None:
+        self._view = view
+        self._start = start
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        figure = self._view.figure(**self._start)
+        return {"text/html": element(self._view, self._start), "text/plain": figure.sentence}
+
+
+def show_static_panels() -> None:
+    """Let this process show static panels, and no progress bars, which would stay on the page."""
+    import tqdm.auto
+
+    with_panels.Panel = StaticPanel  # type: ignore[assignment,misc]
+    tqdm.auto.tqdm = partial(tqdm.auto.tqdm, disable=True)  # type: ignore[misc,assignment]

@@ -1,0 +1,72 @@
+r"""A Sphinx extension that turns formulas into MathML while the site is built.
+
+Browsers draw MathML themselves, so a page needs no script and no fonts from elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from math_core import LatexToMathML
+
+if TYPE_CHECKING:
+    from docutils import nodes
+    from sphinx.application import Sphinx
+
+_SPACED_BREAK = re.compile(r"\\\\\[[^]]*\]")  # math-core prints the length
+_CONVERTER = LatexToMathML(macros={"substack": r"\begin{matrix}#1\end{matrix}"})
+
+
+def to_mathml(formula: str, *, displayed: bool) -> str:
+    r"""Convert a LaTeX formula to MathML.
+
+    Raises
+    ------
+    ValueError
+        If the formula is not understood.
+
+    Examples
+    --------
+    >>> to_mathml(r"\pi^*", displayed=False)
+    '<math><msup><mi>π</mi><mo>*</mo></msup></math>'
+    """
+    plain = _SPACED_BREAK.sub(r"\\\\", formula)
+    try:
+        return str(_CONVERTER.convert_with_local_state(plain, displaystyle=displayed))
+    except Exception as error:
+        raise ValueError(f"the formula {formula!r} is not understood: {error}") from error
+
+
+def _inline(translator: Any, node: nodes.math) -> None:
+    translator.body.append(_converted(node, displayed=False))
+    raise _skip()
+
+
+def _displayed(translator: Any, node: nodes.math_block) -> None:
+    number = f'<span class="eqno">({node["number"]})</span>' if node.get("number") else ""
+    formula = _converted(node, displayed=True)
+    translator.body.append(f'<div class="math">{formula}{number}</div>')
+    raise _skip()
+
+
+def _converted(node: nodes.Element, *, displayed: bool) -> str:
+    from sphinx.util import logging
+
+    try:
+        return to_mathml(node.astext(), displayed=displayed)
+    except ValueError as error:
+        logging.getLogger(__name__).warning(str(error), location=node)
+        return ""
+
+
+def _skip() -> Exception:
+    from docutils.nodes import SkipNode
+
+    return SkipNode()
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the renderer of formulas."""
+    app.add_html_math_renderer("mathml", (_inline, None), (_displayed, None))
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,212 @@
+// A picture with its sliders: <psipo-panel data-view="collapse" data-values='{"p": 1}'>. Its frames were drawn ahead. They come
+// by a script that calls psipoFrames(view, frames), for a page that was opened from disk may fetch nothing else.
+(() => {
+const HERE = document.currentScript.src;
+const NARROW = 600; // a panel less wide than this shows the parts of its picture under each other
+const waiting = {};
+const panels = new Set();
+let made = 0;
+
+function framesOf(view) {
+  if (!waiting[view]) {
+    waiting[view] = {};
+    waiting[view].frames = new Promise((resolve, reject) => Object.assign(waiting[view], { resolve, reject }));
+  }
+  return waiting[view];
+}
+
+window.psipoFrames = (view, packed) => framesOf(view).resolve(unpacked(packed));
+
+async function unpacked(packed) {
+  const bytes = Uint8Array.from(atob(packed), byte => byte.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return JSON.parse(await new Response(stream).text());
+}
+
+function fetched(view) {
+  if (!waiting[view]) {
+    const script = Object.assign(document.createElement("script"), { src: new URL(`frames/${view}.js`, HERE) });
+    script.onerror = () => framesOf(view).reject(new Error(`${script.src} is missing`));
+    framesOf(view);
+    document.head.append(script);
+  }
+  return waiting[view].frames;
+}
+
+const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
+function isDark() {
+  const theme = document.body.dataset.theme;
+  return theme === "dark" || (theme !== "light" && systemIsDark.matches);
+}
+function repaint() { for (const panel of panels) panel.repaint(); }
+systemIsDark.addEventListener("change", repaint);
+addEventListener("DOMContentLoaded", () =>
+  new MutationObserver(repaint).observe(document.body, { attributeFilter: ["data-theme"] }));
+addEventListener("hashchange", () => { for (const panel of panels) if (panel.isLinked) panel.follow(location.hash); });
+
+function element(name, properties = {}, ...children) {
+  const node = Object.assign(document.createElement(name), properties);
+  node.append(...children);
+  return node;
+}
+
+// One control: what it shows, and the place of its stop.
+class Control {
+  constructor(control, id) {
+    Object.assign(this, control);
+    this.input = element(control.chosen ? "select" : "input", { id, name: control.name });
+    if (control.chosen) this.input.append(...control.written.map(name => new Option(name)));
+    else Object.assign(this.input, { type: "range", min: 0, max: control.written.length - 1 });
+    this.readout = element("output", { htmlFor: id, ariaLive: "off" });
+    const label = element("label", { htmlFor: id, textContent: control.label });
+    this.nodes = control.chosen ? [label, this.input] : [label, this.input, this.readout];
+    this.first = this.start; // that of the view; a lesson may begin elsewhere
+    this.at = this.start;
+  }
+  get at() { return this.chosen ? this.input.selectedIndex : Number(this.input.value); }
+  set at(stop) { this.chosen ? (this.input.selectedIndex = stop) : (this.input.value = stop); }
+  value(stop) { return this.chosen ? this.written[stop] : String(Number(this.python[stop])); }
+  say() {
+    if (this.chosen) return;
+    this.readout.value = this.input.ariaValueText = this.written[this.at];
+  }
+  // The stop of a text, and what there is to say about it.
+  read(text) {
+    const exact = this.written.findIndex((_, stop) => this.value(stop) === text);
+    if (exact >= 0) return [exact];
+    const number = Number(text);
+    if (this.chosen || text.trim() === "" || Number.isNaN(number))
+      return [this.start, `${this.name} = ${text} is no value here, so ${this.name} is ${this.written[this.start]}.`];
+    const away = this.python.map(stop => Math.abs(Number(stop) - number));
+    const nearest = away.indexOf(Math.min(...away));
+    if (away[nearest] === 0) return [nearest];
+    return [nearest, `${this.name} = ${text} is no stop here, and ${this.written[nearest]} is the nearest.`];
+  }
+}
+
+class Panel extends HTMLElement {
+  connectedCallback() {
+    if (panels.has(this)) return;
+    panels.add(this);
+    const seen = new IntersectionObserver(entries => {
+      if (!entries.some(entry => entry.isIntersecting)) return;
+      seen.disconnect();
+      fetched(this.dataset.view).then(page => this.begin(page));
+    }, { rootMargin: "600px" });
+    seen.observe(this);
+  }
+
+  get isLinked() { return "linked" in this.dataset; }
+
+  begin(page) {
+    this.page = page;
+    this.own = `psipo-${++made}`;
+    this.controls = page.controls.map(control => new Control(control, `${this.own}-${control.name}`));
+    const given = JSON.parse(this.dataset.values || "{}");
+    for (const control of this.controls)
+      if (control.name in given) [control.start] = control.read(String(given[control.name]));
+    this.form = element("form", { autocomplete: "off" }, ...this.controls.flatMap(control => control.nodes));
+    const reset = element("button", { type: "button", textContent: "Reset" });
+    this.form.append(reset);
+    this.note = element("p", { className: "psipo-note", role: "status" });
+    this.whole = element("div", { className: "psipo-whole" });
+    this.parted = element("div", { className: "psipo-parts", ariaHidden: "true" });
+    this.sentence = element("p", { className: "psipo-sentence", role: "status" });
+    this.call = element("code");
+    this.link = element("a", { textContent: "Link to this" });
+    const last = element("p", { className: "psipo-call" }, "In Python: ", this.call, this.isLinked ? "" : " · ", this.isLinked ? "" : this.link);
+    const picture = element("div", { className: "psipo-picture" }, this.whole, this.parted);
+    this.replaceChildren(this.form, this.note, picture, this.sentence, last);
+    this.classList.add("psipo-live");
+    this.form.oninput = () => this.moved();
+    this.form.onsubmit = event => event.preventDefault();
+    reset.onclick = () => { this.restart(); this.moved(); };
+    this.restart();
+    if (this.isLinked) this.read(location.hash);
+    this.show();
+    new ResizeObserver(([entry]) => this.classList.toggle("psipo-narrow", entry.contentRect.width < NARROW)).observe(this);
+  }
+
+  restart() { for (const control of this.controls) control.at = control.start; }
+
+  moved() {
+    this.note.textContent = "";
+    this.show();
+    if (!this.isLinked) return;
+    clearTimeout(this.later); // browsers allow some hundred changes of the address a minute
+    this.later = setTimeout(() => history.replaceState(null, "", location.pathname + location.search + this.fragment()), 150);
+  }
+
+  follow(fragment) {
+    if (!this.page) return;
+    this.restart();
+    this.read(fragment);
+    this.show();
+  }
+
+  read(fragment) {
+    const said = [];
+    for (const [name, text] of new URLSearchParams(fragment.slice(1))) {
+      const control = this.controls.find(control => control.name === name);
+      if (!control) { said.push(`There is no control ${name} here.`); continue; }
+      const [stop, word] = control.read(text);
+      control.at = stop;
+      if (word) said.push(word);
+    }
+    this.note.textContent = said.join(" ");
+  }
+
+  show() {
+    let which = 0, frame = 0;
+    for (const control of this.controls) {
+      if (control.rebuilds) which = which * control.written.length + control.at;
+      else frame = frame * control.written.length + control.at;
+      control.say();
+    }
+    if (this.drawing !== this.page.drawings[which]) this.build(this.page.drawings[which]);
+    this.drawing.shown.forEach((look, k) => {
+      if (this.looks[k] === look[frame]) return;
+      this.looks[k] = look[frame];
+      this.groups[k].innerHTML = this.painted(this.drawing.looks[k][look[frame]]);
+    });
+    const sentence = this.drawing.sentences[frame];
+    this.sentence.textContent = sentence;
+    this.whole.lastElementChild.setAttribute("aria-label", sentence);
+    const values = this.elsewhere().map(control => `${control.name}=${control.python[control.at]}`);
+    this.call.textContent = this.drawing.possible[frame] ? `${this.page.view}.figure(${values.join(", ")})` : "";
+    if (HERE) this.link.href = new URL(`../pictures/${this.page.view}.html`, HERE) + this.fragment();
+  }
+
+  elsewhere() { return this.controls.filter(control => control.at !== control.first); }
+
+  // What opens the picture's own page at these values.
+  fragment() {
+    const values = new URLSearchParams(this.elsewhere().map(control => [control.name, control.value(control.at)]));
+    return String(values) ? `#${values}` : "";
+  }
+
+  build(drawing) {
+    this.drawing = drawing;
+    this.looks = drawing.shown.map(() => 0);
+    this.whole.innerHTML = this.painted(drawing.background + this.page.overlay);
+    const [still, moving] = this.whole.children;
+    const below = `<g id="${this.own}-still">${still.innerHTML}</g>`;
+    still.innerHTML = below;
+    moving.innerHTML = `<g id="${this.own}-moving"><defs>${this.painted(this.page.definitions)}</defs>${"<g></g>".repeat(this.looks.length)}</g>`;
+    this.groups = [...moving.firstElementChild.querySelectorAll(":scope > g")];
+    this.parted.innerHTML = drawing.parts.map(([x, y, width, height]) =>
+      `<svg viewBox="${x} ${y} ${width} ${height}" style="max-width:${1.35 * width}px"><use href="#${this.own}-still"/><use href="#${this.own}-moving"/></svg>`).join("");
+  }
+
+  painted(svg) {
+    return isDark() ? svg.replace(/#[0-9a-f]{6}\b/gi, colour => this.page.dark[colour.toLowerCase()] || colour) : svg;
+  }
+
+  repaint() {
+    if (!this.page) return;
+    this.drawing = null;
+    this.show();
+  }
+}
+customElements.define("psipo-panel", Panel);
+})();
