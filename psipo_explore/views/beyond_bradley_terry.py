@@ -210,6 +210,12 @@ def _in_words(x: float) -> str:
 VIEW = View(
     name="beyond_bradley_terry",
     title="Beyond Bradley–Terry: who follows a cycle",
+    about=(
+        "Answers a, b and c beat each other more and more in a circle, and each curve is the "
+        "probability π of an answer under ΨPO (which maximises Ψ = logit of the preferences p*), "
+        "DPO, RLHF and IPO. Here μ(c) is how often the opponent of an answer is c, and β says how "
+        "strongly π is held near its uniform start."
+    ),
     controls=(
         Slider("strength", "strength of the cycle, in log-odds", _STRENGTHS, start=2.5),
         Slider("share", "μ(c), how often the opponent is c", _SHARES, start=_SHARES[2]),

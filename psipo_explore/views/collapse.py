@@ -165,6 +165,12 @@ def _sentence(
 VIEW = View(
     name="collapse",
     title="The collapse of π*(y_l) as a preference becomes certain",
+    about=(
+        "The curves show the probability π*(y_l) that the best policy leaves the loser y_l if it "
+        "maximises a function Ψ of the preferences, which is logit or identity. Here p is how "
+        "often the winner y_w beats y_l, π_ref is the policy at the start, and β says how strongly "
+        "KL holds the best policy near π_ref."
+    ),
     controls=(
         Slider("p", "p, how often y_w beats y_l", WINNING, start=0.9, write=probability),
         Slider("beta", "β, strength of the KL term", BETAS, start=1.0),

@@ -14,6 +14,13 @@ from psipo_explore.views.kit import palette, svg
 from psipo_explore.views.kit.still import StillFigure
 from psipo_explore.views.kit.words import number
 
+ABOUT = (
+    "The bars show how much of the data repeats, contradicts itself or is beyond DPO, and the curves "
+    "show how far each loss takes the policy π from its start π_ref, as a mean over prompts of "
+    "KL(π ‖ π_ref). Here β says how strongly a loss holds π near π_ref, and a limit is drawn where "
+    "DPO has no minimum."
+)
+
 _LOOKS = {"DPO": palette.DPO_LINE, "IPO": palette.IDENTITY_LINE}
 _BARS = 0.52  # height of a bar, in rows
 _MOST_TICKS = 7

@@ -266,6 +266,12 @@ def view_of(data: Comparisons | None = None, *, prior: float = 0.0) -> View:
     return View(
         name="explorer",
         title="The closed form, laid open",
+        about=(
+            "The table p* says how often the answer of a row beats that of a column, and the bars "
+            "show the best policy π* beside the policy before, π_ref. Here Ψ(q) is what a "
+            "probability q is worth (λ leads from logit to identity), μ is who the opponent is, "
+            "and β says how strongly KL holds π* near π_ref."
+        ),
         controls=(
             Choice(
                 "preferences",

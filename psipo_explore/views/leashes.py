@@ -361,6 +361,12 @@ def _few(kept: dict[str, float]) -> str:
 VIEW = View(
     name="leashes",
     title="It is Ψ, not KL, that lets go: six leashes",
+    about=(
+        "The curves show the probability π*(y_l) that the best policy leaves the loser y_l, if KL, "
+        "χ², χPO, α = 0.5 or another leash of strength β holds it near its start π_ref. An answer "
+        "scores g(y), its mean Ψ(p), where p is how often y_w beats y_l, and λ leads Ψ from logit "
+        "to identity."
+    ),
     controls=(
         Slider("lam", "λ, from logit (0) to identity (2)", LAMBDAS, start=0.25),
         Slider("beta", "β, strength of the leash", BETAS[10:], start=0.5),

@@ -16,6 +16,12 @@ VIEW = replace(
     training.VIEW,
     name="never_wins",
     title="An action that never wins, under DPO and under IPO",
+    about=(
+        "Answer c never wins a comparison, and the curves show the probability π(y) of each answer "
+        "y as DPO (above) and another loss (below) train, and where each leads in the end. Here β "
+        "says how strongly a loss holds π near its uniform start, and → 0 marks an answer that "
+        "vanishes under DPO."
+    ),
     controls=tuple(
         replace(control, start=training.NEVER_WINS)
         if isinstance(control, Choice) and control.name == "comparisons"

@@ -173,6 +173,12 @@ def _reach(psi: Psi, lam: float, formula: str) -> str:
 VIEW = View(
     name="psi_curve",
     title="Ψ(q), from logit to identity",
+    about=(
+        "The upper curves show what a probability q of being preferred is worth under Ψ, a "
+        "function that rises, and the lower ones show the slope Ψ′(q). The slider λ leads from "
+        "logit, log(q/(1 − q)), at 0 to identity, which is q, at 2, and the tangent touches the "
+        "curve at q."
+    ),
     controls=(
         Slider("lam", "λ, from logit (0) to identity (2)", LAMBDAS, start=0.5),
         Slider(

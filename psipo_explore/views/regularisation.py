@@ -315,6 +315,12 @@ def _moves_in_words(name: str, kl: _Curve, ratio: _Curve, at_collapse: float) ->
 VIEW = View(
     name="regularisation",
     title="What β still does, under logit and under identity",
+    about=(
+        "The curves show how far the best policy, for Ψ = logit or identity, moves from the policy "
+        "at the start, π_ref: as KL divergence, and as log-ratio of the winner y_w to a loser y_l. "
+        "Here p is how often y_w beats each y_l, π_ref(y_l) is the start of each y_l, and β says "
+        "how strongly KL holds the policy."
+    ),
     controls=(
         Slider("p", "p, how often y_w beats each y_l", WINNING, start=0.99, write=probability),
         Slider("beta", "β, strength of the KL term", BETAS, start=0.25),

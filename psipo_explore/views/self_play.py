@@ -285,6 +285,12 @@ def _what_changes(policies: dict[str, Array], cycle: float, psi: str) -> str:
 VIEW = View(
     name="self_play",
     title="Self-play: the opponent learns too",
+    about=(
+        "The triangle shows policies π over answers a, b and c, from ΨPO against a fixed opponent μ, "
+        "from RLHF, and from an opponent that is π itself, while preferences lead from an order to a "
+        "circle. Here Ψ is the function of preferences that is maximised, and β says how strongly π "
+        "is held near its uniform start, π_ref."
+    ),
     controls=(
         Slider("cycle", "cycle, from an order to a circle", _CYCLES, start=0.75),
         Slider("beta", "β, strength of the KL term", _BETAS, start=0.02),

@@ -461,6 +461,12 @@ def _beside_turn(row: _Row) -> str:
 VIEW = View(
     name="shared_weights",
     title="Where the chosen answer's probability goes when answers share weights",
+    about=(
+        "A model learns to prefer answer w to l, and the picture shows log π(y) for each answer y, "
+        "also for o, which is never compared, and the features φ through which the model sees "
+        "answers. Here z is φ(w) − φ(l), a and b place o along z and across it, and β says how "
+        "strongly π is held near its start π_ref."
+    ),
     controls=(
         Slider("a", "a, how much o is like w", _LIKENESSES, start=2.0),
         Slider("b", "b, what only o has", (0.0, 0.5, 1.0), start=0.0),

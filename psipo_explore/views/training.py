@@ -476,6 +476,12 @@ def view_of(data: Comparisons | None = None) -> View:
     return View(
         name="training",
         title="Training by DPO and by IPO, and where it heads",
+        about=(
+            "The curves show the probability π(y) of each answer y as DPO (above) and another loss "
+            "(below) train on the comparisons drawn at the left, and where each loss leads in the "
+            "end. Here β says how strongly a loss holds π near its uniform start, and → 0 marks an "
+            "answer that vanishes under DPO."
+        ),
         controls=(
             Choice("comparisons", "comparisons trained on", names, start=names[0]),
             Choice("loss", "loss beside DPO", tuple(_LOSSES)[1:], start="IPO"),

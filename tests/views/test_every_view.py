@@ -12,7 +12,7 @@ from grids import DRAWINGS
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from psipo_explore.views import VIEWS, Choice, View
+from psipo_explore.views import VIEWS, Choice, View, diagnosis
 from psipo_explore.views.kit import svg
 from psipo_explore.views.kit.foreground import Foreground
 
@@ -59,6 +59,13 @@ def places(view: View) -> Iterator[Mapping[str, Any]]:
             yield {**start, control.name: stop}
 
 
+def symbols_in(label: str) -> set[str]:
+    """Find the Greek letters, the single letters and p*, each with its index, in a control's label."""
+    found = re.findall(r"(?<!\w)(?:[^\W\d_A-Za-z]|[a-z])(?:_\w+|\*)?(?!\w)", label)
+    article = {"a"} if not label.startswith("a,") else set()
+    return set(found) - article
+
+
 def paths(text: str) -> set[str]:
     return {" ".join(path.split()) for path in re.findall(r'\bd="([^"]+)"', text)}
 
@@ -69,6 +76,31 @@ def test_module_view_and_figure_share_a_name(view: View) -> None:
     assert view is module.VIEW
     assert module.figure().sentence == view.figure().sentence
     assert (FIGURES / f"{view.name}.svg").is_file()
+
+
+@pytest.mark.parametrize(
+    "about",
+    [*(view.about for view in VIEWS.values()), diagnosis.ABOUT],
+    ids=[*VIEWS, "diagnosis"],
+)
+def test_a_view_says_in_two_plain_sentences_what_it_shows(about: str) -> None:
+    assert re.fullmatch(r"[A-Z][^.?!]*(?:\.\d[^.?!]*)*\. [A-Z][^.?!]*\.", about)
+    assert len(about) <= 330
+    assert not set(about) & set("$\\{}^`")
+
+
+@every_view
+def test_each_symbol_on_a_control_is_explained_in_what_the_view_says(view: View) -> None:
+    for symbol in set[str]().union(*(symbols_in(control.label) for control in view.controls)):
+        assert re.search(rf"(?<!\w){re.escape(symbol)}(?!\w)", view.about), symbol
+
+
+def test_symbols_are_found_in_labels() -> None:
+    assert symbols_in("π_ref(y_l), where y_l starts") == {"π_ref", "y_l"}
+    assert symbols_in("a, how much o is like w") == {"a", "o", "w"}
+    assert symbols_in("comparisons a step") == set()
+    assert symbols_in("p*, the preferences") == {"p*"}
+    assert symbols_in("Ψ: λ, from logit (0) to identity (2)") == {"Ψ", "λ"}
 
 
 @every_panel
