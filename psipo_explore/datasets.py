@@ -14,13 +14,18 @@ from psipo_explore.comparisons import Comparisons
 
 __all__ = ["CITATIONS_CSV", "D1", "D2", "D3", "citations"]
 
+#: File with the citations between four journals, as an example of a CSV file.
+#:
+#: :meta hide-value:
 CITATIONS_CSV = Path(str(files("psipo_explore") / "data" / "citations.csv"))
 
 
-# The data sets that §5.4 of arXiv:2310.12036 prints as pairs (winner, loser). D1 is a total order,
-# D2 is a cycle, and D3 never compares c.
+# §5.4 of arXiv:2310.12036 prints these data sets as pairs (winner, loser).
+#: a beats b, b beats c, and a beats c: a total order.
 D1 = Comparisons.from_pairs([("a", "b"), ("b", "c"), ("a", "c")])
+#: a beats b, b beats c, and c beats a: a cycle.
 D2 = Comparisons.from_pairs([("a", "b"), ("b", "c"), ("c", "a")])
+#: a beats b, and b beats a; c is never compared.
 D3 = Comparisons.from_pairs([("a", "b"), ("b", "a")], actions=("a", "b", "c"))
 
 

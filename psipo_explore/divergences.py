@@ -285,6 +285,7 @@ def _ratio_of_chi_po(t: Array, x: Array) -> Array:
     return np.asarray(special.wrightomega(t + np.log(t) + x, out=ratio, where=x < 0))
 
 
+#: f(t) = t log t: KL(π ‖ π_ref), the leash of ΨPO.
 KL = _KL(
     "KL",
     f=lambda t: special.xlogy(t, t),
@@ -293,6 +294,7 @@ KL = _KL(
     curvature=lambda t: 1 / t,
     ratio_below=lambda t, x: t * np.exp(x),
 )
+#: f(t) = −log t: KL(π_ref ‖ π).
 REVERSE_KL = _Known(
     "reverse KL",
     f=lambda t: -np.log(t),
@@ -301,6 +303,7 @@ REVERSE_KL = _Known(
     curvature=lambda t: t**-2.0,
     ratio_below=lambda t, x: 1 / (1 / t - x),
 )
+#: f(t) = ½(t − 1)².
 CHI_SQUARED = _Known(
     "χ²",
     f=lambda t: (t - 1) ** 2 / 2,
@@ -309,6 +312,7 @@ CHI_SQUARED = _Known(
     curvature=np.ones_like,
     ratio_below=lambda t, x: np.maximum(t + x, 0.0),
 )
+#: f(t) = ½(t − 1)² + t log t, the leash of χPO.
 CHI_PO = _Known(
     "χPO",
     f=lambda t: (t - 1) ** 2 / 2 + special.xlogy(t, t),
@@ -317,6 +321,7 @@ CHI_PO = _Known(
     curvature=lambda t: 1 + 1 / t,
     ratio_below=_ratio_of_chi_po,
 )
+#: f(t) = ½[t log t − (t + 1) log ((t + 1)/2)].
 JENSEN_SHANNON = _Known(
     "Jensen–Shannon",
     f=lambda t: (special.xlogy(t, t) - special.xlogy(t + 1, (t + 1) / 2)) / 2,

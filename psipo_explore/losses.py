@@ -471,6 +471,7 @@ def _smoothed_logit(s: float) -> phi.TwoFloats:
         return nearest, float(exact - Decimal(nearest))
 
 
+#: −log σ(βh), the loss of DPO (Eq. 4 of arXiv:2310.12036).
 DPO = MarginLoss(
     "DPO",
     r"-\log\sigma(\beta h)",
@@ -480,6 +481,7 @@ DPO = MarginLoss(
     best_x=np.inf,
     phi_slope_parts=partial(phi.logistic_slope_parts, limits=(-1.0, 0.0)),
 )
+#: (h − 1/(2β))², the loss of IPO (Eq. 17 of arXiv:2310.12036).
 IPO = MarginLoss(
     "IPO",
     r"\Big(h - \frac{1}{2\beta}\Big)^2",
@@ -489,6 +491,7 @@ IPO = MarginLoss(
     best_x=0.5,
     per_beta_squared=True,
 )
+#: (1 − βh)², which is β² times IPO at β/2.
 SQUARED = MarginLoss(
     "squared",
     r"(1 - \beta h)^2",
@@ -497,6 +500,7 @@ SQUARED = MarginLoss(
     phi.square_curvature,
     best_x=1.0,
 )
+#: exp(−βh).
 EXPONENTIAL = MarginLoss(
     "exponential",
     r"e^{-\beta h}",
@@ -505,6 +509,7 @@ EXPONENTIAL = MarginLoss(
     phi.exponential,
     best_x=np.inf,
 )
+#: max(0, 1 − βh), the loss of SLiC with a reference policy.
 HINGE = MarginLoss(
     "hinge",
     r"\max(0, 1 - \beta h)",
@@ -514,6 +519,7 @@ HINGE = MarginLoss(
     best_x=1.0,
     no_minimiser="its minimiser is rarely unique",
 )
+#: max(0, 1 − βh)².
 TRUNCATED_SQUARED = MarginLoss(
     "truncated squared",
     r"\max(0, 1 - \beta h)^2",
@@ -523,6 +529,7 @@ TRUNCATED_SQUARED = MarginLoss(
     best_x=1.0,
     no_minimiser="its minimiser is rarely unique",
 )
+#: 1/(1 + exp(βh))², which is not convex.
 SAVAGE = MarginLoss(
     "Savage",
     r"\frac{1}{(1 + e^{\beta h})^2}",

@@ -152,7 +152,7 @@ class Psi:
 
         SymPy finds the limits, the slope, the oddness and the LaTeX of the formula. Where it fails
         or takes too long, they are found numerically. The text is parsed and never executed. It may
-        contain q, numbers, pi and e, + - * / **, parentheses, and functions such as log, exp, sqrt,
+        contain q, numbers, pi and e, `+ - * / **`, parentheses, and functions such as log, exp, sqrt,
         atan, tanh, erf, logit, sigmoid, probit, min, max and clip.
 
         Parameters
@@ -406,6 +406,7 @@ def folded_power(lam: float) -> Psi:
     )
 
 
+#: Ψ(q) = log(q/(1 − q)), the Ψ of RLHF and DPO; unbounded at both ends.
 LOGIT = Psi(
     "logit",
     special.logit,
@@ -416,6 +417,7 @@ LOGIT = Psi(
     odd=True,
     of_log_odds=np.positive,
 )
+#: Ψ(q) = q, the Ψ of IPO; bounded.
 IDENTITY = Psi(
     "identity",
     np.positive,
@@ -426,6 +428,7 @@ IDENTITY = Psi(
     odd=True,
     of_log_odds=special.expit,
 )
+#: Ψ(q) = Φ⁻¹(q), the inverse of the normal distribution function; unbounded at both ends.
 PROBIT = Psi(
     "probit",
     special.ndtri,
@@ -436,6 +439,7 @@ PROBIT = Psi(
     odd=True,
     of_log_odds=named.probit_of_log_odds,
 )
+#: Ψ(q) = log q, which is unbounded at 0 only.
 LOG = Psi(
     "log",
     np.log,

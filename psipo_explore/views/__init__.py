@@ -35,6 +35,9 @@ _COURSE = (
     self_play,
     explorer,
 )
+#: Each view by its name, in the order of the course.
+#:
+#: :meta hide-value:
 VIEWS: dict[str, View] = {module.VIEW.name: module.VIEW for module in _COURSE}
 
 __all__ = [
