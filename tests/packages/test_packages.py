@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("psipo_explore", "notebooks", "figures", "tests")
+PARTS = ("psipo_explore", "docs", "notebooks", "figures", "tests")
 NOT_OURS = {"__pycache__", ".ipynb_checkpoints"}
 CLIENT = """
 from psipo_explore import D1, IPO, minimise
