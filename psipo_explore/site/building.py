@@ -119,8 +119,20 @@ def _run_sphinx(source: Path, out: Path, kept: Path) -> None:
     asked = [f"-D{name}={value}" for name, value in options.items()]
     with _kernels_without_widgets(kept / "ipython"):
         failed = build_main(
-            ["-b", "html", "-q", "-W", "--keep-going", "-c", str(_PACKAGE / "site"),
-             "-d", str(kept / "doctrees"), *asked, str(source), str(out)]  # fmt: skip
+            [
+                "-b",
+                "html",
+                "-q",
+                "-W",
+                "--keep-going",
+                "-c",
+                str(_PACKAGE / "site"),
+                "-d",
+                str(kept / "doctrees"),
+                *asked,
+                str(source),
+                str(out),
+            ]  # fmt: skip
         )
     if failed:
         raise RuntimeError("the site was not built, for the reasons above")

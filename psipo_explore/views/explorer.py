@@ -150,7 +150,7 @@ def _draw_table(ax: Axes, labels: Labels, p: Array) -> None:
             f"{q:.2g}" if row != column else "–",
             ha="center",
             va="center",
-            color="black" if 0.2 < q < 0.8 else "white",
+            color="black" if 0.18 < q < 0.87 else "white",  # which is read better there
         )
 
 

@@ -1,18 +1,17 @@
 """Properties of every view; for example, its drawing depends only on the values of its controls."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import pytest
-from grids import DRAWINGS
+from grids import DRAWINGS, places
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from psipo_explore.views import VIEWS, Choice, View, diagnosis
+from psipo_explore.views import VIEWS, View, diagnosis
 from psipo_explore.views.kit import svg
 from psipo_explore.views.kit.foreground import Foreground
 
@@ -45,18 +44,6 @@ every_drawing = pytest.mark.parametrize(
         for name, view in DRAWINGS.items()
     ],
 )
-
-
-def places(view: View) -> Iterator[Mapping[str, Any]]:
-    """Yield values with one control moved and all others at their start.
-
-    A choice takes each of its names. Any other control takes its two ends and its middle.
-    """
-    start = view.values({})
-    for control in view.controls:
-        few = (control.stops[0], control.stops[len(control.stops) // 2], control.stops[-1])
-        for stop in control.stops if isinstance(control, Choice) else few:
-            yield {**start, control.name: stop}
 
 
 def symbols_in(label: str) -> set[str]:

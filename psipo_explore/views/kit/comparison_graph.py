@@ -77,7 +77,11 @@ def draw_graph(
     for winner, loser, weight in zip(merged.winners, merged.losers, merged.weights, strict=True):
         _draw_arrow(ax, at[winner], at[loser], weight, sizes.node)
     for (x, y), label, gone, look in zip(at, labels.drawn[0], vanishing, looks, strict=False):
-        edge = {"markeredgecolor": look["color"], "markeredgewidth": 2.4}
+        edge = {
+            "linestyle": "none",
+            "markeredgecolor": look["color"],
+            "markeredgewidth": 2.4,
+        }
         ax.plot(
             [x], [y], marker="o", markersize=sizes.node, markerfacecolor="white", zorder=4, **edge
         )

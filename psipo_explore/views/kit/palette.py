@@ -108,6 +108,22 @@ LEARNED_OPPONENT_LINE: Look = {
     "markersize": 6,
 }
 
+ON_DARK: dict[str, str] = {
+    # The same meanings on a dark page. kit/dark.py adds the greys, which follow a rule.
+    LOGIT: "#f0702a",
+    IDENTITY: "#4a9ee0",
+    WINNER: "#1fb98c",
+    LOSER: "#e592c6",
+    LOGIT_PALE: "#4f2a15",
+    IDENTITY_PALE: "#17364f",
+    "#E69F00": "#f5bc38",
+    "#56B4E9": "#8fd3ff",
+    "#5F4690": "#a990e0",
+    "#9933CC": "#b98af8",
+    "#993300": "#d86444",
+    "#660066": "#d060b8",
+}
+
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "mathtext.fontset": "dejavusans",
