@@ -27,6 +27,7 @@ _PACKAGE = Path(str(files("psipo_explore")))
 _SOURCES = ("docs/**/*.md", "notebooks/*.ipynb", "figures/*.svg")
 _PANEL = re.compile(r'<psipo-panel data-view="(\w+)" data-values="([^"]*)"')
 _STARTUP = "from psipo_explore.site.kernel import show_static_panels\n\nshow_static_panels()\n"
+_SPHINX = ("-bhtml", "-q", "-W", "--keep-going", f"-c{_PACKAGE / 'site'}")
 _KIT_FILES = ("live.js", "live.css")
 
 
@@ -118,22 +119,7 @@ def _run_sphinx(source: Path, out: Path, kept: Path) -> None:
     }
     asked = [f"-D{name}={value}" for name, value in options.items()]
     with _kernels_without_widgets(kept / "ipython"):
-        failed = build_main(
-            [
-                "-b",
-                "html",
-                "-q",
-                "-W",
-                "--keep-going",
-                "-c",
-                str(_PACKAGE / "site"),
-                "-d",
-                str(kept / "doctrees"),
-                *asked,
-                str(source),
-                str(out),
-            ]  # fmt: skip
-        )
+        failed = build_main([*_SPHINX, *asked, f"-d{kept / 'doctrees'}", str(source), str(out)])
     if failed:
         raise RuntimeError("the site was not built, for the reasons above")
 

@@ -3,6 +3,7 @@
 (() => {
 const HERE = document.currentScript.src;
 const NARROW = 600; // a panel less wide than this shows the parts of its picture under each other
+const COLOUR = /(\b(?:fill|stroke)(?:: |="))(#[0-9a-f]{6})\b/g;
 const waiting = {};
 const panels = new Set();
 let made = 0;
@@ -190,16 +191,19 @@ class Panel extends HTMLElement {
     this.looks = drawing.shown.map(() => 0);
     this.whole.innerHTML = this.painted(drawing.background + this.page.overlay);
     const [still, moving] = this.whole.children;
-    const below = `<g id="${this.own}-still">${still.innerHTML}</g>`;
-    still.innerHTML = below;
-    moving.innerHTML = `<g id="${this.own}-moving"><defs>${this.painted(this.page.definitions)}</defs>${"<g></g>".repeat(this.looks.length)}</g>`;
+    const ink = isDark() ? ` fill="${this.page.dark.partners["#000000"]}"` : ""; // Matplotlib does not write black
+    still.innerHTML = `<g id="${this.own}-still"${ink}>${still.innerHTML}</g>`;
+    moving.innerHTML = `<g id="${this.own}-moving"${ink}><defs>${this.painted(this.page.definitions)}</defs>${"<g></g>".repeat(this.looks.length)}</g>`;
     this.groups = [...moving.firstElementChild.querySelectorAll(":scope > g")];
     this.parted.innerHTML = drawing.parts.map(([x, y, width, height]) =>
       `<svg viewBox="${x} ${y} ${width} ${height}" style="max-width:${1.35 * width}px"><use href="#${this.own}-still"/><use href="#${this.own}-moving"/></svg>`).join("");
   }
 
   painted(svg) {
-    return isDark() ? svg.replace(/#[0-9a-f]{6}\b/gi, colour => this.page.dark[colour.toLowerCase()] || colour) : svg;
+    if (!isDark()) return svg;
+    const { partners, filter } = this.page.dark;
+    return svg.replace(COLOUR, (_, property, colour) => property + (partners[colour] || colour))
+      .replaceAll("<image", `${filter}<image filter="url(#on-dark)"`);
   }
 
   repaint() {

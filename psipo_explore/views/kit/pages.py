@@ -31,6 +31,7 @@ from psipo_explore.views.kit.controls import (
     Typed,
     combinations,
 )
+from psipo_explore.views.kit.dark import IMAGE_FILTER, dark_palette
 from psipo_explore.views.kit.foreground import Foreground
 from psipo_explore.views.kit.still import cannot_be_shown
 from psipo_explore.views.kit.svg import Piece
@@ -200,7 +201,7 @@ def _frames(view: View, grid: Grid, bar: Any) -> dict[str, Any]:
         "controls": [_control(view, control, stops) for control, stops in grid.items()],
         "definitions": "".join(definitions.values()),
         "overlay": svg.overlay(view.figure(), "", ""),
-        "dark": {},
+        "dark": {"partners": dark_palette(), "filter": IMAGE_FILTER},
         "drawings": drawings,
     }
 
