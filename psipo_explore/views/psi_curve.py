@@ -32,6 +32,7 @@ _LINE_ONLY = ("color", "linestyle")
 _TANGENT: palette.Look = {"color": "#56B4E9", "linewidth": 2.4, "zorder": 3}
 _REACH = 0.25  # half the width of the tangent
 _LEGEND_INCHES = 3.7
+_NARROW = (4.8, 5.8)  # inches, with the legend in one column
 # The number stands in a text of its own, because Matplotlib takes long to read the formula.
 _FOLDED_POWER = r"$\Psi_\lambda = (q^\lambda - (1-q)^\lambda)/\lambda$,   $\lambda$ ="
 
@@ -63,7 +64,10 @@ def build(figure: Figure) -> Artists:
 
 def _axes(figure: Figure) -> tuple[Axes, Axes]:
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[1.6, 1])
-    figure.subplots_adjust(left=0.09, right=0.975, bottom=0.125, top=0.84, hspace=0.13)
+    if _is_narrow(figure):
+        figure.subplots_adjust(left=0.16, right=0.95, bottom=0.095, top=0.765, hspace=0.11)
+    else:
+        figure.subplots_adjust(left=0.09, right=0.975, bottom=0.125, top=0.84, hspace=0.13)
     above.set(xlim=(0, 1), ylim=(-_TOP, _TOP), ylabel=r"$\Psi(q) - \Psi(½)$")
     below.set(
         yscale="log",
@@ -77,15 +81,22 @@ def _axes(figure: Figure) -> tuple[Axes, Axes]:
 
 def _legend(figure: Figure) -> Artists:
     left, right, upper, lower = 0.09, 0.5, 0.955, 0.89
+    logit, identity, psi, tangent = (left, upper), (left, lower), (right, upper), (right, lower)
+    if _is_narrow(figure):
+        logit, identity, psi, tangent = ((0.03, y) for y in (0.965, 0.915, 0.865, 0.82))
     only_line = {name: {key: look[key] for key in _LINE_ONLY} for name, (_, look) in _FIXED.items()}
-    line_entry(figure, left, upper, r"logit  $\log\frac{q}{1-q}$", only_line["logit"])
-    line_entry(figure, left, lower, "identity  $q$", only_line["identity"])
-    chosen = line_entry(figure, right, upper, "", palette.CHOSEN_LINE)
+    line_entry(figure, *logit, r"logit  $\log\frac{q}{1-q}$", only_line["logit"])
+    line_entry(figure, *identity, "identity  $q$", only_line["identity"])
+    chosen = line_entry(figure, *psi, "", palette.CHOSEN_LINE)
     return {
         "chosen": chosen,
         "lambda": text_after(chosen, _FOLDED_POWER),
-        "slope number": line_entry(figure, right, lower, r"tangent at $q$, slope", _TANGENT),
+        "slope number": line_entry(figure, *tangent, r"tangent at $q$, slope", _TANGENT),
     }
+
+
+def _is_narrow(figure: Figure) -> bool:
+    return bool(figure.get_figwidth() == _NARROW[0])
 
 
 def update(artists: Artists, *, lam: float, q: float, formula: str) -> str:
@@ -189,6 +200,7 @@ VIEW = View(
     build=build,
     update=update,
     size=(9.0, 4.7),
+    narrow=_NARROW,
 )
 figure = VIEW.figure
 panel = VIEW.panel

@@ -176,9 +176,9 @@ def build(examples: Mapping[str, Comparisons], figure: Figure, *, comparisons: s
             "color": "#555555",
         }
         artists[f"{row} none"] = by_step.text(s="", **middle)
-        artists[f"{row} name"] = figure.text(0.31, bottom + 0.366, "", weight="bold")
+        artists[f"{row} name"] = figure.text(0.326, bottom + 0.376, "", weight="bold")
         artists[f"{row} numbers"] = figure.text(
-            0.985, bottom + 0.366, "", ha="right", **labels.font
+            0.985, bottom + 0.376, "", ha="right", **labels.font
         )
     _explain(figure, labels)
     return artists
@@ -201,7 +201,7 @@ def _labels(data: Comparisons) -> Labels:
 
 
 def _axes(figure: Figure, bottom: float, *, last: bool) -> tuple[Axes, Axes]:
-    by_step = figure.add_axes((0.31, bottom, 0.385, 0.347))
+    by_step = figure.add_axes((0.326, bottom, 0.372, 0.347))
     by_beta = figure.add_axes((0.715, bottom, 0.27, 0.347), sharey=by_step)
     by_step.set_xscale("function", functions=(_root, np.square))  # shows the first steps well
     by_step.set(xlim=(0, _STRIP[1]), ylim=(-0.02, 1.02), ylabel=r"$\pi(y)$")

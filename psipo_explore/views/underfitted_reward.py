@@ -108,7 +108,7 @@ def _line(name: str) -> palette.Look:
 
 def _axes(figure: Figure) -> tuple[Axes, Axes]:
     rewards, left = figure.subplots(1, 2, width_ratios=[1, 1.25])
-    figure.subplots_adjust(left=0.07, right=0.985, bottom=0.14, top=0.79, wspace=0.2)
+    figure.subplots_adjust(left=0.07, right=0.985, bottom=0.14, top=0.79, wspace=0.22)
     rewards.set(
         xscale="log",
         xlim=(_STEPS[0], _STEPS[-1]),

@@ -11,16 +11,17 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from matplotlib.textpath import TextPath
 
-_MARK_WIDTH = 0.044
-_GAP = 0.011
+_WIDE = 9.0  # width in inches of a figure that is not made for a narrow screen
+_MARK_WIDTH, _GAP = 0.044, 0.011  # as shares of that width
 _BELOW = 0.012  # distance from the mark down to the baseline of its words
 
 
 def line_mark(figure: Figure, x: float, y: float, look: Mapping[str, Any]) -> tuple[float, float]:
     """Draw a line's mark at (x, y) in figure coordinates, and return where its words begin."""
-    xs = [x, x + _MARK_WIDTH / 2, x + _MARK_WIDTH]
+    width = _share(figure, _MARK_WIDTH)
+    xs = [x, x + width / 2, x + width]
     figure.add_artist(Line2D(xs, [y] * 3, markevery=[1], **look))
-    return x + _MARK_WIDTH + _GAP, y - _BELOW
+    return x + width + _share(figure, _GAP), y - _BELOW
 
 
 def line_entry(figure: Figure, x: float, y: float, words: str, look: Mapping[str, Any]) -> Text:
@@ -37,7 +38,7 @@ def patch_entry(figure: Figure, x: float, y: float, words: str, look: Mapping[st
 
     The text that is returned stands after the words, and is still empty.
     """
-    figure.add_artist(Rectangle((x, y - 0.02), _MARK_WIDTH, 0.04, **look))
+    figure.add_artist(Rectangle((x, y - 0.02), _share(figure, _MARK_WIDTH), 0.04, **look))
     return _words(figure, x, y, words)
 
 
@@ -66,10 +67,16 @@ def text_after(label: Text, words: str) -> Text:
     assert isinstance(figure, Figure)
     x, y = label.get_position()
     width = _inches(words, label) / figure.get_figwidth() if words else 0.0
-    return figure.text(x + width + _GAP * 0.7, y, "", va="baseline")
+    return figure.text(x + width + _share(figure, _GAP) * 0.7, y, "", va="baseline")
 
 
 def _words(figure: Figure, x: float, y: float, words: str) -> Text:
-    label = figure.text(x + _MARK_WIDTH + _GAP, y, words, va="baseline")
+    beginning = x + _share(figure, _MARK_WIDTH) + _share(figure, _GAP)
+    label = figure.text(beginning, y, words, va="baseline")
     label.set_y(y - _BELOW)
     return text_after(label, words)
+
+
+def _share(figure: Figure, of_wide: float) -> float:
+    """Return as a share of the figure's width what is this share of a wide figure's."""
+    return of_wide * (_WIDE / float(figure.get_figwidth()))

@@ -9,7 +9,7 @@ import io
 import re
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 import matplotlib as mpl
 from matplotlib.artist import Artist
@@ -76,7 +76,7 @@ def pieces(figure: Figure, artists: Iterable[Artist]) -> list[Piece]:
     """Draw some artists of the figure, one piece for each."""
     out = io.StringIO()
     with mpl.rc_context(STYLE):
-        renderer = RendererSVG(*_points(figure), out, image_dpi=DPI)
+        renderer = renderer_of(figure, out)
         ends = [out.tell()]
         for artist in artists:
             artist.draw(renderer)
@@ -89,6 +89,11 @@ def pieces(figure: Figure, artists: Iterable[Artist]) -> list[Piece]:
         for match in _DEFINED.finditer(definitions)
     }
     return [_piece(text[start:end], defined) for start, end in pairwise(ends)]
+
+
+def renderer_of(figure: Figure, out: TextIO) -> RendererSVG:
+    """Return what draws the figure's artists as SVG, and knows how wide their letters are."""
+    return RendererSVG(*_points(figure), out, image_dpi=DPI)
 
 
 def _piece(text: str, defined: Mapping[str, str]) -> Piece:

@@ -8,7 +8,7 @@ two functions, so they agree at equal values.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import matplotlib as mpl
@@ -53,6 +53,9 @@ class View:
         Names of the controls on which these results depend. Compute gets their values as keywords.
     size : (float, float)
         Width and height in inches.
+    narrow : (float, float), optional
+        Width and height in inches for a narrow screen, if the picture cannot be cut into parts that
+        are readable there. Build draws another layout if it finds its figure so narrow.
     about : str
         Two plain sentences for a reader who has only this page: what the picture shows, and what
         its symbols are.
@@ -67,12 +70,18 @@ class View:
     compute: Callable[..., object] | None = None
     compute_on: tuple[str, ...] = ()
     size: tuple[float, float] = (9.0, 4.4)
+    narrow: tuple[float, float] | None = None
     about: str = ""
 
     @property
     def sliders(self) -> tuple[Slider, ...]:
         """Controls that are sliders."""
         return tuple(control for control in self.controls if isinstance(control, Slider))
+
+    @property
+    def on_phone(self) -> View:
+        """The view whose picture a narrow screen shows, in the parts of `kit.parting`."""
+        return self if self.narrow is None else replace(self, size=self.narrow, narrow=None)
 
     def values(self, given: Mapping[str, Any]) -> Values:
         """Return a value for each control, which is its own start if none is given.
