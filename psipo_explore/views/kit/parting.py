@@ -86,6 +86,8 @@ def parts(view: View, built_for: Values | None = None) -> list[Rectangle]:
         except ValueError:  # what cannot be shown takes no room
             continue
         for artist, box in wholes(figure):
+            if artist not in drawn:  # because it was empty at the start
+                entries.append([artist])
             drawn[artist] = _joined([box, drawn.get(artist, box)])
     joined = frozenset(_joined(drawn[artist] for artist in entry) for entry in entries)
     legend_ends = min(drawn[ax].y for ax in figure.axes) - _UNDER_LEGEND
