@@ -1,5 +1,4 @@
-// ipywidgets gives its radio buttons no group to move in by arrow keys.
-new MutationObserver(() => {
-  for (const radio of document.querySelectorAll(".psipo-choice input:not([name])"))
-    radio.name = "picture";
-}).observe(document, { childList: true, subtree: true });
+// Until the address has been opened, the picture that the page was built with may not be the one that is wanted.
+if (location.search) document.documentElement.classList.add("psipo-coming");
+// A page that the browser kept from before has lost its kernel.
+addEventListener("pageshow", (event) => event.persisted && location.reload());

@@ -1,4 +1,4 @@
-"""The app's page: a list of all views by title, and the panel of the chosen one."""
+"""The app's page: a menu of all views, and the title and panel of the chosen one."""
 
 from __future__ import annotations
 
@@ -7,56 +7,103 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from psipo_explore._tables import as_html
+from psipo_explore.app import links
+from psipo_explore.app.address import Address
 from psipo_explore.views import VIEWS
 from psipo_explore.views.kit.panel import Panel
-from psipo_explore.views.kit.view import Values
+from psipo_explore.views.kit.view import Values, View
 
 _HEADING = """<h1>ΨPO, DPO and IPO: move what the optimal policy depends on</h1>
-<p>Choose a picture, move its sliders by mouse or arrow keys, read the sentence under it.
-After Azar et al. 2023,
-<a href="https://arxiv.org/abs/2310.12036" target="_blank" rel="noopener">arXiv:2310.12036</a>.</p>"""
-_FIRST = "explorer"
+<p>A policy learns from how often people prefer one answer to another, p*(y ≻ y′), and each picture shows
+the policy π* that it ends at. Move the controls, and read in the sentence under the picture what is seen.</p>
+<p class="psipo-formula"><span>π*(y) ∝ π_ref(y) exp(β⁻¹ E<sub>y′∼μ</sub>[Ψ(p*(y ≻ y′))])</span>
+<a href="https://arxiv.org/abs/2310.12036" target="_blank" rel="noopener">Azar et al. 2023</a></p>"""
 
 
 class Page(widgets.VBox):
-    """The list of views, and the panel of the chosen view.
+    """The menu of views, and the chosen view: its title, what it is about, and its panel.
 
     A panel is built when its view is first chosen. It is then kept, so that its sliders stay where
-    the visitor left them.
+    the visitor left them. The address in the browser names the view and what was moved.
     """
 
     def __init__(self) -> None:
-        order = [_FIRST, *(name for name in VIEWS if name != _FIRST)]
         self._panels: dict[str, Panel] = {}
-        self.choice = widgets.RadioButtons(
-            options=[(VIEWS[name].title, name) for name in order],
-            description="Pictures",
+        self._is_opening = False
+        self.choice = widgets.Dropdown(
+            options=[(view.title, name) for name, view in VIEWS.items()],
+            value=links.FIRST,
+            description="Picture",
             layout=widgets.Layout(width="auto"),
         )
+        self.title, self.notice = widgets.HTML(), widgets.HTML()
         self.stage = widgets.Box()
         said = widgets.HTML('<p role="status">This picture is being computed …</p>')
         self._bar = widgets.IntProgress(layout=widgets.Layout(width="auto"))
         self._meanwhile = widgets.VBox([said])
+        self.address = Address(self.go_to, layout=widgets.Layout(display="none"))
         heading = widgets.HTML(_HEADING)
-        super().__init__([heading, self.choice, self.stage])
+        super().__init__(
+            [heading, self.notice, self.choice, self.title, self.stage, self.address]
+        )
         parts = {
             "page": self,
             "heading": heading,
+            "notice": self.notice,
             "choice": self.choice,
+            "title": self.title,
             "stage": self.stage,
             "meanwhile": self._meanwhile,
         }
         for word, part in parts.items():
             part.add_class(f"psipo-{word}")
-        self.choice.observe(self._show, names="value")
+        self.choice.observe(self._choose, names="value")
         self._show()
 
-    def _show(self, _: Any = None) -> None:
+    @property
+    def panel(self) -> Panel:
+        """Panel of the chosen view."""
+        return self._panels[self.choice.value]
+
+    @property
+    def query(self) -> str:
+        """Query that opens the page as it stands."""
+        return links.query(self.choice.value, self.panel.values)
+
+    def go_to(self, query: str) -> None:
+        """Show what a query of the address names, and say in a sentence what is wrong with it."""
+        place = links.place(query)
+        self._is_opening = True
+        try:
+            self.choice.value = place.view
+            self.panel.move(**place.values)
+        finally:
+            self._is_opening = False
+        self._note(" ".join(place.faults))
+        self.address.say(self.query if query else "")
+
+    def _choose(self, _: Any) -> None:
+        self._show()
+        self._follow(chosen=True)
+
+    def _follow(self, *, chosen: bool = False) -> None:
+        """Let the address follow what the visitor has moved or chosen."""
+        if not self._is_opening:
+            self._note("")
+            self.address.say(self.query, chosen=chosen)
+
+    def _show(self) -> None:
         name = self.choice.value
+        self.title.value = _title(VIEWS[name])
         if name not in self._panels:
             self.stage.children = (self._meanwhile,)
             self._panels[name] = VIEWS[name].panel(self._with_bar)
-        self.stage.children = (self._panels[name],)
+            self._panels[name].follow(self._follow)
+        self.stage.children = (self.panel,)
+
+    def _note(self, sentence: str) -> None:
+        self.notice.value = f'<p role="status">{as_html(sentence)}</p>' if sentence else ""
 
     def _with_bar(self, pieces: Sequence[Values], title: str) -> Iterator[Values]:
         """Yield the pieces of work, and show a bar under the notice of the computation."""
@@ -67,3 +114,8 @@ class Page(widgets.VBox):
             yield piece
             self._bar.value += 1
         self._meanwhile.children = (said,)
+
+
+def _title(view: View) -> str:
+    about = f"<p>{as_html(view.about)}</p>" if view.about else ""
+    return f"<h2>{as_html(view.title)}</h2>{about}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _WIDTH = "960px"
 # The height of three lines is reserved, so that nothing below moves when the sentence gets longer.
 _SENTENCE_STYLE = "font-size:15px;line-height:1.4;margin:0.4em 0;min-height:4.2em"
-_COMPLAINT_STYLE = "font-size:14px;line-height:1.35;margin:0 0 0.4em min(17.5em, 41%);color:#8a2500"
+_COMPLAINT_STYLE = "font-size:14px;line-height:1.35;margin:0 0 0.4em min(17.5em, 41%);color:var(--psipo-complaint, #8a2500)"
 _POINTER_STYLE = "font-size:14px;line-height:1.2;margin:0"
 
 
@@ -99,6 +100,7 @@ class Panel(widgets.VBox):
         self._drawings: dict[tuple[tuple[str, Any], ...], _Drawing] = {}
         self._drawing: _Drawing | None = None
         self._shown = False
+        self._followers: list[Callable[[], None]] = []
         self._controls = {
             control.name: _widget(control, start[control.name]) for control in view.controls
         }
@@ -166,6 +168,10 @@ class Panel(widgets.VBox):
             self._moves_together = False
         self._redraw()
 
+    def follow(self, moved: Callable[[], None]) -> None:
+        """Call `moved` each time that controls have been moved, after the picture is drawn."""
+        self._followers.append(moved)
+
     def _on_change(self, _: Any) -> None:
         if not self._moves_together:
             self._redraw()
@@ -178,6 +184,8 @@ class Panel(widgets.VBox):
             self.sentence = cannot_be_shown(error)
             self._shown = False
             self._show()
+        for moved in self._followers:
+            moved()
 
     def _read_formulas(self) -> None:
         if not all(field.reads() for field in self._controls.values() if isinstance(field, _Field)):
