@@ -25,8 +25,10 @@ class Address(anywidget.AnyWidget):
         self.on_msg(self._hear)
 
     def _hear(self, _: Any, content: dict[str, Any], __: Any) -> None:
-        self._asked = content["asked"]
-        self._asks(content["query"])
+        match content:  # a visitor can send anything
+            case {"asked": int(asked), "query": str(query)}:
+                self._asked = asked
+                self._asks(query)
 
     def say(self, query: str, *, chosen: bool = False) -> None:
         """Write the query into the address; a chosen view gets an entry of the history."""

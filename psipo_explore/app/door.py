@@ -7,6 +7,7 @@ import logging
 from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import tornado.web
 from jupyter_server.base.handlers import JupyterHandler
@@ -61,6 +62,12 @@ def _opens_a_page(request: HTTPServerRequest) -> bool:
     )
 
 
+def _query(request: HTTPServerRequest) -> str:
+    """Return the request's query, for a link that opens the view that was asked for."""
+    values = parse_qsl(request.query, keep_blank_values=True)
+    return f"?{urlencode(values)}" if values else ""
+
+
 class _Notice(JupyterHandler):
     """A handler that can tell visitors in one sentence what is wrong."""
 
@@ -83,9 +90,8 @@ class Refused(_Notice):
     async def prepare(self) -> None:
         """Refuse every request, whatever its method."""
         is_private = ip_address(self._server.ip).is_loopback
-        self.say(
-            403, NOT_FROM_THERE, _OPEN_IT_HERE, link=self._server.address if is_private else "/"
-        )
+        page = self._server.address if is_private else "/"
+        self.say(403, NOT_FROM_THERE, _OPEN_IT_HERE, link=page + _query(self.request))
 
 
 class PageHandler(_Notice, TornadoVoilaHandler):

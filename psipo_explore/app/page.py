@@ -44,9 +44,7 @@ class Page(widgets.VBox):
         self._meanwhile = widgets.VBox([said])
         self.address = Address(self.go_to, layout=widgets.Layout(display="none"))
         heading = widgets.HTML(_HEADING)
-        super().__init__(
-            [heading, self.notice, self.choice, self.title, self.stage, self.address]
-        )
+        super().__init__([heading, self.notice, self.choice, self.title, self.stage, self.address])
         parts = {
             "page": self,
             "heading": heading,

@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psutil
 import pytest
@@ -23,10 +23,9 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from psipo_explore.views import VIEWS
 
-pytestmark = pytest.mark.slow
-
 PSIPO = [str(Path(sys.executable).with_name("psipo"))]
 SENTENCE = ".psipo-sentence"
+FIND_THE_LOWEST_CONTRAST = (Path(__file__).parent / "contrast.js").read_text(encoding="utf-8")
 SEND_AS_A_VISITOR_DOES = (Path(__file__).parent / "visitor.js").read_text(encoding="utf-8")
 BETAS = next(slider for slider in VIEWS["explorer"].sliders if slider.name == "beta")
 
@@ -65,14 +64,14 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 
 @pytest.fixture(scope="module")
-def visit(app: App, browser: Browser) -> Iterator[Callable[[], Page]]:
+def visit(app: App, browser: Browser) -> Iterator[Callable[..., Page]]:
     """Yield a function that opens the page as a new visitor."""
     contexts = []
 
-    def visit() -> Page:
-        contexts.append(browser.new_context(viewport={"width": 1280, "height": 720}))
+    def visit(query: str = "", width: int = 1280, height: int = 720, **options: Any) -> Page:
+        contexts.append(browser.new_context(viewport={"width": width, "height": height}, **options))
         page = contexts[-1].new_page()
-        arrive(page, app)
+        arrive(page, app, query)
         return page
 
     yield visit
@@ -81,22 +80,30 @@ def visit(app: App, browser: Browser) -> Iterator[Callable[[], Page]]:
 
 
 @pytest.fixture(scope="module")
-def visitor(visit: Callable[[], Page]) -> Page:
-    return visit()
+def visitor(visit: Callable[..., Page]) -> Page:
+    return visit("?view=explorer")
 
 
 @pytest.fixture
 def page(visitor: Page) -> Iterator[Page]:
     """Yield the page of a visitor, and reset it after the test."""
     yield visitor
-    visitor.get_by_label(VIEWS["explorer"].title).check()
+    choose(visitor, "explorer")
     visitor.get_by_role("button", name="Reset").click()
     expect_view(visitor, "explorer")
 
 
-def arrive(page: Page, app: App) -> None:
-    page.goto(app.url)
+def arrive(page: Page, app: App, query: str = "") -> None:
+    page.goto(app.url + query)
     page.locator(SENTENCE).wait_for(timeout=60_000)
+
+
+def menu(page: Page) -> Locator:
+    return page.get_by_role("combobox", name="Picture", exact=True)
+
+
+def choose(page: Page, name: str) -> None:
+    menu(page).select_option(VIEWS[name].title)
 
 
 def beta(page: Page) -> Locator:
@@ -130,6 +137,7 @@ def kernel_name(page: Page) -> str:
     return str(json.loads(page.locator("#jupyter-config-data").text_content() or "")["kernelId"])
 
 
+@pytest.mark.slow
 def test_a_slider_moves_picture_and_sentence_by_keyboard_alone(page: Page) -> None:
     expect_view(page, "explorer")
     picture = page.locator("svg[role=img]").inner_html()
@@ -142,23 +150,184 @@ def test_a_slider_moves_picture_and_sentence_by_keyboard_alone(page: Page) -> No
     assert page.locator("svg[role=img]").inner_html() != picture
 
 
-def test_every_view_is_there_and_keeps_its_sliders(page: Page) -> None:
-    titles = [view.title for view in VIEWS.values()]
-    assert page.locator(".psipo-choice label:has(input)").all_text_contents() == [
-        titles[-1],
-        *titles[:-1],
+def test_it_opens_on_the_collapse_and_has_a_menu_of_all_views(visit: Callable[..., Page]) -> None:
+    page = visit()
+    expect_view(page, "collapse")
+    assert page.url.endswith("/")
+    expect(menu(page)).to_have_value(VIEWS["collapse"].title)
+    said = [
+        option.replace("\xa0", " ") for option in menu(page).locator("option").all_text_contents()
     ]
+    assert said == [view.title for view in VIEWS.values()]
+    menu(page).press("ArrowDown")
+    expect_view(page, "few_samples")
+    expect(page.get_by_role("heading", level=2)).to_have_text(VIEWS["few_samples"].title)
+
+
+@pytest.mark.slow
+def test_every_view_keeps_its_sliders(page: Page) -> None:
     beta(page).press("Home")
     expect_view(page, "explorer", beta=BETAS.stops[0])
-    page.get_by_role("radio").first.press("ArrowDown")
-    expect_view(page, next(iter(VIEWS)))
-    page.get_by_label(VIEWS["collapse"].title).check()
+    choose(page, "collapse")
     expect_view(page, "collapse")
-    page.get_by_label(VIEWS["explorer"].title).check()
+    choose(page, "explorer")
     expect_view(page, "explorer", beta=BETAS.stops[0])
     expect(beta(page)).to_have_attribute("aria-valuetext", BETAS.write(BETAS.stops[0]))
 
 
+def test_a_link_opens_a_view_and_the_address_follows_it(
+    visit: Callable[..., Page], app: App
+) -> None:
+    page = visit("?view=collapse&p=1&beta=10")
+    expect_view(page, "collapse", p=1, beta=10)
+    expect(page).to_have_url(f"{app.url}?view=collapse&p=1.0&beta=10.0")
+    page.get_by_role("slider", name="p, how often").press("ArrowLeft")
+    expect_view(page, "collapse", p=1 - 1e-15, beta=10)
+    expect(page).to_have_url(f"{app.url}?view=collapse&p=0.999999999999999&beta=10.0")
+    page.reload()
+    expect_view(page, "collapse", p=1 - 1e-15, beta=10)
+    page.get_by_role("button", name="Reset").click()
+    expect(page).to_have_url(f"{app.url}?view=collapse")
+
+
+def test_back_and_forward_go_through_the_chosen_views(visit: Callable[..., Page], app: App) -> None:
+    page = visit()
+    choose(page, "explorer")
+    expect_view(page, "explorer")
+    field = page.get_by_label("typed, then Enter")
+    field.fill("q**2 + 1")
+    field.press("Enter")
+    expect(page).to_have_url(f"{app.url}?view=explorer&formula=q%2A%2A2+%2B+1")
+    choose(page, "psi_curve")
+    expect(page).to_have_url(f"{app.url}?view=psi_curve")
+    page.go_back(wait_until="commit")
+    expect_view(page, "explorer", formula="q**2 + 1")
+    expect(field).to_have_value("q**2 + 1")
+    expect(menu(page)).to_have_value(VIEWS["explorer"].title)
+    page.go_back(wait_until="commit")
+    expect_view(page, "collapse")
+    page.go_forward(wait_until="commit")
+    expect_view(page, "explorer", formula="q**2 + 1")
+    expect(page).to_have_url(f"{app.url}?view=explorer&formula=q%2A%2A2+%2B+1")
+
+
+@pytest.mark.slow
+def test_a_slider_that_is_dragged_changes_the_address_seldom(visit: Callable[..., Page]) -> None:
+    page = visit()
+    page.evaluate(
+        "window.changes = 0; const replace = history.replaceState.bind(history);"
+        "history.replaceState = (...all) => (window.changes++, replace(...all))"
+    )
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.ariaLabel") == BETAS.label:
+            break
+    for _ in range(15):
+        page.keyboard.press("ArrowRight")
+    expect_view(page, "collapse", beta=BETAS.stops[BETAS.stops.index(1.0) + 15])
+    expect(page).to_have_url(re.compile(f"beta={BETAS.stops[BETAS.stops.index(1.0) + 15]}$"))
+    assert page.evaluate("window.changes") < 15
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "values", "said"),
+    [
+        ("?view=%3Cb%3E&p=1", "collapse", {}, "There is no picture <b>"),
+        ("?p=2&beta=x&gamma=1", "collapse", {"p": 1}, "This picture has no control gamma."),
+        pytest.param(
+            "?view=explorer&mu=nobody", "explorer", {}, "mu = nobody", marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_a_wrong_link_opens_what_is_nearest_and_says_so(
+    visit: Callable[..., Page], query: str, name: str, values: dict[str, Any], said: str
+) -> None:
+    page = visit(query)
+    expect_view(page, name, **values)
+    notice = page.get_by_role("status").filter(has_text=said)
+    expect(notice).to_have_count(1)
+    beta(page).press("Home")
+    expect(notice).to_have_count(0)
+
+
+@pytest.mark.slow
+def test_a_wrong_formula_in_a_link_is_said_at_its_field(visit: Callable[..., Page]) -> None:
+    page = visit("?view=explorer&formula=q%2B")
+    expect(page.get_by_role("alert")).to_contain_text("cannot be read")
+    expect(page.get_by_label("typed, then Enter")).to_have_value("q+")
+
+
+PHONES = [(390, 844), pytest.param(844, 390, marks=pytest.mark.slow)]
+NARROW = "document.scrollingElement.scrollWidth <= innerWidth"
+
+
+@pytest.mark.parametrize(("width", "height"), PHONES)
+def test_on_a_phone_picture_menu_and_controls_are_in_sight(
+    visit: Callable[..., Page], width: int, height: int
+) -> None:
+    page = visit(width=width, height=height, has_touch=True, is_mobile=True)
+    expect_view(page, "collapse")
+    assert page.evaluate(NARROW)
+    parts = [".psipo-choice select", "svg[role=img]", ".psipo-controls"]
+    # Where the heading takes too much of the height, one swipe brings all three into sight.
+    page.locator(".psipo-choice").evaluate("it => it.scrollIntoView()")
+    boxes = [page.locator(part).bounding_box() for part in parts]
+    assert all(box and box["y"] >= 0 for box in boxes)
+    assert all(box and box["y"] + box["height"] <= height for box in boxes)
+    targets = page.locator(".psipo-page").locator("select, input, button, a, .noUi-handle")
+    sizes = targets.evaluate_all("all => all.map(each => each.getBoundingClientRect().height)")
+    assert len(sizes) == 6
+    assert min(sizes) >= 44
+    for slider in page.locator(".psipo-controls .widget-slider").all():
+        whole, track = slider.bounding_box(), slider.locator(".noUi-target").bounding_box()
+        assert whole
+        assert track
+        assert track["width"] >= whole["width"] - 30
+    page.get_by_role("slider", name="p, how often").tap()
+    page.get_by_role("button", name="Reset").tap()
+    expect_view(page, "collapse")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "height"), PHONES)
+def test_no_view_is_wider_than_a_phone(visit: Callable[..., Page], width: int, height: int) -> None:
+    page = visit(width=width, height=height, has_touch=True, is_mobile=True)
+    for name in VIEWS:
+        choose(page, name)
+        expect_view(page, name)
+        assert page.evaluate(NARROW), name
+        sides = page.locator(".psipo-page").locator(
+            "select, input, button, svg, p, h2, .noUi-handle"
+        )
+        for box in sides.evaluate_all("all => all.map(each => each.getBoundingClientRect())"):
+            assert box["left"] >= 0, name
+            assert box["right"] <= width, name
+
+
+@pytest.mark.parametrize("scheme", [pytest.param("light", marks=pytest.mark.slow), "dark"])
+def test_text_stands_out_in_light_and_dark(visit: Callable[..., Page], scheme: str) -> None:
+    page = visit("?view=explorer&formula=q%2B&lam=9", color_scheme=scheme)
+    page.get_by_role("alert").wait_for()
+    contrast, where = page.evaluate(FIND_THE_LOWEST_CONTRAST)
+    assert contrast >= 4.5, where
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (paper == "rgb(255, 255, 255)") == (scheme == "light")
+    card = page.locator(".psipo-picture svg").first
+    assert card.evaluate("it => getComputedStyle(it).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_who_follows_a_link_from_another_site_is_shown_where_it_leads(app: App) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", app.port, timeout=20)
+    query = "?view=collapse&p=1.0&beta=%22%3E%3Cb%3E"
+    connection.request("GET", f"/{query}", headers={"Sec-Fetch-Site": "cross-site"})
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    assert answer.status == 403
+    assert f'href="{app.url}{query.replace("&", "&amp;")}"' in text
+
+
+@pytest.mark.slow
 def test_a_typed_formula_is_read_and_never_executed(page: Page, tmp_path: Path) -> None:
     field = page.get_by_label("typed, then Enter")
     field.fill("q**2")
@@ -182,8 +351,11 @@ def test_a_typed_formula_is_read_and_never_executed(page: Page, tmp_path: Path) 
     assert not trap.exists()
 
 
-def test_two_visitors_do_not_see_each_others_sliders(page: Page, visit: Callable[[], Page]) -> None:
-    one, other = page, visit()
+@pytest.mark.slow
+def test_two_visitors_do_not_see_each_others_sliders(
+    page: Page, visit: Callable[..., Page]
+) -> None:
+    one, other = page, visit("?view=explorer")
     assert kernel_name(one) != kernel_name(other)
     beta(one).press("End")
     expect_view(one, "explorer", beta=BETAS.stops[-1])
@@ -193,6 +365,7 @@ def test_two_visitors_do_not_see_each_others_sliders(page: Page, visit: Callable
     expect_view(one, "explorer", beta=BETAS.stops[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["", "v1.kernel.websocket.jupyter.org"], ids=["JSON", "v1"])
 def test_a_visitor_runs_no_code(protocol: str, page: Page, tmp_path: Path) -> None:
     trap = tmp_path / "trap"
@@ -248,6 +421,7 @@ def get(port: int, path: str) -> tuple[int, str]:
     )
 
 
+@pytest.mark.slow
 def test_nothing_is_served_but_the_page(app: App) -> None:
     for path in NOTHING_THERE:
         status, text = get(app.port, path)
@@ -256,6 +430,7 @@ def test_nothing_is_served_but_the_page(app: App) -> None:
         assert "psipo_explore" not in text
 
 
+@pytest.mark.slow
 def test_the_page_shows_no_code_and_no_path(app: App) -> None:
     status, html = get(app.port, "/?template=reveal&theme=dark")
     assert status == 200
@@ -266,6 +441,7 @@ def test_the_page_shows_no_code_and_no_path(app: App) -> None:
     assert "reveal" not in html
 
 
+@pytest.mark.slow
 def test_a_page_fetches_nothing_elsewhere_and_its_kernel_ends_when_it_is_closed(
     app: App, browser: Browser
 ) -> None:
@@ -282,6 +458,7 @@ def test_a_page_fetches_nothing_elsewhere_and_its_kernel_ends_when_it_is_closed(
     context.close()
 
 
+@pytest.mark.slow
 def test_who_vanished_is_culled_and_who_listens_is_not_and_all_that_is_said_is_the_address(
     browser: Browser, tmp_path: Path
 ) -> None:
@@ -305,6 +482,7 @@ def test_who_vanished_is_culled_and_who_listens_is_not_and_all_that_is_said_is_t
         assert server.log.read_text() == f"{app.url}\n"
 
 
+@pytest.mark.slow
 def test_a_taken_port_is_said_by_the_address_of_another(app: App, tmp_path: Path) -> None:
     with serving(
         [*PSIPO, "app", "--no-browser", "--port", str(app.port)], os.environ, tmp_path
@@ -314,6 +492,7 @@ def test_a_taken_port_is_said_by_the_address_of_another(app: App, tmp_path: Path
         assert server.process.wait(30) == 0
 
 
+@pytest.mark.slow
 def test_help_says_what_it_does() -> None:
     said = " ".join(subprocess.check_output([*PSIPO, "app", "--help"], text=True).split())
     for words in (

@@ -56,14 +56,15 @@ def test_the_app_s_page_shows_a_bar_while_a_view_computes(monkeypatch: pytest.Mo
         (meanwhile,) = page.stage.children
         seen.append(tuple(map(type, meanwhile.children)))
 
-    monkeypatch.setitem(VIEWS, "collapse", replace(COLLAPSE, compute=compute, compute_on=("beta",)))
+    computing = replace(COLLAPSE, name="explorer", compute=compute, compute_on=("beta",))
+    monkeypatch.setitem(VIEWS, "explorer", computing)
     page = Page()
-    page.choice.value = "collapse"
+    page.choice.value = "explorer"
     assert seen == [(widgets.HTML, widgets.IntProgress)] * len(COLLAPSE.sliders[1].stops)
     (panel,) = page.stage.children
     assert panel.values == COLLAPSE.values({})
-    page.choice.value = "explorer"
     page.choice.value = "collapse"
+    page.choice.value = "explorer"
     assert len(seen) == len(COLLAPSE.sliders[1].stops), "what is kept was computed again"
 
 

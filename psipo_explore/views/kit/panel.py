@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 _WIDTH = "960px"
 # The height of three lines is reserved, so that nothing below moves when the sentence gets longer.
 _SENTENCE_STYLE = "font-size:15px;line-height:1.4;margin:0.4em 0;min-height:4.2em"
-_COMPLAINT_STYLE = "font-size:14px;line-height:1.35;margin:0 0 0.4em min(17.5em, 41%);color:var(--psipo-complaint, #8a2500)"
+_COMPLAINT_STYLE = (
+    "font-size:14px;line-height:1.35;margin:0 0 0.4em min(17.5em, 41%);"
+    "color:var(--psipo-complaint, #8a2500)"  # a dark page has another colour
+)
 _POINTER_STYLE = "font-size:14px;line-height:1.2;margin:0"
 
 
