@@ -216,7 +216,7 @@ def test_a_slider_that_is_dragged_changes_the_address_seldom(visit: Callable[...
     page = visit()
     page.evaluate(
         "window.changes = 0; const replace = history.replaceState.bind(history);"
-        "history.replaceState = (...all) => (window.changes++, replace(...all))"
+        "history.replaceState = (...all) => (window.changes++, replace(...all)); null"
     )
     for _ in range(30):
         page.keyboard.press("Tab")
