@@ -4,7 +4,7 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 COVER := -m pytest -q -n 2 --dist worksteal --cov --cov-report=
 NOT_IN_A_BROWSER := -m pytest -q -rs -n 2 --dist worksteal --ignore=tests/browser
 
-.PHONY: lab test deep slow oldest newest coverage mutants packages accuracy figures bench clean
+.PHONY: lab test deep slow oldest newest coverage mutants packages accuracy figures site walk bench clean
 
 lab: .venv/ready-lab
 	@$(BIN)/psipo lab
@@ -17,7 +17,7 @@ test: .venv/ready-test
 	$(BIN)/python $(NOT_IN_A_BROWSER) -m "not slow"
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow" tests/browser
 
-deep: slow coverage packages oldest newest
+deep: slow coverage packages walk oldest newest
 
 slow: .venv/ready-test
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m slow tests
@@ -50,11 +50,19 @@ accuracy: .venv/ready-test
 figures: .venv/ready-lab
 	$(BIN)/psipo figures
 
+site: .venv/ready-site
+	$(BIN)/psipo site --out site --cache .site
+
+walk: .venv/ready-test
+	$(MAKE) site
+	$(BIN)/python -m pytest -q tests/site -o 'norecursedirs=.*'
+
 bench: .venv/ready-bench
 	$(BIN)/python -m pytest -q tests/benchmarks -o 'norecursedirs=.*' --benchmark-quiet --benchmark-autosave
 
 .venv/ready-lab: EXTRAS =
 .venv/ready-test: EXTRAS = [test]
+.venv/ready-site: EXTRAS = [site]
 .venv/ready-check: EXTRAS = [check]
 .venv/ready-bench: EXTRAS = [bench]
 
@@ -70,4 +78,4 @@ bench: .venv/ready-bench
 	touch $@
 
 clean:
-	rm -rf .venv .venv-oldest .venv-newest
+	rm -rf .venv .venv-oldest .venv-newest .site site

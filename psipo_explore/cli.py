@@ -1,7 +1,8 @@
 """The command `psipo` and its subcommands.
 
 `lab` opens the lessons in JupyterLab. `app` serves the views on one page, `pages` draws them as
-pages that need no Python, `figures` draws still pictures, and `diagnose` examines preference files.
+pages that need no Python, and `figures` draws still pictures. `site` builds the whole course as web
+pages, and `diagnose` examines preference files.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ import sys
 import textwrap
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.resources import files
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from psipo_explore import course
@@ -135,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="psipo", description="Explore ΨPO and IPO: lessons with sliders, and their figures."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_lab, _add_app, _add_figures, _add_pages, _add_diagnose):
+    for add in (_add_lab, _add_app, _add_figures, _add_pages, _add_site, _add_diagnose):
         add(commands)
     return parser
 
@@ -221,6 +223,19 @@ def _add_pages(commands: _Commands) -> None:
         "--stops", type=int, help="stops a slider keeps (default: what gives 2000 frames a page)"
     )
     pages.set_defaults(run=_pages)
+
+
+def _add_site(commands: _Commands) -> None:
+    site = commands.add_parser(
+        "site", help="build the whole course as web pages that need no server and no Python"
+    )
+    site.add_argument(
+        "--out", type=Path, default=Path("site"), help="folder to write to (default: site)"
+    )
+    site.add_argument(
+        "--cache", type=Path, help="folder that keeps what the next build may use again"
+    )
+    site.set_defaults(run=_site)
 
 
 def _add_diagnose(commands: _Commands) -> None:
@@ -422,9 +437,25 @@ def _pages(options: argparse.Namespace) -> int:
                 drawn = {pool.submit(_page, name, options.stops): name for name in names}
             for future in _as_drawn(drawn, progress):
                 _write(options.out / f"{drawn[future]}.html", future.result())
+        _write(options.out / "index.html", _index(names))
     except BrokenProcessPool:
         reason = "a process that draws pages was killed, maybe because memory is short"
         raise RuntimeError(f"{reason}: name fewer views, or ask for fewer --stops") from None
+    return 0
+
+
+def _site(options: argparse.Namespace) -> int:
+    try:
+        from psipo_explore.site.building import build
+    except ModuleNotFoundError as error:
+        missing = str(error.name).partition(".")[0]
+        if missing not in {"docutils", "math_core", "sphinx"}:
+            raise
+        raise ValueError("site needs Sphinx: run pip install 'psipo-explore[site]'") from None
+    with ExitStack() as stack:
+        cache = options.cache or Path(stack.enter_context(TemporaryDirectory()))
+        build(options.out, cache)
+    print(options.out / "index.html", flush=True)
     return 0
 
 
@@ -448,6 +479,13 @@ def _page(name: str, stops: int | None, progress: bool = False) -> str:
     from psipo_explore.views.kit import pages
 
     return pages.page(VIEWS[name], stops, progress=progress)
+
+
+def _index(names: Sequence[str]) -> str:
+    from psipo_explore.views import VIEWS
+    from psipo_explore.views.kit import pages
+
+    return pages.index(VIEWS[name] for name in names)
 
 
 def _known_views(names: Sequence[str]) -> Sequence[str]:

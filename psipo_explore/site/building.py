@@ -26,6 +26,8 @@ from psipo_explore.views.kit.pages import packed_frames
 _PACKAGE = Path(str(files("psipo_explore")))
 _SOURCES = ("docs/**/*.md", "notebooks/*.ipynb", "figures/*.svg")
 _PANEL = re.compile(r'<psipo-panel data-view="(\w+)" data-values="([^"]*)"')
+_NOT_PROSE = re.compile(r"<(script|style|code|pre|svg|title)\b.*?</\1>|<[^>]*>", re.DOTALL)
+_BARE_FORMULA = re.compile(r"\$[^$\n]{0,60}\\[^$\n]{0,60}\$")
 _STARTUP = "from psipo_explore.site.kernel import show_static_panels\n\nshow_static_panels()\n"
 _SPHINX = ("-bhtml", "-q", "-W", "--keep-going", f"-c{_PACKAGE / 'site'}")
 _KIT_FILES = ("live.js", "live.css")
@@ -51,6 +53,7 @@ def build(out: Path, cache: Path) -> None:
     source = cache / "source"
     _put(source, {**_written(), **_pictures(kept / "stills")})
     _run_sphinx(source, out, kept)
+    _refuse_bare_dollars(out)
     _draw(out, kept / "frames")
 
 
@@ -136,6 +139,14 @@ def _kernels_without_widgets(folder: Path) -> Iterator[None]:
         os.environ.pop("IPYTHONDIR")
         if before is not None:
             os.environ["IPYTHONDIR"] = before
+
+
+def _refuse_bare_dollars(out: Path) -> None:
+    """Refuse pages on which a formula is shown as it was typed."""
+    for page in sorted(out.rglob("*.html")):
+        shown = _NOT_PROSE.sub("", page.read_text(encoding="utf-8"))
+        if bare := _BARE_FORMULA.search(shown):
+            raise RuntimeError(f"{page.relative_to(out)}: a formula is shown as typed, {bare[0]}")
 
 
 def _draw(out: Path, kept: Path) -> None:

@@ -39,5 +39,5 @@ def show_static_panels() -> None:
     """Let this process show static panels, and no progress bars, which would stay on the page."""
     import tqdm.auto
 
-    with_panels.Panel = StaticPanel  # type: ignore[assignment,misc]
-    tqdm.auto.tqdm = partial(tqdm.auto.tqdm, disable=True)  # type: ignore[misc,assignment]
+    vars(with_panels).update(Panel=StaticPanel)
+    tqdm.auto.tqdm = partial(tqdm.auto.tqdm, disable=True)

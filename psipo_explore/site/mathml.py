@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from docutils.nodes import SkipNode
 from math_core import LatexToMathML
+from sphinx.util import logging
 
 if TYPE_CHECKING:
-    from docutils import nodes
     from sphinx.application import Sphinx
 
 _SPACED_BREAK = re.compile(r"\\\\\[[^]]*\]")  # math-core prints the length
@@ -38,32 +39,24 @@ def to_mathml(formula: str, *, displayed: bool) -> str:
         raise ValueError(f"the formula {formula!r} is not understood: {error}") from error
 
 
-def _inline(translator: Any, node: nodes.math) -> None:
+def _inline(translator: Any, node: Any) -> None:
     translator.body.append(_converted(node, displayed=False))
-    raise _skip()
+    raise SkipNode
 
 
-def _displayed(translator: Any, node: nodes.math_block) -> None:
+def _displayed(translator: Any, node: Any) -> None:
     number = f'<span class="eqno">({node["number"]})</span>' if node.get("number") else ""
     formula = _converted(node, displayed=True)
     translator.body.append(f'<div class="math">{formula}{number}</div>')
-    raise _skip()
+    raise SkipNode
 
 
-def _converted(node: nodes.Element, *, displayed: bool) -> str:
-    from sphinx.util import logging
-
+def _converted(node: Any, *, displayed: bool) -> str:
     try:
         return to_mathml(node.astext(), displayed=displayed)
     except ValueError as error:
         logging.getLogger(__name__).warning(str(error), location=node)
         return ""
-
-
-def _skip() -> Exception:
-    from docutils.nodes import SkipNode
-
-    return SkipNode()
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -20,7 +20,7 @@ from psipo_explore.views.kit.controls import Typed
 from psipo_explore.views.kit.foreground import Foreground
 from psipo_explore.views.kit.still import CANNOT_BE_SHOWN
 
-PARTS = "#picture > svg[role=img] > g"
+PARTS = ".psipo-whole > svg[role=img] > g > g"
 PARTS_ARE = """(parts, pictures) => parts.every((part, k) => {
     const probe = part.cloneNode(false);
     probe.innerHTML = pictures[k];
@@ -66,12 +66,12 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Callable[[View], Pag
 
 
 def pixels(page: Page) -> np.ndarray:
-    return matplotlib.image.imread(io.BytesIO(page.locator("#picture").screenshot()))
+    return matplotlib.image.imread(io.BytesIO(page.locator(".psipo-whole").screenshot()))
 
 
 def assert_shows(page: Page, view: View, values: Mapping[str, Any]) -> None:
     """Assert that the page has the figure's sentence, alt text, and all parts of its picture."""
-    sentence = page.locator("#sentence")
+    sentence = page.locator(".psipo-sentence")
     try:
         figure, artists = view.drawn(view.values(values))
     except ValueError as impossible:
@@ -95,7 +95,7 @@ def assert_looks_like(page: Page, view: View, values: Mapping[str, Any]) -> None
     moving = artists.values()
     layers = svg.background(figure, moving) + Foreground(figure, moving).element(figure.sentence)
     shown = pixels(page)
-    page.locator("#picture").evaluate("(picture, layers) => picture.innerHTML = layers", layers)
+    page.locator(".psipo-whole").evaluate("(picture, layers) => picture.innerHTML = layers", layers)
     drawn = pixels(page)
     assert shown.shape == drawn.shape
     assert np.ptp(drawn) > 0.5
@@ -112,14 +112,14 @@ def test_every_control_shows_what_the_figure_shows(
     page = open_page(view)
     values = dict(view.values({}))
     assert_shows(page, view, values)
-    place = page.locator("#sentence").bounding_box()
+    place = page.locator(".psipo-sentence").bounding_box()
     assert place is not None
     assert place["y"] + place["height"] <= 720, "leaves a projector's screen"
     for control in view.controls:
         if isinstance(control, Typed):
             expect(page.get_by_label(control.label)).to_have_count(0)
             continue
-        at_first = page.locator("#picture").inner_html()
+        at_first = page.locator(".psipo-whole").inner_html()
         field = page.get_by_label(control.label, exact=True)
         if isinstance(control, Choice):
             field.select_option(control.stops[-1])
@@ -130,11 +130,11 @@ def test_every_control_shows_what_the_figure_shows(
             )
         values[control.name] = control.stops[-1]
         if len(control.stops) > 1:
-            assert page.locator("#picture").inner_html() != at_first
+            assert page.locator(".psipo-whole").inner_html() != at_first
         assert_shows(page, view, values)
     page.get_by_role("button", name="Reset").click()
     assert_shows(page, view, view.values({}))
-    assert page.locator("#sentence").bounding_box() == place
+    assert page.locator(".psipo-sentence").bounding_box() == place
     expect(page.locator("code")).to_have_text(f"{view.name}.figure()")
     field = page.get_by_label(view.sliders[0].label, exact=True)
     field.press("End")
@@ -147,15 +147,16 @@ def test_a_page_is_worked_by_keyboard_alone(open_page: Callable[[View], Page]) -
     for _ in range(4):
         page.keyboard.press("Tab")
         reached.append(
-            page.evaluate("document.activeElement.id || document.activeElement.textContent")
+            page.evaluate("document.activeElement.name || document.activeElement.textContent")
         )
-    assert reached == ["Reset", "p", "beta", "pi_ref_loser"]
+    assert reached == ["p", "beta", "pi_ref_loser", "Reset"]
+    page.keyboard.press("Shift+Tab")
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Home")
     expect(page.locator("code")).to_have_text("collapse.figure(beta=0.01, pi_ref_loser=0.01)")
     figure = VIEWS["collapse"].figure(beta=0.01, pi_ref_loser=0.01)
-    expect(page.locator("#sentence")).to_have_text(figure.sentence)
+    expect(page.locator(".psipo-sentence")).to_have_text(figure.sentence)
 
 
 def test_without_javascript_the_first_picture_and_its_sentence_are_there(
@@ -168,21 +169,84 @@ def test_without_javascript_the_first_picture_and_its_sentence_are_there(
     page = context.new_page()
     page.goto(path.as_uri())
     figure = view.figure()
-    expect(page.locator("#sentence")).to_have_text(figure.sentence)
+    expect(page.locator(".psipo-sentence")).to_have_text(figure.sentence)
     expect(page.get_by_role("img")).to_have_attribute("aria-label", figure.sentence)
     expect(page.get_by_text("if JavaScript ran")).to_be_visible()
     context.close()
 
 
-def test_a_telephone_scrolls_the_picture_and_not_the_page(browser: Browser, tmp_path: Path) -> None:
-    path = tmp_path / "psi_curve.html"
-    path.write_text(pages.page(at_start_and_end(VIEWS["psi_curve"]), 3), encoding="utf-8")
-    context = browser.new_context(viewport={"width": 390, "height": 800})
+@pytest.mark.parametrize("name", ["collapse", pytest.param("psi_curve", marks=pytest.mark.slow)])
+def test_on_a_phone_the_parts_of_the_picture_stand_under_each_other(
+    name: str, browser: Browser, tmp_path: Path
+) -> None:
+    path = tmp_path / f"{name}.html"
+    path.write_text(pages.page(at_start_and_end(VIEWS[name]), 3), encoding="utf-8")
+    for size in ((390, 844), (844, 390)):
+        context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+        page = context.new_page()
+        page.goto(path.as_uri())
+        slider = page.locator("input[type=range]").first
+        slider.wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+        shown = page.locator(".psipo-parts > svg" if size[0] < 600 else ".psipo-whole > svg")
+        boxes = [part.bounding_box() for part in shown.all()]
+        assert all(box and 100 < box["width"] <= size[0] for box in boxes)
+        target = slider.bounding_box()
+        assert target
+        assert target["height"] >= 44
+        assert target["y"] + target["height"] <= size[1], "the first slider is out of sight"
+        if size[0] < 600:
+            assert target["width"] > 300
+            assert len(boxes) > 1
+            assert [box["y"] for box in boxes if box] == sorted(box["y"] for box in boxes if box)
+        context.close()
+
+
+def test_a_link_opens_at_given_values_and_the_address_follows(
+    open_page: Callable[[View], Page],
+) -> None:
+    view = VIEWS["collapse"]
+    page = open_page(view)
+    address = page.url
+    page.goto(f"{address}#p=1&beta=100")
+    assert_shows(page, view, {"p": 1.0, "beta": 100.0})
+    page.get_by_label(view.sliders[1].label, exact=True).press("Home")
+    page.wait_for_url(f"{address}#p=1&beta=0.01")
+    page.goto(f"{address}#pi_ref_loser=0.99")
+    assert_shows(page, view, {"pi_ref_loser": 0.99})
+    page.go_back()
+    assert_shows(page, view, {"p": 1.0, "beta": 0.01})
+    page.go_forward()
+    assert_shows(page, view, {"pi_ref_loser": 0.99})
+    page.reload()
+    assert_shows(page, view, {"pi_ref_loser": 0.99})
+    page.get_by_role("button", name="Reset").click()
+    page.wait_for_url(address)
+
+
+def test_a_link_with_mistakes_opens_at_the_nearest_and_says_so(
+    open_page: Callable[[View], Page],
+) -> None:
+    view = VIEWS["collapse"]
+    page = open_page(view)
+    page.goto(f"{page.url}#p=7&beta=much&gamma=1")
+    assert_shows(page, view, {"p": 1.0})
+    expect(page.locator(".psipo-note")).to_have_text(
+        "p = 7 is no stop here, and exactly 1 is the nearest. "
+        "beta = much is no value here, so beta is 1. There is no control gamma here."
+    )
+    page.get_by_label(view.sliders[1].label, exact=True).press("End")
+    expect(page.locator(".psipo-note")).to_be_empty()
+
+
+def test_a_dark_page_has_dark_pictures(browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "collapse.html"
+    path.write_text(pages.page(VIEWS["collapse"], 3), encoding="utf-8")
+    context = browser.new_context(color_scheme="dark")
     page = context.new_page()
     page.goto(path.as_uri())
     page.locator("output").first.wait_for()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    picture = page.locator("#picture").bounding_box()
-    assert picture is not None
-    assert picture["width"] >= 600
+    assert pixels(page)[..., :3].mean() < 0.3
+    page.emulate_media(color_scheme="light")
+    assert pixels(page)[..., :3].mean() > 0.7
     context.close()

@@ -18,9 +18,10 @@ SMALL = 3
 
 def contents(html: str) -> dict[str, Any]:
     """Return the contents that the script of the page unpacks."""
-    packed = re.search(r'<script id="frames" type="text/plain">(.*?)</script>', html)
+    packed = re.search(r'psipoFrames\("\w+", "(.*?)"\)', html)
     assert packed
-    return json.loads(gzip.decompress(base64.b64decode(packed[1])))  # type: ignore[no-any-return]
+    unpacked = json.loads(gzip.decompress(base64.b64decode(packed[1])))
+    return {**unpacked, **unpacked["wide"]}
 
 
 def test_frames_are_what_the_view_draws() -> None:
@@ -71,8 +72,17 @@ def test_a_coarser_grid_keeps_ends_and_start(view: View, most: int) -> None:
 
 def test_a_start_between_two_stops_is_kept() -> None:
     slider = Slider("x", "x", tuple(float(x) for x in range(30)), 17.5)
-    assert 17.5 in pages._stops(slider, 4)
-    assert len(pages._stops(slider, 4)) == 4
+    assert 17.5 in pages._stops(slider, 4, ())
+    assert len(pages._stops(slider, 4, ())) == 4
+
+
+def test_where_lessons_begin_are_stops_too() -> None:
+    view = VIEWS["collapse"]
+    starts = [view.values({"p": 1 - 1e-15, "beta": 0.123}), view.values({"beta": 7.7})]
+    by_name = {control.name: stops for control, stops in pages._grid(view, 3, starts).items()}
+    assert {1 - 1e-15, 0.5, 1.0} < set(by_name["p"])
+    assert {0.123, 7.7, view.values({})["beta"]} < set(by_name["beta"])
+    assert all(list(stops) == sorted(stops) for stops in by_name.values())
 
 
 def test_more_frames_than_a_page_holds_are_refused_with_what_would_do() -> None:
@@ -132,7 +142,13 @@ def test_several_pages_are_drawn_side_by_side(
 ) -> None:
     names = ["collapse", "psi_curve"]
     assert cli.main(["pages", *names, "--out", str(tmp_path), "--stops", "3"]) == 0
-    assert {*capsys.readouterr().out.split()} == {str(tmp_path / f"{name}.html") for name in names}
+    assert {*capsys.readouterr().out.split()} == {
+        str(tmp_path / f"{name}.html") for name in (*names, "index")
+    }
+    index = (tmp_path / "index.html").read_text(encoding="utf-8")
+    for name in names:
+        assert f'<a href="{name}.html">{VIEWS[name].title}</a>' in index
+        assert VIEWS[name].about in index
     for name in names:
         assert (tmp_path / f"{name}.html").read_text(encoding="utf-8") == pages.page(
             VIEWS[name], SMALL

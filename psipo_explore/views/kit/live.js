@@ -124,8 +124,18 @@ class Panel extends HTMLElement {
     reset.onclick = () => { this.restart(); this.moved(); };
     this.restart();
     if (this.isLinked) this.read(location.hash);
+    new ResizeObserver(() => this.fit()).observe(this);
+    this.fit();
+  }
+
+  // Show the form for the width that there is.
+  fit() {
+    const narrow = this.clientWidth < NARROW;
+    const form = narrow && this.page.narrow || this.page.wide;
+    this.classList.toggle("psipo-narrow", narrow);
+    if (this.shape === form) return;
+    this.shape = form;
     this.show();
-    new ResizeObserver(([entry]) => this.classList.toggle("psipo-narrow", entry.contentRect.width < NARROW)).observe(this);
   }
 
   restart() { for (const control of this.controls) control.at = control.start; }
@@ -164,7 +174,7 @@ class Panel extends HTMLElement {
       else frame = frame * control.written.length + control.at;
       control.say();
     }
-    if (this.drawing !== this.page.drawings[which]) this.build(this.page.drawings[which]);
+    if (this.drawing !== this.shape.drawings[which]) this.build(this.shape.drawings[which]);
     this.drawing.shown.forEach((look, k) => {
       if (this.looks[k] === look[frame]) return;
       this.looks[k] = look[frame];
@@ -189,14 +199,14 @@ class Panel extends HTMLElement {
   build(drawing) {
     this.drawing = drawing;
     this.looks = drawing.shown.map(() => 0);
-    this.whole.innerHTML = this.painted(drawing.background + this.page.overlay);
+    this.whole.innerHTML = this.painted(drawing.background + this.shape.overlay);
     const [still, moving] = this.whole.children;
     const ink = isDark() ? ` fill="${this.page.dark.partners["#000000"]}"` : ""; // Matplotlib does not write black
     still.innerHTML = `<g id="${this.own}-still"${ink}>${still.innerHTML}</g>`;
-    moving.innerHTML = `<g id="${this.own}-moving"${ink}><defs>${this.painted(this.page.definitions)}</defs>${"<g></g>".repeat(this.looks.length)}</g>`;
+    moving.innerHTML = `<g id="${this.own}-moving"${ink}><defs>${this.painted(this.shape.definitions)}</defs>${"<g></g>".repeat(this.looks.length)}</g>`;
     this.groups = [...moving.firstElementChild.querySelectorAll(":scope > g")];
     this.parted.innerHTML = drawing.parts.map(([x, y, width, height]) =>
-      `<svg viewBox="${x} ${y} ${width} ${height}" style="max-width:${1.35 * width}px"><use href="#${this.own}-still"/><use href="#${this.own}-moving"/></svg>`).join("");
+      `<svg viewBox="${x} ${y} ${width} ${height}" style="max-width:${Math.round(1.35 * width)}px"><use href="#${this.own}-still"/><use href="#${this.own}-moving"/></svg>`).join("");
   }
 
   painted(svg) {

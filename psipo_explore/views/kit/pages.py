@@ -33,6 +33,7 @@ from psipo_explore.views.kit.controls import (
 )
 from psipo_explore.views.kit.dark import IMAGE_FILTER, dark_palette
 from psipo_explore.views.kit.foreground import Foreground
+from psipo_explore.views.kit.parting import parts
 from psipo_explore.views.kit.still import cannot_be_shown
 from psipo_explore.views.kit.svg import Piece
 from psipo_explore.views.kit.view import Values, View
@@ -102,6 +103,15 @@ def page(view: View, stops: int | None = None, *, progress: bool = False) -> str
     return html
 
 
+def index(views: Iterable[View]) -> str:
+    """Make the page that lists the pages of views, as HTML."""
+    entries = "".join(
+        f'<li><a href="{view.name}.html">{as_html(view.title)}</a><br>{as_html(view.about)}</li>\n'
+        for view in views
+    )
+    return _filled(_kit("index.html"), entries=entries)
+
+
 def packed_frames(
     view: View,
     stops: int | None = None,
@@ -129,7 +139,7 @@ def packed_frames(
         )
     view.compute_ahead(with_passing_bar if progress else _without_bar, grid)
     packed = json.dumps(
-        _frames(view, grid, _with_bar(frames, view.name, progress)),
+        _frames(view, grid, progress),
         ensure_ascii=False,
         separators=(",", ":"),
     )
@@ -189,19 +199,29 @@ def _most_stops(view: View, frames: int) -> int:
     )
 
 
-def _frames(view: View, grid: Grid, bar: Any) -> dict[str, Any]:
-    definitions: dict[str, str] = {}
-    with bar:
-        drawings = [
-            _drawing(view, grid, built_for, definitions, bar)
-            for built_for in combinations(_rebuilding(view, grid))
-        ]
+def _frames(view: View, grid: Grid, progress: bool) -> dict[str, Any]:
+    """Draw the view for wide windows, and again for phones if it has a form of its own for them."""
+    forms = [view] if view.narrow is None else [view, view.on_phone]
+    with _with_bar(_n_frames(grid) * len(forms), view.name, progress) as bar:
+        wide, *narrow = [_form(form, grid, bar) for form in forms]
     return {
         "view": view.name,
         "controls": [_control(view, control, stops) for control, stops in grid.items()],
+        "dark": {"partners": dark_palette(), "filter": IMAGE_FILTER},
+        "wide": wide,
+        "narrow": narrow[0] if narrow else None,
+    }
+
+
+def _form(view: View, grid: Grid, bar: Any) -> dict[str, Any]:
+    definitions: dict[str, str] = {}
+    drawings = [
+        _drawing(view, grid, built_for, definitions, bar)
+        for built_for in combinations(_rebuilding(view, grid))
+    ]
+    return {
         "definitions": "".join(definitions.values()),
         "overlay": svg.overlay(view.figure(), "", ""),
-        "dark": {"partners": dark_palette(), "filter": IMAGE_FILTER},
         "drawings": drawings,
     }
 
@@ -243,7 +263,7 @@ def _drawing(
         bar.update()
     return {
         "background": background,
-        "parts": [[0, 0, 648, 316.8]],
+        "parts": [[round(side, 2) for side in part] for part in parts(view, built_for)],
         "looks": [list(look) for look in looks],
         "shown": shown,
         "sentences": sentences,
