@@ -17,6 +17,7 @@ extensions = [
 exclude_patterns = ["notebooks/.ipynb_checkpoints"]
 
 html_theme = "furo"
+html_favicon = str(files("psipo_explore.site") / "static" / "icon.svg")
 html_title = "ΨPO, DPO and IPO"
 html_static_path = [str(files("psipo_explore.site") / "static")]
 html_css_files = ["live.css", "site.css"]

@@ -60,7 +60,7 @@ class Control {
     else Object.assign(this.input, { type: "range", min: 0, max: control.written.length - 1 });
     this.readout = element("output", { htmlFor: id, ariaLive: "off" });
     const label = element("label", { htmlFor: id, textContent: control.label });
-    this.nodes = control.chosen ? [label, this.input] : [label, this.input, this.readout];
+    this.node = element("div", { className: "psipo-control" }, label, this.input, ...control.chosen ? [] : [this.readout]);
     this.first = this.start; // that of the view; a lesson may begin elsewhere
     this.at = this.start;
   }
@@ -106,7 +106,7 @@ class Panel extends HTMLElement {
     const given = JSON.parse(this.dataset.values || "{}");
     for (const control of this.controls)
       if (control.name in given) [control.start] = control.read(String(given[control.name]));
-    this.form = element("form", { autocomplete: "off" }, ...this.controls.flatMap(control => control.nodes));
+    this.form = element("form", { autocomplete: "off" }, ...this.controls.map(control => control.node));
     const reset = element("button", { type: "button", textContent: "Reset" });
     this.form.append(reset);
     this.note = element("p", { className: "psipo-note", role: "status" });
