@@ -16,6 +16,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from sphinx.cmd.build import build_main
+
 from psipo_explore._workers import workers
 from psipo_explore._writing import write_whole
 from psipo_explore.course import originals
@@ -111,8 +113,6 @@ def _put(folder: Path, contents: Mapping[str, bytes]) -> None:
 
 
 def _run_sphinx(source: Path, out: Path, kept: Path) -> None:
-    from sphinx.cmd.build import build_main
-
     static = kept / "static"
     for name in _KIT_FILES:
         _write(static / name, (_PACKAGE / "views" / "kit" / name).read_text(encoding="utf-8"))

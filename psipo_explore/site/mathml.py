@@ -30,7 +30,7 @@ def to_mathml(formula: str, *, displayed: bool) -> str:
     Examples
     --------
     >>> to_mathml(r"\pi^*", displayed=False)
-    '<math><msup><mi>π</mi><mo>*</mo></msup></math>'
+    '<math><msup><mi>π</mi><mo>∗</mo></msup></math>'
     """
     plain = _SPACED_BREAK.sub(r"\\\\", formula)
     try:

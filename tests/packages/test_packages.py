@@ -91,7 +91,7 @@ def clean(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_package_lessons_and_pictures_and_nothing_else(wheel: Path) -> None:
     course = {
         f"psipo_explore/course/{name}"
-        for part in ("notebooks", "figures")
+        for part in ("notebooks", "figures", "docs")
         for name in files_of(part)
     }
     course.remove("psipo_explore/course/notebooks/ruff.toml")

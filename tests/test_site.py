@@ -1,0 +1,88 @@
+"""The parts of the builder of the site; `make walk` builds the whole and walks it."""
+
+import json
+import re
+import sys
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from psipo_explore import cli
+from psipo_explore.site import building
+from psipo_explore.site.kernel import StaticPanel, element
+from psipo_explore.site.mathml import to_mathml
+from psipo_explore.views import VIEWS
+
+COLLAPSE = VIEWS["collapse"]
+
+
+def test_a_panel_on_a_page_says_where_it_begins_and_shows_its_picture() -> None:
+    start = COLLAPSE.values({"p": 1 - 1e-15, "beta": 10.0})
+    shown = StaticPanel(COLLAPSE, start)._repr_mimebundle_()
+    assert shown["text/plain"] == COLLAPSE.figure(**start).sentence
+    html = shown["text/html"]
+    assert html == element(COLLAPSE, start)
+    values = re.search(r'data-values="([^"]*)"', html)
+    assert values
+    assert json.loads(unescape(values[1])) == start
+    assert html.count("<svg") == 2
+
+
+def test_the_starts_of_all_pages_are_found(tmp_path: Path) -> None:
+    start = COLLAPSE.values({"p": 1 - 1e-15})
+    for name, values in (("a", start), ("b", {"beta": 10.0})):
+        (tmp_path / f"{name}.html").write_text(f"<p>{element(COLLAPSE, values)}</p>", "utf-8")
+    assert building._starts(tmp_path) == {"collapse": [start, COLLAPSE.values({"beta": 10.0})]}
+
+
+def test_every_view_has_a_page_with_its_texts(tmp_path: Path) -> None:
+    pages = building._pictures(tmp_path)
+    assert pages.keys() == {f"pictures/{name}.md" for name in (*VIEWS, "index")}
+    again = building._pictures(tmp_path)
+    assert again == pages
+    for name, view in VIEWS.items():
+        text = pages[f"pictures/{name}.md"].decode()
+        assert text.startswith(f"# {view.title}\n\n{view.about}\n")
+        assert f'data-view="{name}"' in text
+
+
+def test_sources_are_put_and_what_is_right_is_left_alone(tmp_path: Path) -> None:
+    building._put(tmp_path, {"a.md": b"a", "deep/b.md": b"b"})
+    before = (tmp_path / "a.md").stat().st_mtime_ns
+    building._put(tmp_path, {"a.md": b"a", "c.md": b"c"})
+    assert (tmp_path / "a.md").stat().st_mtime_ns == before
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"a.md", "c.md"}
+
+
+def test_what_was_kept_by_another_version_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("1")
+    first = building._fingerprint(tmp_path)
+    (tmp_path / "a.py").write_text("2")
+    assert building._fingerprint(tmp_path) != first
+
+
+def test_a_formula_that_is_shown_as_typed_is_refused_by_page(tmp_path: Path) -> None:
+    (tmp_path / "good.html").write_text(r"<p>a costs $5, b $6 <code>$\pi$</code></p>", "utf-8")
+    building._refuse_bare_dollars(tmp_path)
+    (tmp_path / "bad.html").write_text(r"<p>so $\pi^*(y)$ is</p>", "utf-8")
+    with pytest.raises(RuntimeError, match=r"^bad\.html: a formula is shown as typed, \$\\pi"):
+        building._refuse_bare_dollars(tmp_path)
+
+
+def test_formulas_become_mathml_and_wrong_ones_are_named() -> None:
+    assert to_mathml(r"a \\[4pt] b", displayed=True) == to_mathml(r"a \\ b", displayed=True)
+    assert "mtable" in to_mathml(r"\max_{\substack{a \\ b}} f", displayed=False)
+    with pytest.raises(ValueError, match=r"^the formula '.*nonsense.*' is not understood"):
+        to_mathml(r"\nonsense{", displayed=False)
+
+
+def test_what_the_site_needs_is_named_where_it_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "psipo_explore.site.building")
+    monkeypatch.setitem(sys.modules, "sphinx.cmd.build", None)
+    assert cli.main(["site"]) == 2
+    assert capsys.readouterr().err == (
+        "psipo: site needs Sphinx: run pip install 'psipo-explore[site]'\n"
+    )
