@@ -36,6 +36,13 @@ def test_the_starts_of_all_pages_are_found(tmp_path: Path) -> None:
     assert building._starts(tmp_path) == {"collapse": [start, COLLAPSE.values({"beta": 10.0})]}
 
 
+def test_a_start_that_no_page_can_show_is_refused_by_page(tmp_path: Path) -> None:
+    html = element(VIEWS["psi_curve"], {"formula": "q**2"})
+    (tmp_path / "lesson.html").write_text(html, "utf-8")
+    with pytest.raises(RuntimeError, match=r"^lesson\.html: the panel of psi_curve begins at"):
+        building._starts(tmp_path)
+
+
 def test_every_view_has_a_page_with_its_texts(tmp_path: Path) -> None:
     pages = building._pictures(tmp_path)
     assert pages.keys() == {f"pictures/{name}.md" for name in (*VIEWS, "index")}

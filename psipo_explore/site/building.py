@@ -23,6 +23,7 @@ from psipo_explore._writing import write_whole
 from psipo_explore.course import originals
 from psipo_explore.site.kernel import element
 from psipo_explore.views import VIEWS
+from psipo_explore.views.kit.controls import Typed
 from psipo_explore.views.kit.pages import packed_frames
 
 _PACKAGE = Path(str(files("psipo_explore")))
@@ -169,8 +170,20 @@ def _starts(out: Path) -> dict[str, list[Mapping[str, Any]]]:
     found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for page in sorted(out.rglob("*.html")):
         for name, values in _PANEL.findall(page.read_text(encoding="utf-8")):
-            found[name].append(VIEWS[name].values(json.loads(unescape(values))))
+            found[name].append(_reachable(name, json.loads(unescape(values)), page))
     return found
+
+
+def _reachable(name: str, given: Mapping[str, Any], page: Path) -> Mapping[str, Any]:
+    """Return all values of a panel's start, and refuse a typed formula, which no page can show."""
+    values = VIEWS[name].values(given)
+    for control in VIEWS[name].controls:
+        if isinstance(control, Typed) and values[control.name] != control.start:
+            raise RuntimeError(
+                f"{page.name}: the panel of {name} begins at {control.name} = "
+                f"{values[control.name]!r}, which only a lesson in Python can show"
+            )
+    return values
 
 
 def _digest(starts: Sequence[Mapping[str, Any]]) -> str:

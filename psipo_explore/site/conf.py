@@ -2,6 +2,10 @@
 
 from importlib.metadata import version as version_of
 from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 project = "psipo_explore"
 author = "the authors of psipo_explore"
@@ -47,3 +51,18 @@ nb_merge_streams = True
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
+
+
+def setup(app: "Sphinx") -> None:
+    """Give the captions of the lists of pages the level that screen readers need."""
+    app.connect("html-page-context", _give_captions_a_level, priority=900)
+
+
+def _give_captions_a_level(
+    _app: "Sphinx", _name: str, _template: str, context: dict[str, Any], _doctree: object
+) -> None:
+    for part in ("body", "furo_navigation_tree"):
+        if part in context:
+            context[part] = context[part].replace(
+                'role="heading">', 'role="heading" aria-level="2">'
+            )
