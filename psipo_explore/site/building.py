@@ -52,6 +52,7 @@ def build(out: Path, cache: Path) -> None:
     RuntimeError
         If a lesson raises an error, or Sphinx warns of a broken link, a formula or anything else.
     """
+    cache = cache.resolve()  # kernels work in other folders
     kept = cache / _fingerprint(_PACKAGE)
     source = cache / "source"
     _put(source, {**_written(), **_pictures(kept / "stills")})
