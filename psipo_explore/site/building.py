@@ -42,7 +42,7 @@ def build(out: Path, cache: Path) -> None:
     Parameters
     ----------
     out : Path
-        Folder of the site. What it holds is replaced.
+        Folder of the site. Files of another name that it holds are kept.
     cache : Path
         Folder that keeps what the next build may use again. What was computed by another version
         of the package is not used.
@@ -56,9 +56,11 @@ def build(out: Path, cache: Path) -> None:
     kept = cache / _fingerprint(_PACKAGE)
     source = cache / "source"
     _put(source, {**_written(), **_pictures(kept / "stills")})
-    _run_sphinx(source, out, kept)
-    _refuse_bare_dollars(out)
-    _draw(out, kept / "frames")
+    html = kept / "html"
+    _run_sphinx(source, html, kept)
+    _refuse_bare_dollars(html)
+    _draw(html, kept / "frames")
+    shutil.copytree(html, out, dirs_exist_ok=True)
 
 
 def _fingerprint(*folders: Path) -> str:
