@@ -17,7 +17,8 @@ from psipo_explore.views.kit.view import Values, View
 _HEADING = """<h1>ΨPO, DPO and IPO: move what the optimal policy depends on</h1>
 <p>A policy learns from how often people prefer one answer to another, p*(y ≻ y′), and each picture shows
 the policy that this leads to. Move the controls, and read in the sentence under the picture what is seen.</p>
-<p class="psipo-formula"><span>π*(y) ∝ π_ref(y) exp(β⁻¹ E<sub>y′∼μ</sub>[Ψ(p*(y ≻ y′))])</span>
+<p class="psipo-formula">
+<span>π*(y) ∝ π_ref(y) exp(β⁻¹ E<sub>y′∼μ</sub>[Ψ(p*(y ≻ y′))])</span>
 <a href="https://arxiv.org/abs/2310.12036" target="_blank" rel="noopener">Azar et al. 2023</a></p>"""
 
 

@@ -80,6 +80,7 @@ def page(view: View, stops: int | None = None, *, progress: bool = False) -> str
     >>> page(VIEWS["collapse"], stops=3)[:15]
     '<!doctype html>'
     """
+    stops = _most_stops(view, USUAL_FRAMES) if stops is None else stops
     frames = packed_frames(view, stops, progress=progress)
     picture, sentence = still_picture(view, {})
     html = _filled(
@@ -93,8 +94,9 @@ def page(view: View, stops: int | None = None, *, progress: bool = False) -> str
         frames=frames,
     )
     if len(html) > MOST_BYTES:
-        grid = _grid(view, _most_stops(view, USUAL_FRAMES) if stops is None else stops)
-        better = _most_stops(view, int(_n_frames(grid) * MOST_BYTES / len(html) * 0.9))
+        better = _most_stops(
+            view, int(_n_frames(_grid(view, stops)) * MOST_BYTES / len(html) * 0.9)
+        )
         raise ValueError(
             f"stops = {stops}: {view.name} would have {len(html) / 1e6:.1f} MB, a page holds "
             f"{MOST_BYTES / 1e6:.0f} MB; "
