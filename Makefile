@@ -55,7 +55,7 @@ site: .venv/ready-site
 
 walk: .venv/ready-test
 	$(MAKE) site
-	$(BIN)/python -m pytest -q tests/site -o 'norecursedirs=.*'
+	$(BIN)/python -m pytest -q -rs -n 2 --dist worksteal tests/site -o 'norecursedirs=.*'
 
 bench: .venv/ready-bench
 	$(BIN)/python -m pytest -q tests/benchmarks -o 'norecursedirs=.*' --benchmark-quiet --benchmark-autosave

@@ -1,4 +1,4 @@
-"""A real JupyterLab, started as `psipo lab` starts it, and a headless Chromium.
+"""A real JupyterLab, started as `psipo lab` starts it, a headless Chromium, and a Firefox.
 
 `serving` runs any other server.
 """
@@ -25,12 +25,13 @@ from psipo_explore.cli import lab_command, lab_environment
 from psipo_explore.course import put
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Playwright
 
 T = TypeVar("T")
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
+FIREFOX = next(filter(None, map(shutil.which, ("firefox-esr", "firefox"))), None)
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -61,17 +62,17 @@ def register(config: pytest.Config) -> None:
         config.pluginmanager.register(this)
 
 
-def browser_is_missing() -> bool:
-    return CHROMIUM is None and os.environ.get("PSIPO_BROWSER") != "required"
+def is_missing(browser: str | None) -> bool:
+    return browser is None and os.environ.get("PSIPO_BROWSER") != "required"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if browser_is_missing():
+    if is_missing(CHROMIUM):
         terminalreporter.write_line(NO_BROWSER)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if browser_is_missing():
+    if is_missing(CHROMIUM):
         skip = pytest.mark.skip(reason=NO_BROWSER)
         for item in items:
             if "browser" in getattr(item, "fixturenames", ()):
@@ -79,14 +80,35 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def playwright() -> Iterator[Playwright]:
     from playwright.sync_api import sync_playwright
 
-    assert CHROMIUM, "PSIPO_BROWSER=required, but there is no Chromium"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
-        yield browser
-        browser.close()
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    assert CHROMIUM, "PSIPO_BROWSER=required, but there is no Chromium"
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="session")
+def firefox(playwright: Playwright) -> Iterator[Browser]:
+    if is_missing(FIREFOX):
+        pytest.skip("no Firefox: `apt-get install firefox-esr` and run this again")
+    assert FIREFOX, "PSIPO_BROWSER=required, but there is no Firefox"
+    # The channel makes Playwright speak WebDriver BiDi, which needs no Firefox of its own. There it
+    # waits in vain for a page that Firefox kept whole for the Back button.
+    browser = playwright.firefox.launch(
+        executable_path=FIREFOX,
+        channel="moz-firefox",
+        firefox_user_prefs={"browser.sessionhistory.max_total_viewers": 0},
+    )
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="session")

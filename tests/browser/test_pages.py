@@ -12,20 +12,14 @@ import matplotlib.image
 import numpy as np
 import pytest
 from grids import DRAWINGS, at_start_and_end
+from live import assert_shows
 from playwright.sync_api import Browser, Page, expect
 
 from psipo_explore.views import VIEWS, Choice, View
 from psipo_explore.views.kit import pages, svg
 from psipo_explore.views.kit.controls import Typed
 from psipo_explore.views.kit.foreground import Foreground
-from psipo_explore.views.kit.still import CANNOT_BE_SHOWN
 
-PARTS = ".psipo-whole > svg[role=img] > g > g"
-PARTS_ARE = """(parts, pictures) => parts.every((part, k) => {
-    const probe = part.cloneNode(false);
-    probe.innerHTML = pictures[k];
-    return probe.innerHTML === part.innerHTML;
-})"""
 # These controls would start seconds of training. The explorer tests controls that rebuild a page.
 TRAINED_ANEW = ("comparisons", "batch_size")
 FEW_STOPS = {name: at_start_and_end(view, kept=TRAINED_ANEW) for name, view in DRAWINGS.items()}
@@ -67,23 +61,6 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Callable[[View], Pag
 
 def pixels(page: Page) -> np.ndarray:
     return matplotlib.image.imread(io.BytesIO(page.locator(".psipo-whole").screenshot()))
-
-
-def assert_shows(page: Page, view: View, values: Mapping[str, Any]) -> None:
-    """Assert that the page has the figure's sentence, alt text, and all parts of its picture."""
-    sentence = page.locator(".psipo-sentence")
-    try:
-        figure, artists = view.drawn(view.values(values))
-    except ValueError as impossible:
-        expect(sentence).to_have_text(CANNOT_BE_SHOWN.format(impossible))
-        assert page.locator(PARTS).evaluate_all(PARTS_ARE, [""] * page.locator(PARTS).count())
-        expect(page.locator("code")).to_be_empty()
-        return
-    expect(sentence).to_have_text(figure.sentence)
-    expect(page.get_by_role("img")).to_have_attribute("aria-label", figure.sentence)
-    assert page.locator(PARTS).evaluate_all(
-        PARTS_ARE, pages.pack(Foreground(figure, artists.values()).pieces(), {})
-    )
 
 
 def assert_looks_like(page: Page, view: View, values: Mapping[str, Any]) -> None:

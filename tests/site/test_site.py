@@ -3,27 +3,40 @@
 `make walk` builds the site before.
 """
 
+import io
 import json
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from html import unescape
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
+import matplotlib.image
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from live import assert_shows
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from psipo_explore.course import originals
-from psipo_explore.views import VIEWS, Slider, View
+from psipo_explore.views import VIEWS, Slider
 from psipo_explore.views.kit.pages import MOST_BYTES
 
 SITE = Path(__file__).parents[2] / "site"
 PAGES = sorted(path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html"))
 WITH_PANELS = [name for name in PAGES if "<psipo-panel" in (SITE / name).read_text("utf-8")]
 LESSONS = [path.stem for path in sorted((originals() / "notebooks").glob("*.ipynb"))]
+IN_CHROMIUM = pytest.mark.parametrize("opened", ["browser"], indirect=True)
 SIZES = {"projector": (1280, 720), "phone": (390, 844), "phone on its side": (844, 390)}
+FOCUSED = """() => {
+    const { name, textContent } = document.activeElement;
+    const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
+    const isField = document.activeElement.closest("psipo-panel form");
+    return [isField && (name || textContent), `${outlineStyle} ${outlineWidth}`];
+}"""
 MOST_BYTES_OF_SITE = 15_000_000
 
 
@@ -41,16 +54,17 @@ def over_http() -> Iterator[str]:
     server.server_close()
 
 
-@pytest.fixture
-def opened(browser: Browser) -> Iterator[Callable[..., Page]]:
+@pytest.fixture(params=["browser", "firefox"])
+def opened(request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
     """Yield a function that opens a page of the site. Whatever the page complains of is an error."""
+    browser: Browser = request.getfixturevalue(request.param)
     complaints: list[str] = []
-    contexts: list[BrowserContext] = []
+    contexts: dict[str, BrowserContext] = {}
 
     def open_page(name: str, at: str = SITE.as_uri(), **options: Any) -> Page:
-        context = browser.new_context(**options)
-        contexts.append(context)
-        page = context.new_page()
+        if repr(options) not in contexts:
+            contexts[repr(options)] = browser.new_context(**options)
+        page = contexts[repr(options)].new_page()
         page.on("pageerror", lambda error: complaints.append(f"{name}: {error}"))
         page.on(
             "console",
@@ -70,7 +84,7 @@ def opened(browser: Browser) -> Iterator[Callable[..., Page]]:
         return page
 
     yield open_page
-    for context in contexts:
+    for context in contexts.values():
         context.close()
     assert complaints == []
 
@@ -84,11 +98,14 @@ def live_panels(page: Page) -> list[Any]:
     return panels
 
 
-def shown_values(panel: Any, view: View) -> dict[str, Any]:
-    """Return the values at which the panel stands, from the call that it shows."""
-    call = panel.locator(".psipo-call code").inner_text()
-    assert call.startswith(f"{view.name}.figure(")
-    return eval(call.replace(f"{view.name}.figure", "dict"))  # type: ignore[no-any-return]
+def call_of(panel: Any) -> str:
+    """Return the call in Python that draws what the panel shows."""
+    return str(panel.locator(".psipo-call code").inner_text())
+
+
+def values_of(call: str) -> dict[str, Any]:
+    view, _, arguments = call.partition(".figure")
+    return {**VIEWS[view].values({}), **eval(f"dict{arguments}")}
 
 
 def test_every_lesson_and_picture_is_there_and_the_whole_is_small() -> None:
@@ -114,7 +131,7 @@ def test_every_page_opens_from_disk_without_a_complaint(opened: Callable[..., Pa
     for name in PAGES:
         page = opened(name, offline=True)
         expect(page.get_by_role("heading").first).to_be_visible()
-        page.context.close()
+        page.close()
 
 
 @pytest.mark.parametrize("name", WITH_PANELS)
@@ -126,21 +143,20 @@ def test_every_slider_moves_its_picture_as_the_figure_moves(
         view = VIEWS[panel.get_attribute("data-view")]
         sentence = panel.locator(".psipo-sentence")
         start = {**view.values({}), **json.loads(panel.get_attribute("data-values"))}
-        expect(sentence).to_have_text(view.figure(**start).sentence)
+        assert_shows(panel, view, start)
         for control in view.controls:
             if not isinstance(control, Slider) or len(control.stops) == 1:
                 continue
             field = panel.get_by_label(control.label, exact=True)
             for key, stop in (("End", control.stops[-1]), ("Home", control.stops[0])):
                 field.press(key)
-                if not panel.locator(".psipo-call code").inner_text():
+                if not (call := call_of(panel)):
                     expect(sentence).to_contain_text("This cannot be shown")
                     continue
-                values = shown_values(panel, view)
-                assert values.get(control.name, view.values({})[control.name]) == stop
-                expect(sentence).to_have_text(view.figure(**values).sentence)
+                assert values_of(call)[control.name] == stop
+                assert_shows(panel, view, values_of(call))
             panel.get_by_role("button", name="Reset").click()
-        expect(sentence).to_have_text(view.figure(**start).sentence)
+        assert_shows(panel, view, start)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -153,7 +169,7 @@ def test_nothing_is_wider_than_the_screen(
         page = opened(name, viewport={"width": width, "height": height}, color_scheme=scheme)
         live_panels(page)
         assert page.evaluate("document.scrollingElement.scrollWidth") <= width, name
-        page.context.close()
+        page.close()
 
 
 def test_a_link_of_a_lesson_opens_the_picture_as_it_was(opened: Callable[..., Page]) -> None:
@@ -165,8 +181,134 @@ def test_a_link_of_a_lesson_opens_the_picture_as_it_was(opened: Callable[..., Pa
     page.wait_for_url(re.compile(r"pictures/collapse\.html#p=1&beta=100$"))
     live_panels(page)
     expect(page.locator(".psipo-sentence")).to_have_text(sentence)
-    page.go_back()
+    page.evaluate("history.back()")
     expect(page).to_have_url(re.compile(r"03_collapse\.html$"))
+
+
+def test_an_address_opens_a_picture_and_follows_it(
+    opened: Callable[..., Page], over_http: str
+) -> None:
+    view = VIEWS["collapse"]
+    page = opened("pictures/collapse.html#p=1&beta=10", over_http)
+    (panel,) = live_panels(page)
+    assert_shows(panel, view, view.values({"p": 1.0, "beta": 10.0}))
+    panel.get_by_label("β, strength of the KL term", exact=True).press("Home")
+    expect(page).to_have_url(f"{over_http}/pictures/collapse.html#p=1&beta=0.01")
+    page.evaluate("location.hash = '#pi_ref_loser=7'")
+    assert_shows(panel, view, view.values({"pi_ref_loser": 0.99}))
+    expect(panel.locator(".psipo-note")).to_contain_text("pi_ref_loser = 7 is no stop here")
+    for step, values in (
+        ("back", {"p": 1.0, "beta": 0.01}),
+        ("forward", {"pi_ref_loser": 0.99}),
+    ):
+        page.evaluate(f"history.{step}()")
+        assert_shows(panel, view, view.values(values))
+
+
+def test_every_link_leads_somewhere() -> None:
+    anchors = {
+        name: set(re.findall(r'\bid="([^"]+)"', (SITE / name).read_text("utf-8"))) for name in PAGES
+    }
+    for name in PAGES:
+        for link in re.findall(r'<a\b[^>]*\bhref="([^"]*)"', (SITE / name).read_text("utf-8")):
+            address = urlsplit(unescape(link))
+            if address.scheme:
+                continue
+            target = (SITE / name).parent / unquote(address.path) if address.path else SITE / name
+            assert target.is_file(), f"{name}: {link}"
+            found = target.resolve().relative_to(SITE).as_posix()
+            if address.fragment and not found.startswith("pictures/"):
+                assert unquote(address.fragment) in anchors[found], f"{name}: {link}"
+
+
+@IN_CHROMIUM
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", ["projector", "phone"])
+def test_axe_finds_nothing_serious(
+    size: str, scheme: str, opened: Callable[..., Page], over_http: str
+) -> None:
+    width, height = SIZES[size]
+    viewport = {"width": width, "height": height}
+    found = []
+    for name in PAGES:
+        page = opened(name, over_http, viewport=viewport, color_scheme=scheme)
+        live_panels(page)
+        for violation in Axe().run(page).response["violations"]:
+            if violation["impact"] in {"serious", "critical"}:
+                places = [node["target"] for node in violation["nodes"]]
+                found.append((name, violation["id"], places[:3]))
+        page.close()
+    assert found == []
+
+
+def test_a_lesson_is_worked_by_keyboard_alone(opened: Callable[..., Page]) -> None:
+    page = opened("notebooks/03_collapse.html")
+    live_panels(page)
+    page.evaluate("scrollTo(0, 0)")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent.trim()") == "Skip to content"
+    page.keyboard.press("Enter")
+    fields = page.locator("psipo-panel form :is(input, button)")
+    wanted = fields.evaluate_all("fields => fields.map(field => field.name || field.textContent)")
+    reached: list[str] = []
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        name, outline = page.evaluate(FOCUSED)
+        if name:
+            assert outline == "solid 3px", name
+            reached.append(name)
+        if name == "beta":
+            page.keyboard.press("End")
+        if reached == wanted:
+            break
+    assert reached == wanted
+    for panel in page.locator("psipo-panel").all():
+        assert values_of(call_of(panel))["beta"] == 100.0
+
+
+@IN_CHROMIUM
+def test_nothing_moves_for_a_reader_who_asked_for_rest(opened: Callable[..., Page]) -> None:
+    page = opened("notebooks/03_collapse.html", reduced_motion="reduce")
+    live_panels(page)
+    assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
+    page.locator("label.theme-toggle, button.theme-toggle").locator("visible=true").first.click()
+    page.locator("psipo-panel input").first.press("End")
+    assert (
+        page.evaluate("document.getAnimations().filter(a => a.playState === 'running').length") == 0
+    )
+
+
+@IN_CHROMIUM
+def test_a_printed_lesson_is_light_and_holds_the_answers(opened: Callable[..., Page]) -> None:
+    page = opened("notebooks/03_collapse.html", color_scheme="dark")
+    live_panels(page)
+    page.emulate_media(media="print", color_scheme="dark")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("details").count() > 2
+    for answer in page.locator("details > :not(summary)").all():
+        expect(answer).to_be_visible()
+        box = answer.bounding_box()
+        assert box
+        assert box["height"] > 0
+    expect(page.locator("psipo-panel form").first).to_be_hidden()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    picture = matplotlib.image.imread(
+        io.BytesIO(page.locator("psipo-panel .psipo-picture").first.screenshot())
+    )
+    assert picture[..., :3].mean() > 0.7
+
+
+def test_the_reader_s_button_darkens_page_and_pictures(opened: Callable[..., Page]) -> None:
+    page = opened("pictures/collapse.html")
+    (panel,) = live_panels(page)
+    button = page.locator(".content-icon-container button.theme-toggle")
+    for _ in range(3):
+        if page.evaluate("document.body.dataset.theme") != "dark":
+            button.click()
+    assert page.evaluate("document.body.dataset.theme") == "dark"
+    for place in (page.locator("article h1"), panel.locator(".psipo-picture")):
+        shown = matplotlib.image.imread(io.BytesIO(place.screenshot()))
+        assert shown[..., :3].mean() < 0.35
 
 
 def test_search_finds_from_disk(opened: Callable[..., Page]) -> None:
