@@ -216,13 +216,21 @@ def test_a_link_with_mistakes_opens_at_the_nearest_and_says_so(
     expect(page.locator(".psipo-note")).to_be_empty()
 
 
-def test_a_dark_page_has_dark_pictures(browser: Browser, tmp_path: Path) -> None:
+def test_a_dark_page_has_dark_pictures_and_prints_light_ones(
+    browser: Browser, tmp_path: Path
+) -> None:
     path = tmp_path / "collapse.html"
     path.write_text(pages.page(VIEWS["collapse"], 3), encoding="utf-8")
     context = browser.new_context(color_scheme="dark")
     page = context.new_page()
     page.goto(path.as_uri())
     page.locator("output").first.wait_for()
+    assert pixels(page)[..., :3].mean() < 0.3
+    page.emulate_media(media="print", color_scheme="dark")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert pixels(page)[..., :3].mean() > 0.7
+    page.emulate_media(media="screen", color_scheme="dark")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert pixels(page)[..., :3].mean() < 0.3
     page.emulate_media(color_scheme="light")
     assert pixels(page)[..., :3].mean() > 0.7

@@ -35,16 +35,16 @@ function fetched(view) {
 }
 
 const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
-let onPaper = false;
+let isPrinted = false; // paper is white, whatever the reader's theme
 function isDark() {
-  if (onPaper) return false;
+  if (isPrinted) return false;
   const theme = document.body.dataset.theme;
   return theme === "dark" || (theme !== "light" && systemIsDark.matches);
 }
 function repaint() { for (const panel of panels) panel.repaint(); }
 systemIsDark.addEventListener("change", repaint);
-for (const event of ["beforeprint", "afterprint"])
-  addEventListener(event, () => { onPaper = event === "beforeprint"; repaint(); });
+addEventListener("beforeprint", () => { isPrinted = true; repaint(); });
+addEventListener("afterprint", () => { isPrinted = false; repaint(); });
 addEventListener("DOMContentLoaded", () =>
   new MutationObserver(repaint).observe(document.body, { attributeFilter: ["data-theme"] }));
 addEventListener("hashchange", () => { for (const panel of panels) if (panel.isLinked) panel.follow(location.hash); });
