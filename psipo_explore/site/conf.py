@@ -4,8 +4,13 @@ from importlib.metadata import version as version_of
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from sphinx.util.nodes import make_refnode
+
 if TYPE_CHECKING:
+    from docutils.nodes import Element
+    from sphinx.addnodes import pending_xref
     from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
 
 project = "psipo_explore"
 author = "the authors of psipo_explore"
@@ -51,11 +56,13 @@ nb_merge_streams = True
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
+default_role = "py:obj"  # `name` in a docstring is code, and a link where it is a public name
 
 
 def setup(app: "Sphinx") -> None:
-    """Give the captions of the lists of pages the level that screen readers need."""
+    """Mend what Sphinx and its extensions make of the course's texts."""
     app.connect("html-page-context", _give_captions_a_level, priority=900)
+    app.connect("missing-reference", _find_in_other_modules)
 
 
 def _give_captions_a_level(
@@ -66,3 +73,21 @@ def _give_captions_a_level(
             context[part] = context[part].replace(
                 'role="heading">', 'role="heading" aria-level="2">'
             )
+
+
+def _find_in_other_modules(
+    app: "Sphinx", env: "BuildEnvironment", node: "pending_xref", content: "Element"
+) -> "Element | None":
+    """Link a name that its docstring writes without the module, if it is public and unique."""
+    if node.get("reftype") != "obj":
+        return None
+    ending = "." + node["reftarget"].removesuffix("()")
+    found = [
+        (name, entry)
+        for name, entry in env.domains.python_domain.objects.items()
+        if name.endswith(ending) and entry.objtype != "module"
+    ]
+    if len(found) != 1:
+        return None
+    name, entry = found[0]
+    return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, content, name)

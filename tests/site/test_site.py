@@ -127,6 +127,12 @@ def test_each_panel_of_the_lessons_is_on_its_page() -> None:
         assert re.findall(r'<psipo-panel data-view="(\w+)"', html) == called, lesson
 
 
+def test_docstrings_link_public_names_and_keep_code_as_typed() -> None:
+    html = (SITE / "reference" / "comparisons.html").read_text("utf-8")
+    assert 'href="policy.html#psipo_explore.policy.optimal_policy"' in html
+    assert ">--shapes</span>" in html
+
+
 def test_every_page_opens_from_disk_without_a_complaint(opened: Callable[..., Page]) -> None:
     for name in PAGES:
         page = opened(name, offline=True)
