@@ -117,7 +117,7 @@ def test_the_reference_has_a_page_for_every_public_module() -> None:
         page = PAGES[f"reference/{module}.md"]
         assert f".. automodule:: psipo_explore.{module}\n   :members:\n" in page
         prose = " ".join(page.partition("```")[0].split("\n")[1:]).strip()
-        assert len(re.findall(r"\.(?= |$)", prose)) == 2, module
+        assert len(re.findall(r"\.(?= |$)", prose)) in (1, 2), module
     assert {name for role, name in roles_in(PAGES["reference/index.md"])} == {
         f"psipo_explore.{module}" for module in MODULES
     }

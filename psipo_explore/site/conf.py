@@ -62,6 +62,7 @@ default_role = "py:obj"  # `name` in a docstring is code, and a link where it is
 def setup(app: "Sphinx") -> None:
     """Mend what Sphinx and its extensions make of the course's texts."""
     app.connect("html-page-context", _give_captions_a_level, priority=900)
+    app.connect("autodoc-process-docstring", _drop_summary_of_module, priority=400)
     app.connect("missing-reference", _find_in_other_modules)
 
 
@@ -73,6 +74,14 @@ def _give_captions_a_level(
             context[part] = context[part].replace(
                 'role="heading">', 'role="heading" aria-level="2">'
             )
+
+
+def _drop_summary_of_module(
+    _app: "Sphinx", what: str, _name: str, _obj: object, _options: object, lines: list[str]
+) -> None:
+    """Keep what a page says of its module from being said again, by the summary."""
+    if what == "module":
+        del lines[: lines.index("") + 1]
 
 
 def _find_in_other_modules(
