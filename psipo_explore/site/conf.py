@@ -32,6 +32,7 @@ html_static_path = [str(files("psipo_explore.site") / "static")]
 html_css_files = ["live.css", "site.css"]
 html_js_files = ["live.js"]
 html_show_sphinx = False
+html_show_copyright = False  # LICENSE says it; the footer would name no one
 html_show_search_summary = False  # summaries are fetched, which a page opened from disk may not do
 html_copy_source = False
 html_theme_options = {
@@ -57,6 +58,7 @@ autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 default_role = "py:obj"  # `name` in a docstring is code, and a link where it is a public name
+modindex_common_prefix = ["psipo_explore."]
 
 
 def setup(app: "Sphinx") -> None:
