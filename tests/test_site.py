@@ -80,6 +80,9 @@ def test_a_formula_that_is_shown_as_typed_is_refused_by_page(tmp_path: Path) -> 
 def test_formulas_become_mathml_and_wrong_ones_are_named() -> None:
     assert to_mathml(r"a \\[4pt] b", displayed=True) == to_mathml(r"a \\ b", displayed=True)
     assert "mtable" in to_mathml(r"\max_{\substack{a \\ b}} f", displayed=False)
+    for script in ("^2", "_2", "_1^2"):
+        row = r'<mrow><mo minsize="1.2em" maxsize="1.2em">\)</mo></mrow><mn>'
+        assert re.search(row, to_mathml(rf"\bigl(x\bigr){script}", displayed=False))
     with pytest.raises(ValueError, match=r"^the formula '.*nonsense.*' is not understood"):
         to_mathml(r"\nonsense{", displayed=False)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 _SPACED_BREAK = re.compile(r"\\\\\[[^]]*\]")  # math-core prints the length
+_SIZED_BASE = re.compile(r"(<msu(?:p|b|bsup)>)(<mo minsize=[^>]*>[^<]*</mo>)")
 _CONVERTER = LatexToMathML(macros={"substack": r"\begin{matrix}#1\end{matrix}"})
 
 
@@ -34,9 +35,10 @@ def to_mathml(formula: str, *, displayed: bool) -> str:
     """
     plain = _SPACED_BREAK.sub(r"\\\\", formula)
     try:
-        return str(_CONVERTER.convert_with_local_state(plain, displaystyle=displayed))
+        mathml = str(_CONVERTER.convert_with_local_state(plain, displaystyle=displayed))
     except Exception as error:
         raise ValueError(f"the formula {formula!r} is not understood: {error}") from error
+    return _SIZED_BASE.sub(r"\1<mrow>\2</mrow>", mathml)  # or Chromium leaves it small
 
 
 def _inline(translator: Any, node: Any) -> None:
