@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from sphinx.util.nodes import make_refnode
 
+from psipo_explore.views.kit.palette import IDENTITY, LOGIT, ON_DARK
+
 if TYPE_CHECKING:
     from docutils.nodes import Element
     from sphinx.addnodes import pending_xref
@@ -36,8 +38,18 @@ html_show_copyright = False  # LICENSE says it; the footer would name no one
 html_show_search_summary = False  # summaries are fetched, which a page opened from disk may not do
 html_copy_source = False
 html_theme_options = {
-    "light_css_variables": {"color-brand-primary": "#005a8e", "color-brand-content": "#005a8e"},
-    "dark_css_variables": {"color-brand-primary": "#7cc4f0", "color-brand-content": "#7cc4f0"},
+    "light_css_variables": {
+        "color-brand-primary": "#005a8e",
+        "color-brand-content": "#005a8e",
+        "color-logit": "#b34f00",  # letters need more contrast than lines
+        "color-identity": IDENTITY,
+    },
+    "dark_css_variables": {
+        "color-brand-primary": "#7cc4f0",
+        "color-brand-content": "#7cc4f0",
+        "color-logit": ON_DARK[LOGIT],
+        "color-identity": ON_DARK[IDENTITY],
+    },
 }
 html_math_renderer = "mathml"
 
