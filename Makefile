@@ -4,7 +4,7 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 COVER := -m pytest -q -n 2 --dist worksteal --cov --cov-report=
 NOT_IN_A_BROWSER := -m pytest -q -rs -n 2 --dist worksteal --ignore=tests/browser
 
-.PHONY: lab test deep slow oldest newest coverage mutants packages accuracy figures site walk bench clean
+.PHONY: lab test deep slow oldest newest coverage mutants packages accuracy figures font site walk bench clean
 
 lab: .venv/ready-lab
 	@$(BIN)/psipo lab
@@ -49,6 +49,9 @@ accuracy: .venv/ready-test
 
 figures: .venv/ready-lab
 	$(BIN)/psipo figures
+
+font: .venv/ready-test
+	PYTHONPATH=tests $(BIN)/python .ci/font.py
 
 site: .venv/ready-site
 	$(BIN)/psipo site --out site --cache .site

@@ -3,10 +3,13 @@
 import json
 import re
 import sys
+from base64 import b64decode
 from html import unescape
 from pathlib import Path
 
 import pytest
+from fontTools.ttLib import TTFont
+from site_formulas import FONT, characters_of_the_font, drawn_characters, formulas_of_the_course
 
 from psipo_explore import cli
 from psipo_explore.site import building
@@ -85,6 +88,35 @@ def test_formulas_become_mathml_and_wrong_ones_are_named() -> None:
         assert re.search(row, to_mathml(rf"\bigl(x\bigr){script}", displayed=False))
     with pytest.raises(ValueError, match=r"^the formula '.*nonsense.*' is not understood"):
         to_mathml(r"\nonsense{", displayed=False)
+
+
+def test_the_font_has_every_character_of_every_formula() -> None:
+    known = characters_of_the_font()
+    lacking = {
+        character: formula
+        for formula in formulas_of_the_course()
+        for character in drawn_characters(formula) - known
+    }
+    assert not lacking, f"run `make font`, which needs npm, and commit {FONT.name}: {lacking}"
+
+
+def test_a_variable_is_drawn_in_italics_and_an_operator_is_not() -> None:
+    drawn = drawn_characters(to_mathml(r"\pi h < \max 5\Psi", displayed=False))
+    assert drawn == {*"𝜋ℎ<max5Ψ\u2061"}
+
+
+def test_the_font_can_stretch_brackets_and_roots() -> None:
+    font = TTFont(FONT)
+    variants = font["MATH"].table.MathVariants.VertGlyphCoverage.glyphs
+    assert {font.getBestCmap()[ord(sign)] for sign in "()[]{}√∑‖"} <= {*variants}
+
+
+def test_the_font_of_a_page_is_within_its_style_sheet() -> None:
+    rule = building._font_rule(FONT.read_bytes())
+    assert b64decode(rule.partition("base64,")[2].partition('"')[0]) == FONT.read_bytes()
+    family = re.search('font-family: ("[^"]+")', rule)
+    assert family
+    assert f"math {{ font-family: {family[1]}," in FONT.with_name("site.css").read_text("utf-8")
 
 
 def test_what_the_site_needs_is_named_where_it_is_missing(

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sys
+from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -68,7 +69,7 @@ def _fingerprint(*folders: Path) -> str:
     found = sha256()
     for folder in folders:
         for path in sorted(folder.rglob("*")):
-            if path.suffix in {".py", ".js", ".css", ".html"}:
+            if path.suffix in {".py", ".js", ".css", ".html", ".woff2"}:
                 found.update(path.read_bytes())
     return found.hexdigest()[:16]
 
@@ -120,6 +121,8 @@ def _run_sphinx(source: Path, out: Path, kept: Path) -> None:
     static = kept / "static"
     for name in _KIT_FILES:
         _write(static / name, (_PACKAGE / "views" / "kit" / name).read_text(encoding="utf-8"))
+    font = _PACKAGE / "site" / "static" / "math.woff2"
+    _write(static / "font.css", _font_rule(font.read_bytes()))
     options = {
         "nb_execution_cache_path": str(kept / "executed"),
         "html_static_path": f"{static},{_PACKAGE / 'site' / 'static'}",
@@ -129,6 +132,18 @@ def _run_sphinx(source: Path, out: Path, kept: Path) -> None:
         failed = build_main([*_SPHINX, *asked, f"-d{kept / 'doctrees'}", str(source), str(out)])
     if failed:
         raise RuntimeError("the site was not built, for the reasons above")
+
+
+def _font_rule(woff2: bytes) -> str:
+    """Return the style sheet that holds the font of formulas.
+
+    A page that is opened from disk may not load a font from a file of its own.
+    """
+    return (
+        "/* A part of STIX Two Math; its licence is OFL.txt, beside this file. */\n"
+        '@font-face { font-family: "Course Math"; font-display: block; '
+        f'src: url("data:font/woff2;base64,{b64encode(woff2).decode()}") format("woff2"); }}\n'
+    )
 
 
 @contextmanager

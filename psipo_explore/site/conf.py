@@ -25,13 +25,16 @@ extensions = [
     "numpydoc",
     "psipo_explore.site.mathml",
 ]
-exclude_patterns = ["notebooks/.ipynb_checkpoints"]
+exclude_patterns = [
+    "notebooks/.ipynb_checkpoints",
+    "**/math.woff2",  # font.css holds it
+]
 
 html_theme = "furo"
 html_favicon = str(files("psipo_explore.site") / "static" / "icon.svg")
 html_title = "ΨPO, DPO and IPO"
 html_static_path = [str(files("psipo_explore.site") / "static")]
-html_css_files = ["live.css", "site.css"]
+html_css_files = ["live.css", "font.css", "site.css"]
 html_js_files = ["live.js"]
 html_show_sphinx = False
 html_show_copyright = False  # LICENSE says it; the footer would name no one

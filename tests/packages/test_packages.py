@@ -116,6 +116,7 @@ def test_the_sdist_holds_the_project_and_gives_the_same_wheel(
         ".ci/run",
         ".github/workflows/ci.yml",
         ".ci/coverage-of-app.toml",
+        ".ci/font.py",
         ".ci/lowest.py",
     }
     assert names - top - {

@@ -20,6 +20,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from live import assert_shows
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+from site_formulas import characters_of_the_font, drawn_characters
 
 from psipo_explore.course import originals
 from psipo_explore.views import VIEWS, Slider
@@ -131,6 +132,18 @@ def test_docstrings_link_public_names_and_keep_code_as_typed() -> None:
     html = (SITE / "reference" / "comparisons.html").read_text("utf-8")
     assert 'href="policy.html#psipo_explore.policy.optimal_policy"' in html
     assert ">--shapes</span>" in html
+
+
+def test_formulas_are_drawn_in_the_font_of_the_site(opened: Callable[..., Page]) -> None:
+    known = characters_of_the_font()
+    for name in PAGES:
+        formulas = re.findall(r"<math.*?</math>", (SITE / name).read_text("utf-8"), re.DOTALL)
+        assert set().union(*map(drawn_characters, formulas)) <= known, name
+    page = opened("notation.html", offline=True)
+    page.wait_for_function("() => document.fonts.check('1em \"Course Math\"')")
+    assert page.evaluate("() => [...document.fonts].map(font => font.status)") == ["loaded"]
+    assert not (SITE / "_static" / "math.woff2").exists()
+    assert (SITE / "_static" / "OFL.txt").exists()
 
 
 def test_every_page_opens_from_disk_without_a_complaint(opened: Callable[..., Page]) -> None:
