@@ -4,12 +4,13 @@ from importlib.metadata import version as version_of
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from docutils.nodes import Text, literal_block
 from sphinx.util.nodes import make_refnode
 
 from psipo_explore.views.kit.palette import IDENTITY, LOGIT, ON_DARK
 
 if TYPE_CHECKING:
-    from docutils.nodes import Element
+    from docutils.nodes import Element, document
     from sphinx.addnodes import pending_xref
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
@@ -81,11 +82,21 @@ def setup(app: "Sphinx") -> None:
     app.connect("html-page-context", _give_captions_a_level, priority=900)
     app.connect("autodoc-process-docstring", _drop_summary_of_module, priority=400)
     app.connect("missing-reference", _find_in_other_modules)
+    app.connect("doctree-read", _close_examples)
+
+
+def _close_examples(_app: "Sphinx", doctree: "document") -> None:
+    """Drop the blank line that doctest needs after the last output of a block."""
+    for block in doctree.findall(literal_block):
+        if block.rawsource == block.astext():  # else Sphinx does not colour it
+            block.rawsource = block.astext().rstrip("\n")
+            block[:] = [Text(block.rawsource)]
 
 
 def _give_captions_a_level(
     _app: "Sphinx", _name: str, _template: str, context: dict[str, Any], _doctree: object
 ) -> None:
+    """Give the captions of the lists of pages the level that screen readers need."""
     for part in ("body", "furo_navigation_tree"):
         if part in context:
             context[part] = context[part].replace(
