@@ -1,6 +1,7 @@
 """The pages of the web site name and link only what exists, and leave nothing out."""
 
 import inspect
+import json
 import re
 from collections.abc import Iterator
 from importlib import import_module
@@ -104,7 +105,12 @@ def test_toctrees_hold_every_page_and_lesson_once() -> None:
     for page in ("index.md", "reference/index.md"):
         folder = page.rpartition("index.md")[0]
         for tree in re.findall(r"```\{toctree\}\n(.*?)```", PAGES[page], re.DOTALL):
-            held += [folder + line for line in re.findall(r"^\w\S*$", tree, re.MULTILINE)]
+            for title, entry in re.findall(r"^(?:(.+) <)?([\w/]+)>?$", tree, re.MULTILINE):
+                held.append(folder + entry)
+                if title:
+                    cells = json.loads((ROOT / f"{entry}.ipynb").read_text("utf-8"))["cells"]
+                    number = entry.removeprefix("notebooks/")[:2]
+                    assert f"# {title.removeprefix(number + ' ')}\n" in cells[0]["source"]
     pages = [page.removesuffix(".md") for page in PAGES if page != "index.md"]
     lessons = [lesson.removesuffix(".ipynb") for lesson in LESSONS]
     assert sorted(held) == sorted([*pages, *lessons, "pictures/index"])

@@ -47,12 +47,14 @@ html_theme_options = {
         "color-brand-content": "#005a8e",
         "color-logit": "#b34f00",  # letters need more contrast than lines
         "color-identity": IDENTITY,
+        "color-of-stills": "none",
     },
     "dark_css_variables": {
         "color-brand-primary": "#7cc4f0",
         "color-brand-content": "#7cc4f0",
         "color-logit": ON_DARK[LOGIT],
         "color-identity": ON_DARK[IDENTITY],
+        "color-of-stills": "invert(.92) hue-rotate(180deg)",
     },
 }
 html_math_renderer = "mathml"
