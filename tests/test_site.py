@@ -7,8 +7,10 @@ from base64 import b64decode
 from html import unescape
 from pathlib import Path
 
+import nbformat
 import pytest
 from fontTools.ttLib import TTFont
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from site_formulas import FONT, characters_of_the_font, drawn_characters, formulas_of_the_course
 
 from psipo_explore import cli
@@ -78,6 +80,32 @@ def test_a_formula_that_is_shown_as_typed_is_refused_by_page(tmp_path: Path) -> 
     (tmp_path / "bad.html").write_text(r"<p>so $\pi^*(y)$ is</p>", "utf-8")
     with pytest.raises(RuntimeError, match=r"^bad\.html: a formula is shown as typed, \$\\pi"):
         building._refuse_bare_dollars(tmp_path)
+
+
+@pytest.mark.filterwarnings("default")  # MyST's own use of Sphinx is deprecated
+def test_what_is_wrong_in_a_lesson_is_named_with_its_cell(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lesson = new_notebook(
+        cells=[
+            new_markdown_cell("# A lesson"),
+            new_code_cell("reached = 1 / 0"),
+            new_markdown_cell(r"so $\nonsense$"),
+        ]
+    )
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "lesson.ipynb").write_text(nbformat.writes(lesson), "utf-8")
+    (source / "index.md").write_text(
+        "# Home\n\n```{toctree}\nlesson\n```\n[gone](gone.md)", "utf-8"
+    )
+    with pytest.raises(RuntimeError, match=r"^the site was not built, for the reasons above"):
+        building._run_sphinx(source, tmp_path / "out", tmp_path / "kept")
+    complaint = capfd.readouterr().err
+    assert "lesson.ipynb: WARNING: Executing notebook failed" in complaint
+    assert "reached = 1 / 0" in complaint
+    assert re.search(r"lesson\.ipynb:3\d+: WARNING: the formula .*nonsense", complaint)
+    assert re.search(r"index\.md:\d+: WARNING: 'myst' cross-reference target not found", complaint)
 
 
 def test_formulas_become_mathml_and_wrong_ones_are_named() -> None:

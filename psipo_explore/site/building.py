@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -33,7 +34,9 @@ _PANEL = re.compile(r'<psipo-panel data-view="(\w+)" data-values="([^"]*)"')
 _NOT_PROSE = re.compile(r"<(script|style|code|pre|svg|title)\b.*?</\1>|<[^>]*>", re.DOTALL)
 _BARE_FORMULA = re.compile(r"\$[^$\n]{0,60}\\[^$\n]{0,60}\$")
 _STARTUP = "from psipo_explore.site.kernel import show_static_panels\n\nshow_static_panels()\n"
-_SPHINX = ("-bhtml", "-q", "-W", "--keep-going", f"-c{_PACKAGE / 'site'}")
+_KERNEL = "get_config().IPKernelApp.log_level = 'ERROR'\n"
+_SPHINX = ("-bhtml", "-q", "-W", "-E", "--keep-going", f"-c{_PACKAGE / 'site'}")
+_ONLY_ON_PAGES = ("building.py", "conf.py", "mathml.py")  # neither outputs nor frames need them
 _KIT_FILES = ("live.js", "live.css")
 
 
@@ -58,6 +61,7 @@ def build(out: Path, cache: Path) -> None:
     source = cache / "source"
     _put(source, {**_written(), **_pictures(kept / "stills")})
     html = kept / "html"
+    shutil.rmtree(html, ignore_errors=True)
     _run_sphinx(source, html, kept)
     _refuse_bare_dollars(html)
     _draw(html, kept / "frames")
@@ -65,11 +69,11 @@ def build(out: Path, cache: Path) -> None:
 
 
 def _fingerprint(*folders: Path) -> str:
-    """Return a name for the contents of the package, on which outputs and frames depend."""
+    """Return a name for the code on which the outputs of lessons and the frames depend."""
     found = sha256()
     for folder in folders:
         for path in sorted(folder.rglob("*")):
-            if path.suffix in {".py", ".js", ".css", ".html", ".woff2"}:
+            if path.suffix == ".py" and path.name not in _ONLY_ON_PAGES:
                 found.update(path.read_bytes())
     return found.hexdigest()[:16]
 
@@ -128,10 +132,13 @@ def _run_sphinx(source: Path, out: Path, kept: Path) -> None:
         "html_static_path": f"{static},{_PACKAGE / 'site' / 'static'}",
     }
     asked = [f"-D{name}={value}" for name, value in options.items()]
+    logging.getLogger("traitlets").setLevel(logging.WARNING)  # it tells of every start of a kernel
     with _kernels_without_widgets(kept / "ipython"):
         failed = build_main([*_SPHINX, *asked, f"-d{kept / 'doctrees'}", str(source), str(out)])
     if failed:
-        raise RuntimeError("the site was not built, for the reasons above")
+        raise RuntimeError(
+            "the site was not built, for the reasons above. Line 30002 of a lesson is in its cell 3."
+        )
 
 
 def _font_rule(woff2: bytes) -> str:
@@ -149,7 +156,9 @@ def _font_rule(woff2: bytes) -> str:
 @contextmanager
 def _kernels_without_widgets(folder: Path) -> Iterator[None]:
     """Let kernels that are started meanwhile show static panels."""
-    _write(folder / "profile_default" / "startup" / "00-psipo.py", _STARTUP)
+    profile = folder / "profile_default"
+    _write(profile / "startup" / "00-psipo.py", _STARTUP)
+    _write(profile / "ipython_kernel_config.py", _KERNEL)
     before = os.environ.get("IPYTHONDIR")
     os.environ["IPYTHONDIR"] = str(folder)
     try:

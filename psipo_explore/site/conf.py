@@ -65,7 +65,7 @@ myst_heading_anchors = 3
 
 # The cache is keyed by cells. The folder is keyed by the package, so that no old output is shown.
 nb_execution_mode = "cache"
-nb_execution_raise_on_error = True
+nb_execution_show_tb = True  # which shows the cell, and the build fails by -W
 nb_execution_timeout = 300
 nb_ipywidgets_js: dict[str, dict[str, str]] = {}  # else a page asks a server for them
 nb_output_stderr = "remove"
