@@ -3,6 +3,7 @@
 (() => {
 const HERE = document.currentScript.src;
 const NARROW = 600; // a panel less wide than this shows the parts of its picture under each other
+const LARGEST = 1.3; // pixels of a phone for a point of the picture
 const COLOUR = /(\b(?:fill|stroke)(?:: |="))(#[0-9a-f]{6})\b/g;
 const waiting = {};
 const panels = new Set();
@@ -207,10 +208,14 @@ class Panel extends HTMLElement {
     const [still, moving] = this.whole.children;
     const ink = isDark() ? ` fill="${this.page.dark.partners["#000000"]}"` : ""; // Matplotlib does not write black
     still.innerHTML = `<g id="${this.own}-still"${ink}>${still.innerHTML}</g>`;
-    moving.innerHTML = `<g id="${this.own}-moving"${ink}><defs>${this.painted(this.shape.definitions)}</defs>${"<g></g>".repeat(this.looks.length)}</g>`;
-    this.groups = [...moving.firstElementChild.querySelectorAll(":scope > g")];
-    this.parted.innerHTML = drawing.parts.map(([x, y, width, height]) =>
-      `<svg viewBox="${x} ${y} ${width} ${height}" style="max-width:${Math.round(1.35 * width)}px"><use href="#${this.own}-still"/><use href="#${this.own}-moving"/></svg>`).join("");
+    moving.innerHTML = `<defs>${this.painted(this.shape.definitions)}</defs><g id="${this.own}-moving"${ink}>${"<g></g>".repeat(this.looks.length)}</g>`;
+    this.groups = [...moving.lastElementChild.children];
+    const uses = `<use href="#${this.own}-still"/><use href="#${this.own}-moving"/>`;
+    this.parted.innerHTML = drawing.parts.map(({ size: [wide, high], windows, labels }) =>
+      `<svg viewBox="0 0 ${wide} ${high}" style="max-width:${Math.round(LARGEST * wide)}px"${ink}>` +
+      windows.map(([x, y, width, height, right, down]) =>
+        `<svg x="${right}" y="${down}" width="${width}" height="${height}" viewBox="${x} ${y} ${width} ${height}">${uses}</svg>`).join("") +
+      labels.map(([picture, right, down]) => `<g transform="translate(${right} ${down})">${this.painted(picture)}</g>`).join("") + "</svg>").join("");
   }
 
   painted(svg) {

@@ -33,7 +33,7 @@ from psipo_explore.views.kit.controls import (
 )
 from psipo_explore.views.kit.dark import IMAGE_FILTER, dark_palette
 from psipo_explore.views.kit.foreground import Foreground
-from psipo_explore.views.kit.parting import parts
+from psipo_explore.views.kit.parting import Part, parts
 from psipo_explore.views.kit.still import cannot_be_shown
 from psipo_explore.views.kit.svg import Piece
 from psipo_explore.views.kit.view import Values, View
@@ -265,12 +265,29 @@ def _drawing(
         bar.update()
     return {
         "background": background,
-        "parts": [[round(side, 2) for side in part] for part in parts(view, built_for)],
+        "parts": [_part(part, definitions) for part in parts(view, built_for)],
         "looks": [list(look) for look in looks],
         "shown": shown,
         "sentences": sentences,
         "possible": possible,
     }
+
+
+def _part(part: Part, definitions: dict[str, str]) -> dict[str, Any]:
+    """Pack a part for `live.js`: its size, its windows on the drawing, and its own labels."""
+    pictures = pack([piece for piece, *_ in part.labels], definitions)
+    return {
+        "size": _in_hundredths(part.width, part.height),
+        "windows": [_in_hundredths(*shows, x, y) for shows, x, y in part.windows],
+        "labels": [
+            [picture, *_in_hundredths(right, down)]
+            for picture, (_, right, down) in zip(pictures, part.labels, strict=True)
+        ],
+    }
+
+
+def _in_hundredths(*lengths: float) -> list[float]:
+    return [round(length, 2) for length in lengths]
 
 
 def pack(pieces: Iterable[Piece], definitions: dict[str, str]) -> list[str]:

@@ -1,14 +1,15 @@
-"""A picture cut into parts that stand below each other on a narrow screen.
+"""A picture taken apart for a narrow screen, on which its parts stand below each other.
 
-A page shows the same drawing once for each part, through a window on that part. Cuts go only
-through white space, so each axes and each entry of a legend is whole in one part.
+A page shows the same drawing through several windows. Cuts go only through white space, so each
+axes and each entry of a legend is whole in one window, and axes that stand alone get the labels
+that they otherwise share with their neighbours.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import matplotlib as mpl
@@ -23,58 +24,61 @@ from matplotlib.transforms import Bbox
 
 from psipo_explore.views.kit import svg
 from psipo_explore.views.kit.controls import Slider
+from psipo_explore.views.kit.own_labels import OwnLabels, own_labels
 from psipo_explore.views.kit.palette import STYLE
+from psipo_explore.views.kit.rectangle import Rectangle, joined, place_of, within
+from psipo_explore.views.kit.svg import Piece
 from psipo_explore.views.kit.view import Values, View
 
 WANTED, WIDEST = 350.0, 420.0  # widths of a part, in points
-_AROUND = 1.0  # white kept around what is drawn, in points
+_THIN_EDGE = 1.0  # of a mark, in points, so thin that the white around everything holds it
 _IN_ENTRY = 12.0  # most white inside a legend's entry, in points
 _UNDER_LEGEND = 4.0  # least white between the legend and the axes; a heading stands closer
+_APART, _UNDER = 12.0, 3.0  # white beside and under what is put together, in points
 # The cost of a part is its height on the screen, in points. To be one part more costs as much as
-# so much height, and so does a percent by which its letters shrink.
-_PER_PART, _PER_PERCENT, _TOO_WIDE = 40.0, 10.0, 1e4
+# so much height, and so does a percent by which its letters shrink. Labels must not be drawn over
+# anything.
+_PER_PART, _PER_PERCENT, _TOO_WIDE, _COVERED = 40.0, 10.0, 1e4, 1e5
 
 
-class Rectangle(NamedTuple):
-    """A part of a picture in the units of its SVG, in which y runs downwards."""
+class Window(NamedTuple):
+    """What a part shows of the drawing, and where in the part it begins."""
 
+    shows: Rectangle
     x: float
     y: float
+
+
+class Part(NamedTuple):
+    """A part of a picture: windows on the drawing, and labels that the drawing does not have."""
+
     width: float
     height: float
-
-    @property
-    def right(self) -> float:
-        """Where the part ends at the right."""
-        return self.x + self.width
-
-    @property
-    def bottom(self) -> float:
-        """Where the part ends at the bottom."""
-        return self.y + self.height
+    windows: tuple[Window, ...]
+    labels: tuple[tuple[Piece, float, float], ...]  # each with the way that it is moved
 
 
-def parts(view: View, built_for: Values | None = None) -> list[Rectangle]:
-    """Cut the picture of a view into parts for a screen that is narrower than the picture.
+def parts(view: View, built_for: Values | None = None) -> list[Part]:
+    """Take the picture of a view apart for a screen that is narrower than the picture.
 
     Parameters
     ----------
     view : View
-        View whose picture is cut.
+        View whose picture is taken apart.
     built_for : mapping, optional
         Values of the controls that rebuild the drawing, because each drawing has its own parts.
         The default is their start.
 
     Returns
     -------
-    list of Rectangle
-        Parts in reading order: first those of the legend, then those of the axes.
+    list of Part
+        Parts in reading order: first the legend, then the axes.
 
     Examples
     --------
     >>> from psipo_explore.views import VIEWS
     >>> [round(part.width) for part in parts(VIEWS["collapse"])]
-    [206, 304, 275, 345]
+    [305, 275, 380]
     """
     start = {**view.values({}), **(built_for or {})}
     figure, artists = view.drawn(start)
@@ -88,14 +92,25 @@ def parts(view: View, built_for: Values | None = None) -> list[Rectangle]:
         for artist, box in wholes(figure):
             if artist not in drawn:  # because it was empty at the start
                 entries.append([artist])
-            drawn[artist] = _joined([box, drawn.get(artist, box)])
-    joined = frozenset(_joined(drawn[artist] for artist in entry) for entry in entries)
+            drawn[artist] = joined([box, drawn.get(artist, box)])
     legend_ends = min(drawn[ax].y for ax in figure.axes) - _UNDER_LEGEND
+    lacking = own_labels(figure, {ax: drawn[ax] for ax in figure.axes})
+    every = frozenset(
+        _Whole(
+            joined(drawn[artist] for artist in entry),
+            entry[0],
+            _before_mark(entry[0], drawn[entry[0]]),
+            tuple(labels for artist in entry for labels in lacking.get(artist, ())),
+        )
+        for entry in entries
+    )
     above = (
-        side for side in _first_sides(joined, "y", "bottom") if _joined(side).bottom <= legend_ends
+        side for side in _first_sides(every, "y", "bottom") if _window(side).bottom <= legend_ends
     )
     legend = max(above, key=len, default=frozenset())
-    return list(_best(legend).parts + _best(joined - legend).parts)
+    first = [_columns(_in_order(legend))] if legend else []
+    below = _rows(_best(every - legend, {}).leaves)
+    return [_composed(rows) for rows in (*first, *_with_headings(below))]
 
 
 def places(view: View, start: Values) -> Iterator[Values]:
@@ -116,26 +131,23 @@ def wholes(figure: Figure) -> Iterator[tuple[Artist, Rectangle]]:
     """Yield what no cut may go through, and the place that it takes in the drawing.
 
     This is each axes with its labels, and each mark and each text that stands outside all axes. A
-    label that is wider than its axes stands alone, because it is about their neighbours too.
+    label that speaks for a row of axes is left out, because each of them gets its own.
     """
     renderer = svg.renderer_of(figure, io.StringIO())
     with mpl.rc_context(STYLE):
         for ax in figure.axes:
             ax.get_tightbbox(renderer)  # puts titles and labels where they are drawn
             label = ax.xaxis.label
-            place = _place(figure, [label.get_window_extent(renderer)])
+            under = label.get_window_extent(renderer)
             label.set_visible(False)
-            inside = _place(figure, _of_axes(ax, renderer))
+            inside = Bbox.union(list(_of_axes(ax, renderer)))
             label.set_visible(True)
-            if not label.get_text():
-                yield ax, inside
-            elif place.width > inside.width:
-                yield from ((ax, inside), (label, place))
-            else:
-                yield ax, _joined([inside, place])
+            speaks_for_row = not label.get_text() or under.width > inside.width
+            boxes = [inside] if speaks_for_row else [inside, under]
+            yield ax, within(figure, place_of(figure, boxes))
         for artist in (*figure.artists, *figure.texts):
             for box in _drawn([artist], renderer):
-                yield artist, _place(figure, [box])
+                yield artist, within(figure, place_of(figure, [box]))
 
 
 def _of_axes(ax: Axes, renderer: RendererBase) -> Iterator[Bbox]:
@@ -159,34 +171,16 @@ def _drawn(artists: Iterable[Artist], renderer: RendererBase) -> Iterator[Bbox]:
 
 
 def _tips(line: Line2D) -> float:
-    """Return by how much a line's marks reach over the size that Matplotlib takes them to have.
+    """Return by how much a line or its marks reach over the size that Matplotlib says they have.
 
-    A diamond is a square that stands on a corner. The edge of a usual mark is thin enough for the
-    white that is kept around everything.
+    A diamond is a square that stands on a corner. The ends of a line reach out by half its width.
     """
-    if line.get_marker() in (None, "None", "") or (line.get_clip_on() and line.get_clip_box()):
+    if line.get_clip_on() and line.get_clip_box():
         return 0.0
+    if line.get_marker() in (None, "None", ""):
+        return float(line.get_linewidth()) / 2
     corner = (2**0.5 - 1) / 2 * float(line.get_markersize()) if line.get_marker() == "D" else 0.0
-    return corner + max(0.0, float(line.get_markeredgewidth()) - _AROUND)
-
-
-def _place(figure: Figure, boxes: Iterable[Bbox]) -> Rectangle:
-    """Join the boxes, in pixels from the bottom, to a place in the SVG with white around it."""
-    width, height = figure.bbox.size
-    joined = Bbox.union(list(boxes))
-    left, right = np.clip([joined.x0 - _AROUND, joined.x1 + _AROUND], 0, width).tolist()
-    top, bottom = np.clip(
-        [height - joined.y1 - _AROUND, height - joined.y0 + _AROUND], 0, height
-    ).tolist()
-    return Rectangle(left, top, right - left, bottom - top)
-
-
-def _joined(boxes: Iterable[Rectangle]) -> Rectangle:
-    every = list(boxes)
-    x, y = min(box.x for box in every), min(box.y for box in every)
-    return Rectangle(
-        x, y, max(box.right for box in every) - x, max(box.bottom for box in every) - y
-    )
+    return corner + max(0.0, float(line.get_markeredgewidth()) - _THIN_EDGE)
 
 
 def _entries(drawn: Mapping[Artist, Rectangle]) -> list[list[Artist]]:
@@ -205,39 +199,205 @@ def _entries(drawn: Mapping[Artist, Rectangle]) -> list[list[Artist]]:
 
 
 def _continues(artist: Artist, box: Rectangle, last: Rectangle, before: Artist) -> bool:
-    in_row = last.y < box.y + box.height / 2 < last.bottom
+    in_row = box.y < last.y + last.height / 2 < box.bottom or (
+        last.y < box.y + box.height / 2 < last.bottom
+    )
     near = abs(box.x - last.right) <= _IN_ENTRY
     return in_row and near and isinstance(artist, Text) and not isinstance(before, Axes)
 
 
+def _before_mark(artist: Artist, place: Rectangle) -> float:
+    if not isinstance(artist, Line2D):
+        return 0.0
+    across = artist.get_transform().transform(artist.get_xydata())[:, 0]
+    return max(0.0, (place.width - float(np.ptp(across))) / 2)
+
+
+@dataclass(frozen=True, eq=False)
+class _Whole:
+    """Axes, an entry of a legend, or other words outside all axes."""
+
+    place: Rectangle
+    artist: Artist  # the first one of an entry
+    before_mark: float  # what a large mark reaches to the left, beyond the marks under it
+    lacking: tuple[OwnLabels, ...]
+
+    @property
+    def has_scales(self) -> bool:
+        return isinstance(self.artist, Axes) and bool(self.artist.axison)
+
+    @property
+    def is_heading(self) -> bool:
+        return isinstance(self.artist, Text) and self.artist.get_fontweight() == "bold"
+
+
+_Leaf = frozenset[_Whole]  # what one window shows
+_Row = list[tuple[float, _Leaf]]  # leaves beside each other, and where each begins
+
+
+def _window(leaf: _Leaf) -> Rectangle:
+    return joined(whole.place for whole in leaf)
+
+
+def _labels(leaf: _Leaf) -> Iterator[tuple[_Whole, OwnLabels]]:
+    """Yield the labels that are lacking in the leaf, each with the axes that lack it."""
+    axes = {whole.artist for whole in leaf}
+    for whole in leaf:
+        for labels in whole.lacking:
+            if axes.isdisjoint(labels.borne_by):
+                yield whole, labels
+
+
+def _extent(leaf: _Leaf) -> Rectangle:
+    return joined([_window(leaf), *(labels.place for _, labels in _labels(leaf))])
+
+
+def _covers(leaf: _Leaf) -> bool:
+    """Whether the labels that are lacking would be drawn over something."""
+    taken = [(whole, whole.place) for whole in leaf]
+    taken += [(whole, labels.place) for whole, labels in _labels(leaf)]
+    return any(
+        labels.place.overlaps(place)
+        for whole, labels in _labels(leaf)
+        for other, place in taken
+        if other is not whole
+    )
+
+
 class _Cut(NamedTuple):
     cost: float
-    parts: tuple[Rectangle, ...]
+    leaves: tuple[_Leaf, ...]
 
 
-@lru_cache(maxsize=10_000)
-def _best(boxes: frozenset[Rectangle]) -> _Cut:
-    """Cut so that the parts cost least, from top to bottom only where no cut parts columns."""
-    if not boxes:
-        return _Cut(0.0, ())
-    whole = _joined(boxes)
+def _best(wholes: _Leaf, known: dict[_Leaf, _Cut]) -> _Cut:
+    """Cut so that the parts cost least, from top to bottom only where no cut parts columns.
+
+    A heading takes all that stands under it, up to the next one, with it.
+    """
+    if wholes not in known:
+        one_window = _Cut(_cost(wholes), (wholes,))
+        before = _before_next_heading(wholes)
+        columns = [before] if before else list(_first_sides(wholes, "x", "right"))
+        cuts = [] if before else [one_window]
+        for first in columns or _first_sides(wholes, "y", "bottom"):
+            one, other = _best(first, known), _best(wholes - first, known)
+            cuts.append(_Cut(one.cost + other.cost, one.leaves + other.leaves))
+        known[wholes] = min(cuts, key=lambda cut: cut.cost)
+    return known[wholes]
+
+
+def _cost(leaf: _Leaf) -> float:
+    whole = _extent(leaf)
     shrinking = max(1.0, whole.width / WANTED)
     cost = whole.height / shrinking + _PER_PART + _PER_PERCENT * 100 * (shrinking - 1)
-    cuts = [_Cut(cost + _TOO_WIDE * (whole.width > WIDEST), (whole,))]
-    columns = list(_first_sides(boxes, "x", "right"))
-    for first in columns or _first_sides(boxes, "y", "bottom"):
-        one, other = _best(first), _best(boxes - first)
-        cuts.append(_Cut(one.cost + other.cost, one.parts + other.parts))
-    return min(cuts, key=lambda cut: cut.cost)
+    return cost + _TOO_WIDE * (whole.width > WIDEST) + _COVERED * _covers(leaf)
 
 
-def _first_sides(
-    boxes: frozenset[Rectangle], start: str, end: str
-) -> Iterator[frozenset[Rectangle]]:
-    """Yield, for every straight cut in one direction, the boxes before the cut."""
-    in_order = sorted(boxes, key=lambda box: float(getattr(box, start)))
+def _before_next_heading(wholes: _Leaf) -> _Leaf | None:
+    if not _begins_with_heading(wholes):
+        return None
+    sides = _first_sides(wholes, "y", "bottom")
+    return next((side for side in sides if _begins_with_heading(wholes - side)), None)
+
+
+def _begins_with_heading(wholes: _Leaf) -> bool:
+    """Whether a heading is first in the top row, with nothing at its left."""
+    top = min(whole.place.y for whole in wholes) + _IN_ENTRY
+    left = min(whole.place.right for whole in wholes)
+    return any(
+        whole.is_heading and whole.place.y < top and whole.place.x < left for whole in wholes
+    )
+
+
+def _first_sides(wholes: _Leaf, start: str, end: str) -> Iterator[_Leaf]:
+    """Yield, for every straight cut in one direction, what is before the cut."""
+    in_order = sorted(wholes, key=lambda whole: float(getattr(whole.place, start)))
     reach = -np.inf
-    for k, box in enumerate(in_order):
-        if k and getattr(box, start) >= reach:
+    for k, whole in enumerate(in_order):
+        if k and getattr(whole.place, start) >= reach:
             yield frozenset(in_order[:k])
-        reach = max(reach, getattr(box, end))
+        reach = max(reach, getattr(whole.place, end))
+
+
+def _in_order(wholes: _Leaf) -> list[_Leaf]:
+    """Return the entries of a legend as they are read: by columns if it has any, else by rows."""
+    for start, end in (("x", "right"), ("y", "bottom")):
+        first = next(_first_sides(wholes, start, end), None)
+        if first:
+            return _in_order(first) + _in_order(wholes - first)
+    return [wholes]
+
+
+def _columns(entries: Sequence[_Leaf]) -> list[_Row]:
+    """Put the entries of a legend into as many columns as there is room for.
+
+    Lines of their marks begin under each other.
+    """
+    for n in range(len(entries), 0, -1):
+        columns = [entries[k::n] for k in range(n)]
+        marks = [max(map(_before_line, column)) for column in columns]
+        widths = [
+            max(mark - _before_line(entry) + _window(entry).width for entry in column)
+            for mark, column in zip(marks, columns, strict=True)
+        ]
+        if sum(widths) + _APART * (n - 1) <= WANTED:
+            break
+    begins = [sum(widths[:k]) + _APART * k + marks[k] for k in range(n)]
+    rows = [entries[k : k + n] for k in range(0, len(entries), n)]
+    return [
+        [(x - _before_line(entry), entry) for x, entry in zip(begins, row, strict=False)]
+        for row in rows
+    ]
+
+
+def _before_line(entry: _Leaf) -> float:
+    return min(whole.place.x + whole.before_mark for whole in entry) - _window(entry).x
+
+
+def _rows(leaves: Iterable[_Leaf]) -> list[_Row]:
+    """Put words, and pictures without scales, beside each other where there is room."""
+    rows: list[_Row] = []
+    for leaf in leaves:
+        begins = _width(rows[-1]) + _APART if rows else 0.0
+        fits = begins + _extent(leaf).width <= WANTED
+        heads = any(whole.is_heading for whole in leaf)
+        if rows and fits and not heads and not _has_scales([*rows[-1], (0.0, leaf)]):
+            rows[-1].append((begins, leaf))
+        else:
+            rows.append([(0.0, leaf)])
+    return rows
+
+
+def _width(row: _Row) -> float:
+    begins, last = row[-1]
+    return begins + _extent(last).width
+
+
+def _has_scales(row: _Row) -> bool:
+    return any(whole.has_scales for _, leaf in row for whole in leaf)
+
+
+def _with_headings(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
+    """Put each row into a part of its own, but words alone into the part of what they head."""
+    words: list[_Row] = []
+    for row in rows:
+        words.append(row)
+        if any(isinstance(whole.artist, Axes) for _, leaf in row for whole in leaf):
+            yield words
+            words = []
+    if words:
+        yield words
+
+
+def _composed(rows: Sequence[_Row]) -> Part:
+    windows, labels = [], []
+    top = 0.0
+    for row in rows:
+        height = max(_extent(leaf).height for _, leaf in row)
+        for x, leaf in row:
+            extent, window = _extent(leaf), _window(leaf)
+            right, down = x - extent.x, top + (height - extent.height) / 2 - extent.y
+            windows.append(Window(window, window.x + right, window.y + down))
+            labels += [(lacking.piece, right, down) for _, lacking in _labels(leaf)]
+        top += height + _UNDER
+    return Part(max(map(_width, rows)), top - _UNDER, tuple(windows), tuple(labels))
