@@ -5,6 +5,7 @@ At all values of the controls, they must show what `figure` draws.
 
 import io
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,61 @@ def test_on_a_phone_the_parts_of_the_picture_stand_under_each_other(
             assert len(boxes) > 1
             assert [box["y"] for box in boxes if box] == sorted(box["y"] for box in boxes if box)
         context.close()
+
+
+@pytest.fixture(scope="module")
+def page_of_many_controls(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("pages") / "shared_weights.html"
+    path.write_text(pages.page(at_start_and_end(VIEWS["shared_weights"]), 3), encoding="utf-8")
+    return path.as_uri()
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (844, 390)])
+def test_many_controls_leave_most_of_a_phone_to_the_picture(
+    width: int, height: int, browser: Browser, page_of_many_controls: str
+) -> None:
+    context = browser.new_context(viewport={"width": width, "height": height})
+    page = context.new_page()
+    page.goto(page_of_many_controls)
+    form = page.locator("psipo-panel form")
+    form.wait_for()
+    whole = form.bounding_box()
+    assert whole
+    assert (whole["height"] if width < height else whole["width"]) <= 0.4 * max(width, height)
+    targets = page.locator("psipo-panel :is(input, select, button):visible").all()
+    boxes = [box for target in targets if (box := target.bounding_box())]
+    assert len(boxes) == (7 if width < height else 6)
+    assert all(box["height"] >= 44 for box in boxes)
+    assert all(box["y"] >= whole["y"] and box["y"] + box["height"] <= height for box in boxes)
+    above = [box for box in boxes if box["width"] > 0.9 * whole["width"]]
+    assert all(one["y"] + one["height"] <= two["y"] for one, two in pairwise(above))
+    context.close()
+
+
+def test_controls_that_would_take_too_much_of_a_low_window_are_folded(
+    browser: Browser, page_of_many_controls: str
+) -> None:
+    first, *others = VIEWS["shared_weights"].sliders
+    context = browser.new_context(viewport={"width": 390, "height": 640})
+    page = context.new_page()
+    page.goto(page_of_many_controls)
+    expect(page.get_by_role("slider")).to_have_count(1)
+    expect(page.get_by_label(first.label, exact=True)).to_be_visible()
+    more = page.get_by_role("button", name="All 5 controls")
+    expect(more).to_have_attribute("aria-expanded", "false")
+    more.press("Enter")
+    expect(page.get_by_role("slider")).to_have_count(5)
+    last = page.get_by_label(others[1].label, exact=True)
+    last.press("End")
+    fewer = page.get_by_role("button", name="Fewer controls")
+    expect(fewer).to_have_attribute("aria-expanded", "true")
+    fewer.press("Enter")
+    expect(page.get_by_role("slider")).to_have_count(1)
+    expect(last).to_be_visible()
+    page.set_viewport_size({"width": 1000, "height": 640})
+    expect(page.get_by_role("slider")).to_have_count(5)
+    expect(more).to_be_hidden()
+    context.close()
 
 
 def test_a_link_opens_at_given_values_and_the_address_follows(

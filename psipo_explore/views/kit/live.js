@@ -3,6 +3,8 @@
 (() => {
 const HERE = document.currentScript.src;
 const NARROW = 600; // a panel less wide than this shows the parts of its picture under each other
+const FEW = 2; // controls that need not be folded
+const MOST_OF_WINDOW = 0.4; // of its height; controls that take more are folded at first
 const LARGEST = 1.3; // pixels of a phone for a point of the picture
 const COLOUR = /(\b(?:fill|stroke)(?:: |="))(#[0-9a-f]{6})\b/g;
 const waiting = {};
@@ -48,6 +50,8 @@ addEventListener("beforeprint", () => { isPrinted = true; repaint(); });
 addEventListener("afterprint", () => { isPrinted = false; repaint(); });
 addEventListener("DOMContentLoaded", () =>
   new MutationObserver(repaint).observe(document.body, { attributeFilter: ["data-theme"] }));
+const isLow = matchMedia("(max-height: 500px)");
+isLow.addEventListener("change", () => { for (const panel of panels) panel.fit(); });
 addEventListener("hashchange", () => { for (const panel of panels) if (panel.isLinked) panel.follow(location.hash); });
 
 function element(name, properties = {}, ...children) {
@@ -65,7 +69,7 @@ class Control {
     else Object.assign(this.input, { type: "range", min: 0, max: control.written.length - 1 });
     this.readout = element("output", { htmlFor: id, ariaLive: "off" });
     const label = element("label", { htmlFor: id, textContent: control.label });
-    this.node = element("div", { className: "psipo-control" }, label, this.input, ...control.chosen ? [] : [this.readout]);
+    this.node = element("div", { className: `psipo-control ${control.chosen ? "psipo-choice" : ""}` }, label, this.input, ...control.chosen ? [] : [this.readout]);
     this.first = this.start; // that of the view; a lesson may begin elsewhere
     this.at = this.start;
   }
@@ -113,7 +117,10 @@ class Panel extends HTMLElement {
       if (control.name in given) [control.start] = control.read(String(given[control.name]));
     this.form = element("form", { autocomplete: "off" }, ...this.controls.map(control => control.node));
     const reset = element("button", { type: "button", textContent: "Reset" });
-    this.form.append(reset);
+    this.fold = element("button", { type: "button", className: "psipo-fold" });
+    const buttons = element("div", { className: "psipo-buttons" }, ...this.controls.length > FEW ? [this.fold] : [], reset);
+    this.form.append(buttons);
+    this.keep(this.controls.find(control => !control.chosen) || this.controls[0]);
     this.note = element("p", { className: "psipo-note", role: "status" });
     this.whole = element("div", { className: "psipo-whole" });
     this.parted = element("div", { className: "psipo-parts", ariaHidden: "true" });
@@ -124,8 +131,12 @@ class Panel extends HTMLElement {
     const picture = element("div", { className: "psipo-picture" }, this.whole, this.parted);
     this.replaceChildren(this.form, this.note, picture, this.sentence, last);
     this.classList.add("psipo-live");
-    this.form.oninput = () => this.moved();
+    this.form.oninput = event => {
+      this.keep(this.controls.find(control => control.input === event.target));
+      this.moved();
+    };
     this.form.onsubmit = event => event.preventDefault();
+    this.fold.onclick = () => this.foldUp(!this.classList.contains("psipo-folded"));
     reset.onclick = () => { this.restart(); this.moved(); };
     this.restart();
     if (this.isLinked) this.read(location.hash);
@@ -135,13 +146,32 @@ class Panel extends HTMLElement {
 
   // Show the form for the width that there is.
   fit() {
+    if (!this.page) return;
     const narrow = this.clientWidth < NARROW;
     const form = narrow && this.page.narrow || this.page.wide;
+    const turnedNarrow = narrow && !this.classList.contains("psipo-narrow");
+    this.classList.toggle("psipo-touch", narrow || isLow.matches);
     this.classList.toggle("psipo-narrow", narrow);
-    if (this.shape === form) return;
-    this.shape = form;
-    this.show();
+    this.classList.toggle("psipo-beside", !narrow && isLow.matches);
+    if (this.shape !== form) {
+      this.shape = form;
+      this.show();
+    }
+    if (turnedNarrow) {
+      this.foldUp(false);
+      this.foldUp(this.controls.length > FEW && this.form.scrollHeight > MOST_OF_WINDOW * innerHeight);
+    }
   }
+
+  // Hide all controls but one, or show them again.
+  foldUp(folded) {
+    this.classList.toggle("psipo-folded", folded);
+    this.fold.ariaExpanded = String(!folded);
+    this.fold.textContent = folded ? `All ${this.controls.length} controls` : "Fewer controls";
+  }
+
+  // Name the control that stays when the others are folded.
+  keep(kept) { for (const control of this.controls) control.node.classList.toggle("psipo-kept", control === kept); }
 
   restart() { for (const control of this.controls) control.at = control.start; }
 
