@@ -4,6 +4,7 @@ At all values of the controls, they must show what `figure` draws.
 """
 
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -135,6 +136,22 @@ def test_a_page_is_worked_by_keyboard_alone(open_page: Callable[[View], Page]) -
     expect(page.locator("code")).to_have_text("collapse.figure(beta=0.01, pi_ref_loser=0.01)")
     figure = VIEWS["collapse"].figure(beta=0.01, pi_ref_loser=0.01)
     expect(page.locator(".psipo-sentence")).to_have_text(figure.sentence)
+
+
+def test_a_panel_that_is_seen_before_its_frames_are_read_waits_for_them(
+    browser: Browser, tmp_path: Path
+) -> None:
+    html = pages.page(at_start_and_end(VIEWS["collapse"]), 3)
+    late = re.sub(
+        r"(psipoFrames\(\"collapse\", .*?\))</script>", r"setTimeout(() => \1, 500)</script>", html
+    )
+    assert late != html
+    path = tmp_path / "collapse.html"
+    path.write_text(late, encoding="utf-8")
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    expect(page.locator("psipo-panel form")).to_be_visible()
+    page.close()
 
 
 def test_without_javascript_the_first_picture_and_its_sentence_are_there(

@@ -28,13 +28,14 @@ async function unpacked(packed) {
 }
 
 function fetched(view) {
-  if (!waiting[view]) {
+  const isAwaited = view in waiting;
+  const { frames, reject } = framesOf(view);
+  if (HERE && !isAwaited) { // a page with its frames in it may still be read when its panel is seen
     const script = Object.assign(document.createElement("script"), { src: new URL(`frames/${view}.js`, HERE) });
-    script.onerror = () => framesOf(view).reject(new Error(`${script.src} is missing`));
-    framesOf(view);
+    script.onerror = () => reject(new Error(`${script.src} is missing`));
     document.head.append(script);
   }
-  return waiting[view].frames;
+  return frames;
 }
 
 const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
