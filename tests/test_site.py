@@ -82,7 +82,8 @@ def test_a_formula_that_is_shown_as_typed_is_refused_by_page(tmp_path: Path) -> 
         building._refuse_bare_dollars(tmp_path)
 
 
-@pytest.mark.filterwarnings("default")  # MyST's own use of Sphinx is deprecated
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # MyST's own use of Sphinx is deprecated
 def test_what_is_wrong_in_a_lesson_is_named_with_its_cell(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
