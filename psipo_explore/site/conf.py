@@ -19,6 +19,7 @@ project = "psipo_explore"
 author = "the authors of psipo_explore"
 version = release = version_of("psipo-explore")
 language = "en"
+smartquotes = False  # y' and f' in docstrings are primes
 
 extensions = [
     "myst_nb",
