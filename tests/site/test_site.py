@@ -22,6 +22,7 @@ from live import assert_shows
 from playwright.sync_api import Browser, Page, expect
 from site_formulas import characters_of_the_font, drawn_characters
 
+from psipo_explore.app import links
 from psipo_explore.course import originals
 from psipo_explore.views import VIEWS, Slider
 from psipo_explore.views.kit.pages import MOST_BYTES
@@ -221,6 +222,30 @@ def test_an_address_opens_a_picture_and_follows_it(
     ):
         page.evaluate(f"history.{step}()")
         assert_shows(panel, view, view.values(values))
+
+
+@IN_CHROMIUM
+@pytest.mark.parametrize("name", VIEWS)
+def test_app_and_site_read_each_other_s_addresses(
+    name: str, opened: Callable[..., Page], over_http: str
+) -> None:
+    view = VIEWS[name]
+    ends = {
+        control.name: control.stops[-1] for control in view.controls if isinstance(control, Slider)
+    }
+    values = dict(view.values(ends))
+    query = links.query(name, values)
+    page = opened(f"pictures/{name}.html#{query.partition('&')[2]}", over_http)
+    (panel,) = live_panels(page)
+    expect(panel.locator(".psipo-note")).to_be_empty()
+    if call := call_of(panel):
+        assert values_of(call) == values
+    slider = view.sliders[0]
+    panel.get_by_label(slider.label, exact=True).press("Home")
+    page.wait_for_timeout(300)  # the address follows a little later
+    fragment = urlsplit(page.url).fragment
+    place = links.place(f"?view={name}&{fragment}")
+    assert place == (name, {**values, slider.name: slider.stops[0]}, ())
 
 
 def test_every_link_leads_somewhere() -> None:

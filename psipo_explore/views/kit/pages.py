@@ -106,7 +106,14 @@ def page(view: View, stops: int | None = None, *, progress: bool = False) -> str
 
 
 def index(views: Iterable[View]) -> str:
-    """Make the page that lists the pages of views, as HTML."""
+    """Make the page that lists the pages of views, as HTML.
+
+    Examples
+    --------
+    >>> from psipo_explore.views import VIEWS
+    >>> '<a href="collapse.html">' in index([VIEWS["collapse"]])
+    True
+    """
     entries = "".join(
         f'<li><a href="{view.name}.html">{as_html(view.title)}</a><br>{as_html(view.about)}</li>\n'
         for view in views
@@ -129,6 +136,22 @@ def packed_frames(
         As in `page`.
     starts : iterable of mappings
         Values at which panels begin. They are stops too.
+
+    Returns
+    -------
+    str
+        What `psipoFrames` in `live.js` takes.
+
+    Raises
+    ------
+    ValueError
+        If stops is less than 3, or there would be more than 20 000 frames.
+
+    Examples
+    --------
+    >>> from psipo_explore.views import VIEWS
+    >>> gzip.decompress(base64.b64decode(packed_frames(VIEWS["collapse"], 3)))[:18]
+    b'{"view":"collapse"'
     """
     stops = _most_stops(view, USUAL_FRAMES) if stops is None else stops
     grid = _grid(view, stops, starts)
