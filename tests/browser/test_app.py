@@ -113,7 +113,7 @@ def beta(page: Page) -> Locator:
 def expect_view(page: Page, name: str, **values: object) -> None:
     """Expect the sentence of the view's figure, both under the picture and as its alt text."""
     sentence = VIEWS[name].figure(**values).sentence
-    expect(page.locator(SENTENCE)).to_have_text(sentence, timeout=20_000)
+    expect(page.locator(SENTENCE)).to_have_text(sentence, timeout=60_000)
     expect(page.locator("svg[role=img]")).to_have_attribute("aria-label", sentence)
 
 
