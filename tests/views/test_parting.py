@@ -221,6 +221,7 @@ def test_a_heading_takes_all_that_stands_under_it_with_it() -> None:
     )
 
 
+@with_this_matplotlib
 @pytest.mark.slow
 def test_training_has_few_parts_and_what_heads_axes_stands_over_them() -> None:
     graph, *rest = parts(VIEWS["training"])
