@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from lab import free_port
 
-from psipo_explore.app import links
+from psipo_explore.app import links, phone
 from psipo_explore.app.page import Page
+from psipo_explore.app.phone import PhonePanel
 from psipo_explore.views import VIEWS
 
 
@@ -21,14 +22,17 @@ def printed_by(code: str) -> str:
 @pytest.mark.slow
 def test_for_many_visitors_all_is_computed_before_they_come() -> None:
     code = """
-from psipo_explore.app import computed
+from psipo_explore.app import computed, phone
 from psipo_explore.views import VIEWS, training
-before = training._trained.cache_info().misses
+trained, parted = training._trained, phone.parts_of
+before = trained.cache_info().misses, parted.cache_info().misses
 for view in VIEWS.values():
     view.panel(lambda pieces, title: pieces)
-print(before > 0, training._trained.cache_info().misses - before)
+    phone.PhonePanel(view, view.values({}))
+print(before[0] > 0, trained.cache_info().misses - before[0])
+print(before[1], parted.cache_info().misses - before[1])
 """
-    assert printed_by(code) == "True 0\n"
+    assert printed_by(code) == f"True 0\n{len(VIEWS)} 0\n"
 
 
 @pytest.mark.slow
@@ -107,7 +111,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
     """Record what the page says to the browser: queries, and whether a view was chosen."""
     said: list[tuple[str, bool]] = []
     monkeypatch.setattr(
-        "psipo_explore.app.address.Address.send",
+        "psipo_explore.app.browser.Browser.send",
         lambda _, content: said.append((content["query"], content["chosen"])),
     )
     return said
@@ -132,12 +136,78 @@ def test_the_address_follows_the_page_and_the_page_the_address(
     assert page.notice.value == ""
 
 
+def turn(page: Page, is_narrow: bool) -> None:
+    page.browser._hear(None, {"narrow": is_narrow}, [])
+
+
+def test_a_phone_that_is_turned_keeps_view_and_values(said: list[tuple[str, bool]]) -> None:
+    page = Page()
+    page.go_to("?view=psi_curve&q=0.75")
+    wide = page.panel
+    said.clear()
+    for is_narrow in (True, True, False):
+        turn(page, is_narrow)
+        assert isinstance(page.panel, PhonePanel) == is_narrow
+        assert page.query == "?view=psi_curve&q=0.75"
+        assert page.stage.children == (page.panel,)
+    assert page.panel is wide
+    page.panel.move(q=0.25)
+    turn(page, True)
+    page.panel.reset()
+    assert page.panel.values == VIEWS["psi_curve"].values({})
+    assert said == [("?view=psi_curve&q=0.25", False), ("?view=psi_curve", False)]
+
+
+def classes(control: Any) -> list[str]:
+    return [name for name in control._dom_classes if name.startswith("psipo")]
+
+
+def test_on_a_phone_many_controls_are_folded_and_the_last_one_moved_stays() -> None:
+    view = VIEWS["leashes"]
+    panel = PhonePanel(view, view.values({}))
+    controls = panel._controls
+    kept = [name for name, control in controls.items() if classes(control) == ["psipo-kept"]]
+    assert kept == ["lam"]
+    panel.move(p=1.0)
+    kept = [name for name, control in controls.items() if classes(control) == ["psipo-kept"]]
+    assert kept == ["p"]
+    box = panel.children[0]
+    assert "psipo-folded" in classes(box)
+    assert panel.fold.description == "All 4 controls"
+    panel.fold.click()
+    assert "psipo-folded" not in classes(box)
+    panel.fold.click()
+    assert "psipo-folded" in classes(box)
+    few = PhonePanel(VIEWS["collapse"], VIEWS["collapse"].values({}))
+    assert not hasattr(few, "fold")
+    assert "psipo-folded" not in classes(few.children[0])
+
+
+def test_the_parts_on_a_phone_are_those_of_the_drawing_shown() -> None:
+    view = VIEWS["never_wins"]
+    panel = PhonePanel(view, view.values({}))
+    seen = []
+    for stop in view.controls[0].stops[:2]:
+        panel.move(comparisons=stop)
+        of_drawing = phone.parts_of("never_wins", comparisons=stop)
+        shown = panel._parts.value
+        seen.append(shown)
+        assert shown.count('viewBox="0 0 ') == len(of_drawing)
+        for layer, html in {"still": panel.background, "moving": panel.foreground}.items():
+            name = f"psipo-{panel.model_id}-{layer}"
+            assert f'<g id="{name}">' in html
+            windows = sum(len(part.windows) for part in of_drawing)
+            assert shown.count(f'<use href="#{name}"/>') == windows
+    assert seen[0] != seen[1]
+
+
 def test_what_is_wrong_in_a_link_is_no_html(said: list[tuple[str, bool]]) -> None:
     page = Page()
     page.go_to("?view=<script>")
     assert "&lt;script&gt;" in page.notice.value
-    page.address._hear(None, {"event": 7}, [])
-    page.address._hear(None, {"asked": "1", "query": 2}, [])
+    page.browser._hear(None, {"event": 7}, [])
+    page.browser._hear(None, {"asked": "1", "query": 2}, [])
+    page.browser._hear(None, {"narrow": 1}, [])
     assert len(said) == 1
 
 

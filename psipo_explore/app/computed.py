@@ -8,8 +8,10 @@ import gc
 
 from psipo_explore._bars import with_bar_in_terminal
 from psipo_explore.app import loaded  # noqa: F401
+from psipo_explore.app.phone import parts_of
 from psipo_explore.views import VIEWS
 
 for view in VIEWS.values():
     view.compute_ahead(with_bar_in_terminal)
+    parts_of(view.name, **view.built_for(view.values({})))
 gc.freeze()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import ipywidgets as widgets
 
 from psipo_explore._tables import as_html
 from psipo_explore.app import links
-from psipo_explore.app.address import Address
+from psipo_explore.app.browser import Browser
+from psipo_explore.app.phone import PhonePanel
 from psipo_explore.views import VIEWS
+from psipo_explore.views.kit.dark import style_sheet
 from psipo_explore.views.kit.panel import Panel
 from psipo_explore.views.kit.view import Values, View
 
@@ -21,16 +24,22 @@ the policy that this leads to. Move the controls, and read in the sentence under
 <span>π*(y) ∝ π_ref(y) exp(β⁻¹ E<sub>y′∼μ</sub>[Ψ(p*(y ≻ y′))])</span>
 <a href="https://arxiv.org/abs/2310.12036" target="_blank" rel="noopener">Azar et al. 2023</a></p>"""
 
+_IN_THE_DARK = (
+    f"<style>@media screen and (prefers-color-scheme: dark) {{ {style_sheet()} }}</style>"
+)
+
 
 class Page(widgets.VBox):
     """The menu of views, and the chosen view: its title, what it is about, and its panel.
 
     A panel is built when its view is first chosen. It is then kept, so that its sliders stay where
-    the visitor left them. The address in the browser names the view and what was moved.
+    the visitor left them. A narrow window gets panels of its own, which continue where those of the
+    wide window stood. The address in the browser names the view and what was moved.
     """
 
     def __init__(self) -> None:
-        self._panels: dict[str, Panel] = {}
+        self._is_narrow = False
+        self._panels: dict[tuple[str, bool], Panel] = {}
         self._is_opening = False
         self.choice = widgets.Dropdown(
             options=[(view.title, name) for name, view in VIEWS.items()],
@@ -43,9 +52,12 @@ class Page(widgets.VBox):
         said = widgets.HTML('<p role="status">This picture is being computed …</p>')
         self._bar = widgets.IntProgress(layout=widgets.Layout(width="auto"))
         self._meanwhile = widgets.VBox([said])
-        self.address = Address(self.go_to, layout=widgets.Layout(display="none"))
+        self.browser = Browser(self.go_to, self.turn)
         heading = widgets.HTML(_HEADING)
-        super().__init__([heading, self.notice, self.choice, self.title, self.stage, self.address])
+        unseen = widgets.Box(
+            [widgets.HTML(_IN_THE_DARK), self.browser], layout=widgets.Layout(display="none")
+        )
+        super().__init__([heading, self.notice, self.choice, self.title, self.stage, unseen])
         parts = {
             "page": self,
             "heading": heading,
@@ -63,7 +75,7 @@ class Page(widgets.VBox):
     @property
     def panel(self) -> Panel:
         """Panel of the chosen view."""
-        return self._panels[self.choice.value]
+        return self._panels[self.choice.value, self._is_narrow]
 
     @property
     def query(self) -> str:
@@ -73,14 +85,28 @@ class Page(widgets.VBox):
     def go_to(self, query: str) -> None:
         """Show what a query of the address names, and say in a sentence what is wrong with it."""
         place = links.place(query)
-        self._is_opening = True
-        try:
+        with self._opening():
             self.choice.value = place.view
             self.panel.move(**place.values)
+        self._note(" ".join(place.faults))
+        self.browser.say(self.query if query else "")
+
+    def turn(self, is_narrow: bool) -> None:
+        """Show the panel for a narrow window or for a wide one, at the values shown before."""
+        if is_narrow != self._is_narrow:
+            values = self.panel.values
+            self._is_narrow = is_narrow
+            with self._opening():
+                self._show()
+                self.panel.move(**values)
+
+    @contextmanager
+    def _opening(self) -> Iterator[None]:
+        self._is_opening = True
+        try:
+            yield
         finally:
             self._is_opening = False
-        self._note(" ".join(place.faults))
-        self.address.say(self.query if query else "")
 
     def _choose(self, _: Any) -> None:
         self._show()
@@ -90,16 +116,22 @@ class Page(widgets.VBox):
         """Let the address follow what the visitor has moved or chosen."""
         if not self._is_opening:
             self._note("")
-            self.address.say(self.query, chosen=chosen)
+            self.browser.say(self.query, chosen=chosen)
 
     def _show(self) -> None:
         name = self.choice.value
         self.title.value = _title(VIEWS[name])
-        if name not in self._panels:
+        if (name, self._is_narrow) not in self._panels:
             self.stage.children = (self._meanwhile,)
-            self._panels[name] = VIEWS[name].panel(self._with_bar)
-            self._panels[name].follow(self._follow)
+            self._panels[name, self._is_narrow] = self._built(VIEWS[name])
+            self.panel.follow(self._follow)
         self.stage.children = (self.panel,)
+
+    def _built(self, view: View) -> Panel:
+        if not self._is_narrow:
+            return view.panel(self._with_bar)
+        view.compute_ahead(self._with_bar)
+        return PhonePanel(view, view.values({}))
 
     def _note(self, sentence: str) -> None:
         self.notice.value = f'<p role="status">{as_html(sentence)}</p>' if sentence else ""

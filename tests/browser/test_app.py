@@ -258,7 +258,11 @@ def test_a_wrong_formula_in_a_link_is_said_at_its_field(visit: Callable[..., Pag
 
 
 PHONES = [(390, 844), pytest.param(844, 390, marks=pytest.mark.slow)]
+SEEN = "all => all.filter(each => each.checkVisibility()).map(each => each.getBoundingClientRect())"
 NARROW = "document.scrollingElement.scrollWidth <= innerWidth"
+
+
+PARTS = ".psipo-parts [aria-hidden] > svg"
 
 
 @pytest.mark.parametrize(("width", "height"), PHONES)
@@ -268,10 +272,15 @@ def test_on_a_phone_picture_menu_and_controls_are_in_sight(
     page = visit(width=width, height=height, has_touch=True, is_mobile=True)
     expect_view(page, "collapse")
     assert page.evaluate(NARROW)
-    parts = [".psipo-choice select", "svg[role=img]", ".psipo-controls"]
+    picture = page.locator(PARTS).nth(1) if width < height else page.locator("svg[role=img]")
+    expect(picture).to_be_visible()
     # Where the heading takes too much of the height, one swipe brings all three into sight.
-    page.locator(".psipo-choice").evaluate("it => it.scrollIntoView()")
-    boxes = [page.locator(part).bounding_box() for part in parts]
+    page.locator(".psipo-choice" if width > height else ".psipo-title").evaluate(
+        "it => it.scrollIntoView()"
+    )
+    boxes = [picture.bounding_box(), page.locator(".psipo-controls").bounding_box()]
+    if width > height:
+        boxes.append(menu(page).bounding_box())
     assert all(box and box["y"] >= 0 for box in boxes)
     assert all(box and box["y"] + box["height"] <= height for box in boxes)
     targets = page.locator(".psipo-page").locator("select, input, button, a, .noUi-handle")
@@ -288,6 +297,52 @@ def test_on_a_phone_picture_menu_and_controls_are_in_sight(
     expect_view(page, "collapse")
 
 
+def test_on_a_phone_the_picture_s_parts_are_as_wide_as_it_and_follow_the_sliders(
+    visit: Callable[..., Page],
+) -> None:
+    page = visit("?view=collapse&p=0.95", width=390, height=844, has_touch=True, is_mobile=True)
+    expect_view(page, "collapse", p=0.95)
+    parts = page.locator(PARTS)
+    widths = parts.evaluate_all("all => all.map(each => each.getBoundingClientRect().width)")
+    assert len(widths) == 3
+    assert min(widths) >= 340
+    before = [part.screenshot() for part in parts.all()]
+    slider = page.get_by_role("slider", name="p, how often")
+    slider.press("Home")
+    expect_view(page, "collapse", p=0.5)
+    assert all(part.screenshot() != old for part, old in zip(parts.all(), before, strict=True))
+    controls = page.locator(".psipo-controls").bounding_box()
+    assert controls
+    assert controls["y"] + controls["height"] <= 844
+    page.get_by_role("button", name="Reset").tap()
+    page.goto(f"{page.url.split('?')[0]}?view=collapse&p=0.95")
+    expect_view(page, "collapse", p=0.95)
+    assert [part.screenshot() for part in parts.all()] == before
+
+
+@pytest.mark.slow
+def test_a_phone_keeps_its_place_when_it_is_turned_and_folds_many_controls(
+    visit: Callable[..., Page],
+) -> None:
+    page = visit("?view=leashes&p=1.0", width=390, height=844, has_touch=True, is_mobile=True)
+    expect_view(page, "leashes", p=1.0)
+    sliders = page.locator(".psipo-controls").get_by_role("slider")
+    expect(sliders).to_have_count(1)
+    page.get_by_role("button", name="All 4 controls").tap()
+    expect(sliders).to_have_count(4)
+    weak = page.get_by_role("slider", name="β")
+    weak.press("Home")
+    page.get_by_role("button", name="Fewer controls").tap()
+    expect(sliders).to_have_count(1)
+    expect(weak).to_be_visible()
+    at_the_end = {"p": 1.0, "beta": VIEWS["leashes"].controls[1].stops[0]}
+    expect_view(page, "leashes", **at_the_end)
+    for size in ({"width": 844, "height": 390}, {"width": 390, "height": 844}):
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        expect(page.locator(PARTS).first).to_be_visible(visible=size["width"] == 390)
+        expect_view(page, "leashes", **at_the_end)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), PHONES)
 def test_no_view_is_wider_than_a_phone(visit: Callable[..., Page], width: int, height: int) -> None:
@@ -297,9 +352,9 @@ def test_no_view_is_wider_than_a_phone(visit: Callable[..., Page], width: int, h
         expect_view(page, name)
         assert page.evaluate(NARROW), name
         sides = page.locator(".psipo-page").locator(
-            "select, input, button, svg, p, h2, .noUi-handle"
+            f"select, input, button, .psipo-picture svg[role], {PARTS}, p, h2, .noUi-handle"
         )
-        for box in sides.evaluate_all("all => all.map(each => each.getBoundingClientRect())"):
+        for box in sides.evaluate_all(SEEN):
             assert box["left"] >= 0, name
             assert box["right"] <= width, name
 
@@ -312,8 +367,8 @@ def test_text_stands_out_in_light_and_dark(visit: Callable[..., Page], scheme: s
     assert contrast >= 4.5, where
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (paper == "rgb(255, 255, 255)") == (scheme == "light")
-    card = page.locator(".psipo-picture svg").first
-    assert card.evaluate("it => getComputedStyle(it).backgroundColor") == "rgb(255, 255, 255)"
+    ground = page.locator(".psipo-picture svg path").first
+    assert ground.evaluate("it => getComputedStyle(it).fill") == paper
 
 
 def test_who_follows_a_link_from_another_site_is_shown_where_it_leads(app: App) -> None:

@@ -5,7 +5,6 @@ const HERE = document.currentScript.src;
 const NARROW = 600; // a panel less wide than this shows the parts of its picture under each other
 const FEW = 2; // controls that need not be folded
 const MOST_OF_WINDOW = 0.4; // of its height; controls that take more are folded at first
-const LARGEST = 1.3; // pixels of a phone for a point of the picture
 const COLOUR = /(\b(?:fill|stroke)(?:: |="))(#[0-9a-f]{6})\b/g;
 const waiting = {};
 const panels = new Set();
@@ -129,8 +128,8 @@ class Panel extends HTMLElement {
     this.call = element("code");
     this.link = element("a", { textContent: "Link to this" });
     const last = element("p", { className: "psipo-call" }, "In Python: ", this.call, this.isLinked ? "" : " · ", this.isLinked ? "" : this.link);
-    const picture = element("div", { className: "psipo-picture" }, this.whole, this.parted);
-    this.replaceChildren(this.form, this.note, picture, this.sentence, last);
+    this.picture = element("div", { className: "psipo-picture" }, this.whole, this.parted);
+    this.replaceChildren(this.form, this.note, this.picture, this.sentence, last);
     this.classList.add("psipo-live");
     this.form.oninput = event => {
       this.keep(this.controls.find(control => control.input === event.target));
@@ -235,18 +234,13 @@ class Panel extends HTMLElement {
   build(drawing) {
     this.drawing = drawing;
     this.looks = drawing.shown.map(() => 0);
+    this.picture.style.fill = isDark() ? this.page.dark.partners["#000000"] : ""; // Matplotlib does not write black
     this.whole.innerHTML = this.painted(drawing.background + this.shape.overlay);
     const [still, moving] = this.whole.children;
-    const ink = isDark() ? ` fill="${this.page.dark.partners["#000000"]}"` : ""; // Matplotlib does not write black
-    still.innerHTML = `<g id="${this.own}-still"${ink}>${still.innerHTML}</g>`;
-    moving.innerHTML = `<defs>${this.painted(this.shape.definitions)}</defs><g id="${this.own}-moving"${ink}>${"<g></g>".repeat(this.looks.length)}</g>`;
+    still.innerHTML = `<g id="${this.own}-still">${still.innerHTML}</g>`;
+    moving.innerHTML = `<defs>${this.painted(this.shape.definitions)}</defs><g id="${this.own}-moving">${"<g></g>".repeat(this.looks.length)}</g>`;
     this.groups = [...moving.lastElementChild.children];
-    const uses = `<use href="#${this.own}-still"/><use href="#${this.own}-moving"/>`;
-    this.parted.innerHTML = drawing.parts.map(({ size: [wide, high], windows, labels }) =>
-      `<svg viewBox="0 0 ${wide} ${high}" style="max-width:${Math.round(LARGEST * wide)}px"${ink}>` +
-      windows.map(([x, y, width, height, right, down]) =>
-        `<svg x="${right}" y="${down}" width="${width}" height="${height}" viewBox="${x} ${y} ${width} ${height}">${uses}</svg>`).join("") +
-      labels.map(([picture, right, down]) => `<g transform="translate(${right} ${down})">${this.painted(picture)}</g>`).join("") + "</svg>").join("");
+    this.parted.innerHTML = this.painted(drawing.parts).replaceAll("psipo-own", this.own);
   }
 
   painted(svg) {

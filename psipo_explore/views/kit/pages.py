@@ -33,7 +33,7 @@ from psipo_explore.views.kit.controls import (
 )
 from psipo_explore.views.kit.dark import IMAGE_FILTER, dark_palette
 from psipo_explore.views.kit.foreground import Foreground
-from psipo_explore.views.kit.parting import Part, parts
+from psipo_explore.views.kit.parting import parts
 from psipo_explore.views.kit.still import cannot_be_shown
 from psipo_explore.views.kit.svg import Piece
 from psipo_explore.views.kit.view import Values, View
@@ -43,6 +43,7 @@ MOST_FRAMES = 20_000
 MOST_BYTES = 5_000_000  # small enough to be sent by mail
 FEWEST_STOPS = 3  # for both ends and the start
 
+_OWN = "psipo-own"  # what `live.js` replaces by a name that no other panel of the page has
 _MORE_DIGITS = re.compile(r"(\.\d\d\d)\d+")  # no eye can see less than 0.001 points
 _LINE_BREAK = re.compile(r"\n *")
 
@@ -288,7 +289,7 @@ def _drawing(
         bar.update()
     return {
         "background": background,
-        "parts": [_part(part, definitions) for part in parts(view, built_for)],
+        "parts": _parts(view, built_for, definitions),
         "looks": [list(look) for look in looks],
         "shown": shown,
         "sentences": sentences,
@@ -296,21 +297,12 @@ def _drawing(
     }
 
 
-def _part(part: Part, definitions: dict[str, str]) -> dict[str, Any]:
-    """Pack a part for `live.js`: its size, its windows on the drawing, and its own labels."""
-    pictures = pack([piece for piece, *_ in part.labels], definitions)
-    return {
-        "size": _in_hundredths(part.width, part.height),
-        "windows": [_in_hundredths(*shows, x, y) for shows, x, y in part.windows],
-        "labels": [
-            [picture, *_in_hundredths(right, down)]
-            for picture, (_, right, down) in zip(pictures, part.labels, strict=True)
-        ],
-    }
-
-
-def _in_hundredths(*lengths: float) -> list[float]:
-    return [round(length, 2) for length in lengths]
+def _parts(view: View, built_for: Values, definitions: dict[str, str]) -> str:
+    """Return the parts of a drawing, whose layers `live.js` names."""
+    layers = (f"{_OWN}-still", f"{_OWN}-moving")
+    return "".join(
+        part.element(layers, pack(part.pieces, definitions)) for part in parts(view, built_for)
+    )
 
 
 def pack(pieces: Iterable[Piece], definitions: dict[str, str]) -> list[str]:

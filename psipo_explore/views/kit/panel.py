@@ -205,8 +205,9 @@ class Panel(widgets.VBox):
             drawing = self._drawings[built_for] = _Drawing(
                 figure, artists, svg.background(figure, moving), Foreground(figure, moving)
             )
-        if self._still.value != drawing.background:
-            self._still.value = drawing.background
+        still = self._layer("still", drawing.background)
+        if self._still.value != still:
+            self._still.value = still
         self._drawing, self._shown = drawing, True
         self.sentence = drawing.figure.sentence
         self._show()
@@ -218,7 +219,11 @@ class Panel(widgets.VBox):
             picture = self._drawing.foreground.element(self.sentence)
         elif self._drawing:
             picture = svg.overlay(self._drawing.figure, "", self.sentence)
-        self._moving.value = picture + _paragraph(self.sentence)
+        self._moving.value = self._layer("moving", picture) + _paragraph(self.sentence)
+
+    def _layer(self, _name: str, picture: str) -> str:
+        """Return a layer of the picture as the page gets it."""
+        return picture
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         still = self._drawing.figure._repr_mimebundle_() if self._drawing and self._shown else {}

@@ -26,8 +26,8 @@ from psipo_explore.views.kit import svg
 from psipo_explore.views.kit.controls import Slider
 from psipo_explore.views.kit.own_labels import OwnLabels, own_labels
 from psipo_explore.views.kit.palette import STYLE
+from psipo_explore.views.kit.part import Part, Window
 from psipo_explore.views.kit.rectangle import Rectangle, joined, place_of, within
-from psipo_explore.views.kit.svg import Piece
 from psipo_explore.views.kit.view import Values, View
 
 WANTED, WIDEST = 350.0, 420.0  # widths of a part, in points
@@ -39,23 +39,6 @@ _APART, _UNDER = 12.0, 3.0  # white beside and under what is put together, in po
 # so much height, and so does a percent by which its letters shrink. Labels must not be drawn over
 # anything.
 _PER_PART, _PER_PERCENT, _TOO_WIDE, _COVERED = 40.0, 10.0, 1e4, 1e5
-
-
-class Window(NamedTuple):
-    """What a part shows of the drawing, and where in the part it begins."""
-
-    shows: Rectangle
-    x: float
-    y: float
-
-
-class Part(NamedTuple):
-    """A part of a picture: windows on the drawing, and labels that the drawing does not have."""
-
-    width: float
-    height: float
-    windows: tuple[Window, ...]
-    labels: tuple[tuple[Piece, float, float], ...]  # each with the way that it is moved
 
 
 def parts(view: View, built_for: Values | None = None) -> list[Part]:

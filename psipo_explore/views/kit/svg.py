@@ -62,6 +62,12 @@ def overlay(figure: Figure, inner: str, sentence: str) -> str:
     return _element(figure, inner, f'role="img" aria-label="{as_html(sentence)}"')
 
 
+def named(element: str, name: str) -> str:
+    """Put what is inside an SVG element into a group of this name, which `<use>` can show again."""
+    start, end = _inside(element)
+    return f'{element[:start]}<g id="{name}">{element[start:end]}</g>{element[end:]}'
+
+
 class Piece(NamedTuple):
     """One artist as SVG: its picture, and the definitions that the picture refers to, by id.
 

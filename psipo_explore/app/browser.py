@@ -1,4 +1,4 @@
-"""The address in the visitor's browser, which the page reads and writes."""
+"""The visitor's browser: its address, which the page reads and writes, and how wide its window is."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from typing import Any
 import anywidget
 
 
-class Address(anywidget.AnyWidget):
-    """Invisible widget that hears from the browser which query to open, and says which to show.
+class Browser(anywidget.AnyWidget):
+    """Invisible widget that hears from the browser what to open, and says which address to show.
 
     `asks` is called with the query of the address when the page has been loaded, and after Back and
-    Forward. What it says until it returns is the answer.
+    Forward. What is said until it returns is the answer. `turns` is called with whether the window
+    is narrow, before the first query and each time that this changes.
     """
 
-    _esm = (Path(__file__).parent / "address.js").read_text(encoding="utf-8")
+    _esm = (Path(__file__).parent / "browser.js").read_text(encoding="utf-8")
 
-    def __init__(self, asks: Callable[[str], None], **options: Any) -> None:
+    def __init__(
+        self, asks: Callable[[str], None], turns: Callable[[bool], None], **options: Any
+    ) -> None:
         super().__init__(**options)
-        self._asks = asks
+        self._asks, self._turns = asks, turns
         self._asked = 0
         self.on_msg(self._hear)
 
@@ -29,6 +32,8 @@ class Address(anywidget.AnyWidget):
             case {"asked": int(asked), "query": str(query)}:
                 self._asked = asked
                 self._asks(query)
+            case {"narrow": bool(narrow)}:
+                self._turns(narrow)
 
     def say(self, query: str, *, chosen: bool = False) -> None:
         """Write the query into the address; a chosen view gets an entry of the history."""

@@ -1,14 +1,17 @@
-// The kernel cannot see the address, and a spare kernel has built its page before there was one. So the browser asks it to open
-// what the address says, at first and after Back and Forward, and writes into the address what the kernel answers.
+// The kernel cannot see the browser, and a spare kernel has built its page before there was one. So the browser says whether it is
+// narrow, and asks the kernel to open what the address says, at first and after Back and Forward. It writes into the address what
+// the kernel answers.
 const OFTEN = 400; // in ms; Safari refuses more than 100 changes of the address in 30 s
 
 export default {
   initialize({ model }) {
+    const narrow = matchMedia(psipoNarrow);
     let asked = 0, written = 0, waiting, next;
     const ask = () => {
       forget();
       model.send({ asked: ++asked, query: location.search });
     };
+    const turn = () => model.send({ narrow: narrow.matches });
     const forget = () => {
       clearTimeout(waiting);
       waiting = next = undefined;
@@ -32,7 +35,14 @@ export default {
     };
     model.on("msg:custom", hear);
     addEventListener("popstate", ask);
+    narrow.addEventListener("change", turn);
+    turn();
     ask();
-    return () => (removeEventListener("popstate", ask), model.off("msg:custom", hear), forget());
+    return () => {
+      narrow.removeEventListener("change", turn);
+      removeEventListener("popstate", ask);
+      model.off("msg:custom", hear);
+      forget();
+    };
   },
 };
