@@ -159,7 +159,7 @@ def filtered(rgb: tuple[float, ...]) -> list[float]:
     assert values
     matrix = np.array(values[1].split(), float).reshape(4, 5)[:3]
     amplitude, exponent, offset = (
-        float(re.findall(f'{name}="([^"]+)"', IMAGE_FILTER)[0])
+        np.array(re.findall(f'{name}="([^"]+)"', IMAGE_FILTER), float)
         for name in ("amplitude", "exponent", "offset")
     )
     mirrored = np.clip(matrix[:, :3] @ rgb + matrix[:, 4], 0, 1)

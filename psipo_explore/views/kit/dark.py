@@ -25,14 +25,13 @@ _COLOUR = re.compile(r'(\b(?:fill|stroke)(?:: |="))(#[0-9a-f]{6})\b')
 # mutes what would be glaring, and leaves white as dark as the background.
 IMAGE_FILTER = (
     '<filter id="on-dark" color-interpolation-filters="sRGB">'
-    '<feColorMatrix values="0.26 -1.14 -0.12 0 1 -0.34 -0.54 -0.12 0 1 -0.34 -1.14 0.48 0 1'
-    ' 0 0 0 1 0"/>'
+    '<feColorMatrix values="-0.21 -1.23 0.38 0 1.06 -0.91 -0.39 0.55 0 0.75'
+    ' 0.43 -1.39 -0.32 0 1.28 0 0 0 1 0"/>'
     "<feComponentTransfer>"
-    + "".join(
-        f'<feFunc{channel} type="gamma" amplitude="0.92" exponent="1.7" offset="0.08"/>'
-        for channel in "RGB"
-    )
-    + "</feComponentTransfer></filter>"
+    '<feFuncR type="gamma" amplitude="0.71" exponent="1.61" offset="0.08"/>'
+    '<feFuncG type="gamma" amplitude="1.16" exponent="1.58" offset="0.08"/>'
+    '<feFuncB type="gamma" amplitude="0.74" exponent="1.78" offset="0.08"/>'
+    "</feComponentTransfer></filter>"
 )
 
 
