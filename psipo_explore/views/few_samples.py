@@ -160,8 +160,8 @@ VIEW = View(
     name="few_samples",
     title="A few samples: how often they all agree, and what is left to y_l",
     about=(
-        "At the left is what share p̂ of n raters prefers y_w to y_l, and at the right is what the "
-        "best policy leaves the loser, π*(y_l), if only these raters are known and Ψ is logit or "
+        "One picture is of the share p̂ of n raters who prefer y_w to y_l, and the other is of what "
+        "the best policy leaves the loser, π*(y_l), if only these raters are known and Ψ is logit or "
         "identity. Each rater prefers y_w with probability p, and β says how strongly the policy "
         "is held near its uniform start."
     ),

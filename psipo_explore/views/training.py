@@ -478,7 +478,7 @@ def view_of(data: Comparisons | None = None) -> View:
         title="Training by DPO and by IPO, and where it heads",
         about=(
             "The curves show the probability π(y) of each answer y as DPO (above) and another loss "
-            "(below) train on the comparisons drawn at the left, and where each loss leads in the "
+            "(below) train on the comparisons drawn as arrows, and where each loss leads in the "
             "end. Here β says how strongly a loss holds π near its uniform start, and → 0 marks an "
             "answer that vanishes under DPO."
         ),

@@ -184,8 +184,8 @@ VIEW = View(
     name="underfitted_reward",
     title="The underfitted reward, on one-sided data",
     about=(
-        "Answer y_w won all n comparisons with y_l: at the left is the gap of the rewards r that "
-        "RLHF fits, with a ridge or stopped early, and at the right is the probability π(y_l) that "
+        "Answer y_w won all n comparisons with y_l: one picture is of the gap of the rewards r that "
+        "RLHF fits, with a ridge or stopped early, and the other is of the probability π(y_l) that "
         "each method leaves the loser. Here π_ref is the policy at the start, and β says how "
         "strongly π is held near it."
     ),

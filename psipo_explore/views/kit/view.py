@@ -80,7 +80,7 @@ class View:
 
     @property
     def on_phone(self) -> View:
-        """The view whose picture a narrow screen shows, in the parts of `kit.parting`."""
+        """The view whose picture a narrow screen shows, in parts below each other."""
         return self if self.narrow is None else replace(self, size=self.narrow, narrow=None)
 
     def values(self, given: Mapping[str, Any]) -> Values:
