@@ -127,7 +127,7 @@ class Panel extends HTMLElement {
     this.sentence = element("p", { className: "psipo-sentence", role: "status" });
     this.call = element("code");
     this.link = element("a", { textContent: "Link to this" });
-    const last = element("p", { className: "psipo-call" }, "In Python: ", this.call, this.isLinked ? "" : " · ", this.isLinked ? "" : this.link);
+    const last = element("p", { className: "psipo-call" }, "In Python: ", this.call, this.isLinked ? "" : element("span", {}, " · ", this.link));
     this.picture = element("div", { className: "psipo-picture" }, this.whole, this.parted);
     this.replaceChildren(this.form, this.note, this.picture, this.sentence, last);
     this.classList.add("psipo-live");
