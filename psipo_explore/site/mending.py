@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from docutils.nodes import Text, literal_block
+from docutils.nodes import Text, literal_block, paragraph
 from sphinx.util.nodes import make_refnode
 
 if TYPE_CHECKING:
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from sphinx.environment import BuildEnvironment
 
 _FUNCTION = re.compile(r"<function (\w+)[^>]*>")
+_WAY = re.compile(
+    r"(previous: .+ · map|this is the first lesson) · (next: .+|this is the last lesson)"
+)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -24,6 +27,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-signature", _name_defaults)
     app.connect("missing-reference", _find_in_other_modules)
     app.connect("doctree-read", _close_examples)
+    app.connect("doctree-read", _drop_way)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -33,6 +37,13 @@ def _close_examples(_app: Sphinx, doctree: document) -> None:
         if block.rawsource == block.astext():  # else Sphinx does not colour it
             block.rawsource = block.astext().rstrip("\n")
             block[:] = [Text(block.rawsource)]
+
+
+def _drop_way(_app: Sphinx, doctree: document) -> None:
+    """Drop a lesson's links to those before and after it, which the theme has on every page."""
+    for way in [*doctree.findall(paragraph)]:
+        if _WAY.fullmatch(way.astext()):
+            way.parent.remove(way)
 
 
 def _give_captions_a_level(

@@ -42,8 +42,10 @@ def test_has_the_parts_of_a_lesson(path: Path) -> None:
     assert "import" in code[0]
     assert not any(re.search(r"^\s*(import|from)\b", source, re.M) for source in code[1:])
     prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-    folds = 3 + prose.count("<summary>The symbols so far</summary>")
-    assert prose.count("<details>") == prose.count("</details>") == folds
+    folds = re.findall(r"<details><summary>(.*?)</summary>", prose)
+    assert len(folds) == prose.count("<details>") == prose.count("</details>")
+    assert folds.count("Answer") == 2
+    assert folds[-1] == "The symbols so far"
     assert prose.index("Write down") < prose.index("Written down?")
     assert re.search(
         r"<details><summary>Written "
@@ -58,8 +60,35 @@ def test_has_the_parts_of_a_lesson(path: Path) -> None:
         == 1
     )
     assert ".panel(" in "\n".join(code)
-    for heading in ("theorem in three lines", "Two exercises", "What the paper leaves open"):
-        assert heading in prose
+    headings = re.findall(r"^## (.*)$", prose, re.M)
+    for heading in ("The theorem", "Two exercises", "What the paper leaves open"):
+        assert headings.count(heading) == 1
+    assert headings[-1] == "What you know now"
+    assert "\n> **Theorem" in prose
+
+
+THE_MAP = read(LESSONS[0]).cells[-1].source
+NAMES = {LESSONS[0].name: "00 start here"} | {
+    lesson: name for name, lesson in re.findall(r"^\| \[(.+?)\]\((.+?)\) \|", THE_MAP, re.M)
+}
+
+
+def test_each_lesson_leads_to_the_ones_before_and_after() -> None:
+    for number, path in enumerate(LESSONS):
+        cells = read(path).cells
+        steps = {"previous": number - 1, "next": number + 1}
+        ends = {"previous": "this is the first lesson", "next": "this is the last lesson"}
+        way = []
+        for step, other in steps.items():
+            if 0 <= other < len(LESSONS):
+                name = LESSONS[other].name
+                way.append(f"[{step}: {NAMES[name]}]({name})")
+            else:
+                way.append(ends[step])
+        if number:
+            way.insert(1, f"[map]({LESSONS[0].name})")
+        assert cells[0].source.split("\n")[0] == " · ".join(way)
+        assert cells[-1].source.split("\n")[-1] == " · ".join(way)
 
 
 @every_lesson
