@@ -22,5 +22,5 @@ def assert_computed(prose: str, phrases: Iterable[str], given: set[str]) -> None
     for phrase in phrases:
         assert phrase in prose, phrase
         rest = rest.replace(phrase, "")
-    rest = re.sub(r"`[^`]*`|arxiv\S*|\bLessons? \d\d", "", rest, flags=re.IGNORECASE)
+    rest = re.sub(r"`[^`]*`|arxiv\S*|§[\d.]+|\bLessons? \d\d", "", rest, flags=re.IGNORECASE)
     assert set(re.findall(r"\d+\.\d+", rest)) <= given

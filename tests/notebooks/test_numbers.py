@@ -10,6 +10,7 @@ from scipy.stats import binom
 
 from psipo_explore import (
     D1,
+    D2,
     DPO,
     IDENTITY,
     IPO,
@@ -50,17 +51,26 @@ def start_here() -> list[str]:
     total = Comparisons.from_csv(
         CITATIONS_CSV, winner="cited", loser="citing", weight="citations"
     ).weights.sum()
-    return [f"four journals and {total:.0f} citations"]
+    return [
+        f"four journals and {total:.0f} citations",
+        f"logit leaves $y_l$ {left(LOGIT, 0.1, 1):.1f}, and identity leaves it "
+        f"{left(IDENTITY, 0.1, 1):.3f}",
+        f"logit leaves 0, and identity {left(IDENTITY, 0, 1):.3f}",
+    ]
 
 
 def psi_curve() -> list[str]:
     slope = {q: 1 / (q * (1 - q)) for q in (0.3, 0.5, 0.99)}
     lam, beta = 1 / np.log(99), 3 / np.log(1e6)
+    steep = folded_power(0.5)
+    nine, one = np.diff(steep(np.array([0.90, 0.99, 1.0])))
     assert np.isclose(optimal_policy(CERTAIN, folded_power(lam), 1.0)[1], 0.01)
     assert np.isclose(expit(-3 / beta), 1e-6, rtol=1e-5)
     return [
         f"where its slope is {slope[0.5]:.0f} to {slope[0.3]:.1f}",
         f"At 0.99 its slope is {slope[0.99]:.0f}, which is {slope[0.99] / slope[0.5]:.0f} times",
+        f"from 0.01 to 0.99 is worth only {LOGIT(0.99) - LOGIT(0.01):.2f}",
+        f"the last rater is worth {one:.2f}, and the nine are worth {nine:.2f}",
         f"$\\log 99 = {np.log(99):.3f}$. So $\\lambda = {lam:.4f}$",
         f"$\\log(10^6) = {np.log(1e6):.1f}$ if $\\beta < {beta:.3f}$",
         f"At β = 0.217 identity still leaves $1/(1+e^{{0.5/0.217}}) = {100 * expit(-0.5 / 0.217):.0f}"
@@ -74,7 +84,6 @@ def rlhf_is_psipo() -> list[str]:
         float(minimise(Comparisons.from_preferences(p), DPO, 1.0).policy[0]) for p in (none, strong)
     ]
     against_b, against_c = ([100 * none[0, k], 100 * strong[0, k]] for k in (1, 2))
-    gained, lost = (np.round(by[1]) - np.round(by[0]) for by in (against_b, against_c))
     for s in (0.0, 1.0, 2.5):
         assert np.allclose(optimal_policy(preferences(s), LOGIT, 1.0)[0], dpo[0])
     assert np.allclose(preferences(1.0).mean(1), none.mean(1))
@@ -82,8 +91,8 @@ def rlhf_is_psipo() -> list[str]:
         assert np.allclose(logit(preferences(s)[[0, 1, 0], [1, 2, 2]]), odds)
     return [
         f"At $s=2.5$ it gives $a$ {dpo[1]:.3f}, where it gave {dpo[0]:.3f}",
-        f"gained {gained:.0f} in a hundred ({against_b[0]:.0f} → {against_b[1]:.0f})",
-        f"lost {-lost:.0f} ({against_c[0]:.0f} → {against_c[1]:.0f})",
+        f"has risen from {against_b[0]:.0f} to {against_b[1]:.0f} in a hundred, and its chance "
+        f"against $c$ has fallen from {against_c[0]:.0f} to {against_c[1]:.0f}",
     ]
 
 
@@ -97,23 +106,26 @@ def collapse() -> list[str]:
     identity = [left(IDENTITY, 0.2, 10.0), average(IDENTITY, 0.8, 5, 10.0)]
     assert np.allclose(identity, identity[0], atol=5e-5)
     agree = 0.8**5 + 0.2**5
-    doubt = 100 * np.log(99)
+    doubt, beta = 100 * np.log(99), 0.4 / np.log(9)
+    assert np.isclose(left(IDENTITY, 0.1, beta), left(LOGIT, 0.1, 1.0))
     return [
         f"identity leaves it {left(IDENTITY, 0, 10):.3f}",
         f"Logit leaves $y_l$ {left(LOGIT, 1e-15, 10):.3f} at β = 10, and "
-        f"{left(LOGIT, 1e-15, 100):.3f} at β = 100",
-        f"Identity, with {left(IDENTITY, 1e-15, 10):.3f} and {left(IDENTITY, 1e-15, 100):.3f},",
+        f"{left(LOGIT, 1e-15, 100):.2f} at β = 100",
+        f"Identity leaves it {left(IDENTITY, 1e-15, 10):.3f} at β = 10, and "
+        f"{left(IDENTITY, 1e-15, 100):.3f} at β = 100. At $p=1$ identity leaves the same two",
         f"the curve for β = 10 is nearly down, at {left(LOGIT, 1e-16, 10):.3f}. The curve for "
         f"β = 100 is still at {left(LOGIT, 1e-16, 100):.2f}",
         f"At β = 0.01 identity leaves $y_l$ ${left(IDENTITY, 0, 0.01) * 1e22:.0f}\\cdot10^{{-22}}$",
         f"$0.8^5+0.2^5 = {agree:.3f}$",
-        f"(or, once in {1 / 0.2**5:.0f}, everything)".replace("3125", "3000"),
-        f"it would leave $y_l$ {known:.3f} at β = 10. With five raters it leaves {five:.3f} on",
+        f"(In one case of {1 / 0.2**5:.1g} all five".replace("3e+03", "3000"),
+        f"it would leave $y_l$ {known:.3f} at β = 10. With five raters it leaves {five:.3f} in",
         f"Identity leaves {identity[0]:.4f} either way",
-        f"agree {100 * (0.99**40 + 0.01**40):.0f} times in 100, and logit leaves $y_l$ "
-        f"{average(LOGIT, 0.99, 40, 10.0):.3f} where it should leave {left(LOGIT, 0.01, 10):.3f}",
+        f"agree {100 * (0.99**40 + 0.01**40):.0f} times in 100, and in the mean logit leaves $y_l$ "
+        f"{average(LOGIT, 0.99, 40, 10.0):.3f}. At the true $p$ it would leave {left(LOGIT, 0.01, 10):.3f}",
         f"$\\log\\frac{{p}}{{1-p}} = {doubt:.1f}$ and $1-p \\approx 10^{{-{doubt / np.log(10):.1f}}}$",
-        f"$\\beta = {1 / (2 * np.log(99)):.4f}$",
+        f"so $\\beta = {beta:.3f}$. At $p=1$ identity's log-ratio moves by $\\frac{{0.5}}{{\\beta}}$ and "
+        f"leaves $y_l$ {left(IDENTITY, 0, beta):.4f}",
     ]
 
 
@@ -133,7 +145,14 @@ def ipo() -> list[str]:
     assert 0.4 < identity_moves[0] < 0.6
     assert identity_moves[1] < 0.02
     assert np.allclose(shares["logit", 0.0], 1)
-    return [f"$-\\log 0.8 = {-np.log(0.8):.3f}$", "β goes from 0.25 to 2.5"]
+    odds = logit(np.array([0.99, 0.999]))
+    return [
+        f"$-\\log 0.8 = {-np.log(0.8):.3f}$",
+        "β goes from 0.25 to 2.5",
+        f"${0.99 - 0.5:.2f}/\\beta$, ${0.999 - 0.5:.3f}/\\beta$ and $0.5/\\beta$",
+        f"${odds[0]:.1f}/\\beta$, ${odds[1]:.1f}/\\beta$, and at",
+        "at $p=0.99$, at $p=0.999$ and",
+    ]
 
 
 def training() -> list[str]:
@@ -141,6 +160,11 @@ def training() -> list[str]:
     exact = {beta: float(minimise(D1, IPO, beta).policy[2]) for beta in (1.0, 10.0)}
     never = Comparisons.from_pairs([("a", "b"), ("b", "a"), ("a", "c")])
     ends = minimise(never, IPO, [0.1, 0.5, 10.0]).policy[:, 2]
+    last = {
+        data: train(data, loss, beta).policy[..., -1, :] - minimise(data, loss, beta).policy
+        for data, loss, beta in ((D1, IPO, 1.0), (D2, DPO, 0.1))
+    }
+    hovers = [np.abs(deviation).mean() for deviation in last.values()]
     s = (np.sqrt(17) - 1) / 2
     beta = 1 / (3 * np.log(s))
     assert dpo[1.0] < 1e-3
@@ -149,6 +173,7 @@ def training() -> list[str]:
         f'<span style="color:#0072B2">**IPO**</span> leaves it {exact[1.0]:.2f}. At β = 10 DPO '
         f"still has {dpo[10.0]:.2f} for $c$, and IPO has {exact[10.0]:.2f}",
         f"IPO leaves it {ends[1]:.3f}",
+        f"by {hovers[0]:.3f} for IPO on D1 at β = 1, and by {hovers[1]:.2f} for DPO on the cycle",
         f"it goes from {ends[0]:.3f} to {ends[2]:.3f}",
         f"$s=\\frac{{\\sqrt{{17}}-1}}{{2}}={s:.3f}$, and β = {beta:.3f}",
     ]
@@ -178,10 +203,10 @@ def underfitted_reward() -> list[str]:
         f"RLHF with the ridge leaves $y_l$ {rlhf(beta=10, ridge=1):.3f}",
         f"grows from {gap(5, ridge=1):.1f} to {gap(500, ridge=1):.1f}, and RLHF leaves "
         f"{rlhf(500, ridge=1):.3f}",
-        f"On 0.001 it is nearly DPO, at β = 1. But put β on 10, and RLHF leaves "
+        "On 0.001, at β = 1, it is nearly DPO. With the same ridge and β on 10 it leaves "
         f"{rlhf(beta=10, ridge=0.001):.3f}",
         "ten times as many steps add about 2.3 to the gap",
-        f"(At β = 10 even a ridge of 1e-16 leaves $b$ {held:.3f}.)",
+        f"With a ridge of 1e-16 $b$ has only {held:.3f}.)",
         f"= {ridge:.2f}$",
         f"the root $\\Delta={million[0]:.1f}$ (`fit_reward` finds it), so $\\beta={betas[0]:.2f}$. "
         f"With a ridge of 0.001, $\\Delta={million[1]:.1f}$ and $\\beta={betas[1]:.2f}$",
@@ -192,12 +217,12 @@ def underfitted_reward() -> list[str]:
     ("lesson", "computed", "given"),
     [
         ("00_start_here", start_here, {"0.9", "0.7", "0.1"}),
-        ("01_psi_curve", psi_curve, {"0.90", "0.99", "0.5", "0.3", "0.7"}),
+        ("01_psi_curve", psi_curve, {"0.90", "0.99", "0.5", "0.05", "0.3", "0.7", "0.01"}),
         ("02_rlhf_is_psipo", rlhf_is_psipo, {"2.5"}),
-        ("03_collapse", collapse, {"0.9", "0.8", "0.99"}),
+        ("03_collapse", collapse, {"0.9", "0.8", "0.99", "0.1", "0.5"}),
         ("04_ipo", ipo, {"0.99"}),
-        ("05_training", training, {"0.01", "0.1", "0.5", "0.005", "0.05"}),
-        ("06_underfitted_reward", underfitted_reward, {"0.05", "0.01"}),
+        ("05_training", training, {"0.01", "0.1", "0.5", "0.001"}),
+        ("06_underfitted_reward", underfitted_reward, {"0.05", "0.01", "0.1"}),
     ],
 )
 def test_numbers_in_the_prose_are_computed(lesson: str, computed, given: set[str]) -> None:  # type: ignore[no-untyped-def]
