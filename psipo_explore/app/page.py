@@ -16,12 +16,13 @@ from psipo_explore.views import VIEWS
 from psipo_explore.views.kit.dark import style_sheet
 from psipo_explore.views.kit.panel import Panel
 from psipo_explore.views.kit.view import Values, View
+from psipo_explore.views.kit.words import typeset
 
-_HEADING = """<h1>ΨPO, DPO and IPO: move what the optimal policy depends on</h1>
+_HEADING = f"""<h1>ΨPO, DPO and IPO: move what the optimal policy depends on</h1>
 <p>A policy learns from how often people prefer one answer to another, p*(y ≻ y′), and each picture shows
 the policy that this leads to. Move the controls, and read in the sentence under the picture what is seen.</p>
 <p class="psipo-formula">
-<span>π*(y) ∝ π_ref(y) exp(β⁻¹ E<sub>y′∼μ</sub>[Ψ(p*(y ≻ y′))])</span>
+<span>{typeset("π*(y) ∝ π_ref(y)")} exp(β⁻¹ E<sub>y′∼μ</sub>[Ψ(p*(y ≻ y′))])</span>
 <a href="https://arxiv.org/abs/2310.12036" target="_blank" rel="noopener">Azar et al. 2023</a></p>"""
 
 _IN_THE_DARK = (
@@ -148,5 +149,5 @@ class Page(widgets.VBox):
 
 
 def _title(view: View) -> str:
-    about = f"<p>{as_html(view.about)}</p>" if view.about else ""
-    return f"<h2>{as_html(view.title)}</h2>{about}"
+    about = f"<p>{typeset(view.about)}</p>" if view.about else ""
+    return f"<h2>{typeset(view.title)}</h2>{about}"

@@ -472,7 +472,7 @@ VIEW = View(
         Slider("b", "b, what only o has", (0.0, 0.5, 1.0), start=0.0),
         Slider("beta", "β, strength of the KL term", _BETAS, start=1.0),
         Slider("pi_ref_o", "π_ref(o), where o starts", _SHARES, start=0.02),
-        Slider("step", "step of training", _STOPS_OF_STEP, start=_STEPS, write=_whole),
+        Slider("step", "step of training", _STOPS_OF_STEP, start=_STEPS, write=_whole, plays=True),
     ),
     build=build,
     update=update,

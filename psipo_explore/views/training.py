@@ -486,7 +486,7 @@ def view_of(data: Comparisons | None = None) -> View:
             Choice("comparisons", "comparisons trained on", names, start=names[0]),
             Choice("loss", "loss beside DPO", tuple(_LOSSES)[1:], start="IPO"),
             Slider("beta", "β, strength of the KL term", _BETAS, start=1.0),
-            Slider("step", "step of training", steps, start=_STEPS, write=_whole),
+            Slider("step", "step of training", steps, start=_STEPS, write=_whole, plays=True),
             Slider("batch_size", "comparisons a step", _BATCH_SIZES, start=9, write=_whole),
         ),
         build=partial(build, examples),

@@ -209,3 +209,65 @@ def test_a_saved_lesson_shows_its_pictures_without_a_kernel_and_untrusted(
     box = pictures.first.bounding_box()
     assert box is not None
     assert box["width"] > 600
+
+
+DARK = "JupyterLab Dark"
+IN_THEME = "name => document.body.dataset.jpThemeName === name"
+CONTRAST = """(element) => {
+    const luminance = color => color.match(/[\\d.]+/g).slice(0, 3).map(level => level / 255)
+        .map(x => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, x, k) => sum + x * [0.2126, 0.7152, 0.0722][k], 0);
+    const paper = getComputedStyle(document.querySelector(".psipo-picture svg path")).fill;
+    const [low, high] = [paper, getComputedStyle(element).color].map(luminance).sort((a, b) => a - b);
+    return (high + 0.05) / (low + 0.05);
+}"""
+
+
+def change_theme(page: Page, name: str) -> None:
+    page.evaluate(
+        "theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", name
+    )
+    page.wait_for_function(IN_THEME, arg=name)
+
+
+@pytest.mark.slow
+def test_in_a_dark_jupyterlab_picture_and_words_are_dark(
+    run_lesson: Callable[[str], Page],
+) -> None:
+    page = run_lesson(IN_MAKE_TEST)
+    (panel,) = panels(page)
+    ground = panel.locator("svg path").first
+    expect(ground).to_have_css("fill", "rgb(255, 255, 255)")
+    change_theme(page, DARK)
+    try:
+        expect(ground).to_have_css("fill", "rgb(19, 20, 22)")
+        expect(panel.locator("svg").first).to_have_css("fill", "rgb(232, 232, 232)")
+        field = panel.locator("input[list]")
+        field.fill("q + q^2")
+        field.press("Enter")
+        for words in (panel.get_by_role("alert"), panel.locator(SENTENCE)):
+            expect(words).to_be_visible()
+            assert words.evaluate(CONTRAST) >= 4.5
+    finally:
+        change_theme(page, "JupyterLab Light")
+
+
+@pytest.mark.slow
+def test_play_moves_a_slider_to_its_end_and_pause_stops_it(
+    run_lesson: Callable[[str], Page],
+) -> None:
+    page = run_lesson("06_underfitted_reward.ipynb")
+    (panel,) = panels(page)
+    slider = panel.get_by_role("slider", name="steps of descent")
+    slider.press("End")
+    at_end = slider.get_attribute("aria-valuetext")
+    panel.get_by_role("button", name="Play: steps of descent").click()
+    panel.get_by_role("button", name="Pause: steps of descent").click()
+    page.wait_for_timeout(500)
+    paused = slider.get_attribute("aria-valuetext")
+    assert paused not in (None, at_end)
+    page.wait_for_timeout(500)
+    assert slider.get_attribute("aria-valuetext") == paused
+    panel.get_by_role("button", name="Play: steps of descent").click()
+    expect(slider).to_have_attribute("aria-valuetext", str(at_end), timeout=30_000)
+    expect(panel.get_by_role("button", name="Play: steps of descent")).to_be_visible()

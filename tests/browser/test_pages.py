@@ -218,7 +218,7 @@ def test_many_controls_leave_most_of_a_phone_to_the_picture(
     assert (whole["height"] if width < height else whole["width"]) <= 0.4 * max(width, height)
     targets = page.locator("psipo-panel :is(input, select, button):visible").all()
     boxes = [box for target in targets if (box := target.bounding_box())]
-    assert len(boxes) == (7 if width < height else 6)
+    assert len(boxes) == (8 if width < height else 7)
     assert all(box["height"] >= 44 for box in boxes)
     assert all(box["y"] >= whole["y"] and box["y"] + box["height"] <= height for box in boxes)
     above = [box for box in boxes if box["width"] > 0.9 * whole["width"]]
@@ -308,3 +308,23 @@ def test_a_dark_page_has_dark_pictures_and_prints_light_ones(
     page.emulate_media(color_scheme="light")
     assert pixels(page)[..., :3].mean() > 0.7
     context.close()
+
+
+@pytest.mark.parametrize("width", [1280, pytest.param(390, marks=pytest.mark.slow)])
+def test_play_moves_a_slider_to_its_end_and_pause_stops_it(
+    open_page: Callable[[View], Page], width: int
+) -> None:
+    page = open_page(VIEWS["underfitted_reward"])
+    page.set_viewport_size({"width": width, "height": 844})
+    slider = page.get_by_label("steps of descent", exact=False).and_(page.get_by_role("slider"))
+    slider.press("End")
+    at_end = slider.get_attribute("aria-valuetext")
+    page.get_by_role("button", name="Play: steps of descent").click()
+    page.get_by_role("button", name="Pause: steps of descent").click()
+    paused = slider.get_attribute("aria-valuetext")
+    assert paused != at_end
+    page.wait_for_timeout(300)
+    assert slider.get_attribute("aria-valuetext") == paused
+    page.get_by_role("button", name="Play: steps of descent").click()
+    expect(slider).to_have_attribute("aria-valuetext", str(at_end))
+    expect(page.get_by_role("button", name="Play: steps of descent")).to_be_visible()

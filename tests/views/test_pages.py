@@ -12,6 +12,7 @@ from psipo_explore import cli
 from psipo_explore.views import VIEWS, Choice, Slider, View
 from psipo_explore.views.kit import pages
 from psipo_explore.views.kit.foreground import Foreground
+from psipo_explore.views.kit.words import typeset
 
 SMALL = 3
 
@@ -147,8 +148,8 @@ def test_several_pages_are_drawn_side_by_side(
     }
     index = (tmp_path / "index.html").read_text(encoding="utf-8")
     for name in names:
-        assert f'<a href="{name}.html">{VIEWS[name].title}</a>' in index
-        assert VIEWS[name].about in index
+        assert f'<a href="{name}.html">{typeset(VIEWS[name].title)}</a>' in index
+        assert typeset(VIEWS[name].about) in index
     for name in names:
         assert (tmp_path / f"{name}.html").read_text(encoding="utf-8") == pages.page(
             VIEWS[name], SMALL

@@ -2,7 +2,13 @@ import math
 
 import pytest
 
-from psipo_explore.views.kit.words import enumeration, number, probability, probability_from_log
+from psipo_explore.views.kit.words import (
+    enumeration,
+    number,
+    probability,
+    probability_from_log,
+    typeset,
+)
 
 
 @pytest.mark.parametrize(
@@ -58,3 +64,9 @@ def test_probability_from_log(log_p: float, words: str) -> None:
 @pytest.mark.parametrize(("names", "words"), [("a", "a"), ("ab", "a and b"), ("abc", "a, b and c")])
 def test_enumeration(names: str, words: str) -> None:
     assert enumeration(list(names)) == words
+
+
+def test_indices_of_symbols_stand_low_and_keep_their_text() -> None:
+    html = typeset("π_ref(y_l) < π*(y_w), key_l")
+    low = '<span class="psipo-index"><span>_</span>{}</span>'
+    assert html == (f"π{low.format('ref')}(y{low.format('l')}) &lt; π*(y{low.format('w')}), key_l")

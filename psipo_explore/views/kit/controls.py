@@ -19,7 +19,8 @@ class Slider:
     """A number that the reader moves.
 
     `name` is the keyword of the number, `label` the words beside the slider, and `write` turns a
-    stop into words. Either all `stops` are integers or none is.
+    stop into words. Either all `stops` are integers or none is. A slider that `plays` has a button
+    that moves it from stop to stop.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Slider:
     stops: tuple[float, ...]
     start: float
     write: Callable[[float], str] = number
+    plays: bool = False
 
     def check(self, value: Any) -> float:
         """Return the value as a number, if it lies between the slider's ends."""

@@ -80,7 +80,7 @@ def darkened(svg_text: str) -> str:
 
 
 def style_sheet() -> str:
-    """Return CSS that darkens every picture of a page, also what a slider will move.
+    r"""Return CSS that darkens every picture of a page, also what a slider will move.
 
     Returns
     -------
@@ -89,12 +89,14 @@ def style_sheet() -> str:
 
     Examples
     --------
-    >>> style_sheet()[:54]
-    '[style*="fill: #ffffff"] { fill: #131416 !important; }'
+    >>> style_sheet()[:24]
+    'svg { fill: #e8e8e8; }\\n['
     """
-    rules = [
+    partners = dark_palette()
+    rules = [f"svg {{ fill: {partners[_BLACK]}; }}"]  # Matplotlib does not write black
+    rules += [
         f'[style*="{of}: {colour}"] {{ {of}: {partner} !important; }}'
-        for colour, partner in dark_palette().items()
+        for colour, partner in partners.items()
         for of in ("fill", "stroke")
     ]
     image = f'<svg xmlns="http://www.w3.org/2000/svg">{IMAGE_FILTER}</svg>'

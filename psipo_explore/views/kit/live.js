@@ -5,6 +5,8 @@ const HERE = document.currentScript.src;
 const NARROW = 600; // a panel less wide than this shows the parts of its picture under each other
 const FEW = 2; // controls that need not be folded
 const MOST_OF_WINDOW = 0.4; // of its height; controls that take more are folded at first
+const STEP = 100; // ms for which a slider that plays stays on a stop
+const INDEX = /(?<!\w)([πy])_(ref|[wlo])(?!\w)/;
 const COLOUR = /(\b(?:fill|stroke)(?:: |="))(#[0-9a-f]{6})\b/g;
 const waiting = {};
 const panels = new Set();
@@ -60,6 +62,12 @@ function element(name, properties = {}, ...children) {
   return node;
 }
 
+// A text in which the index of a symbol stands low; its underscore stays, unseen.
+function typeset(text) {
+  const low = index => element("span", { className: "psipo-index" }, element("span", { textContent: "_" }), index);
+  return text.split(INDEX).map((part, k) => k % 3 === 2 ? low(part) : part);
+}
+
 // One control: what it shows, and the place of its stop.
 class Control {
   constructor(control, id) {
@@ -68,13 +76,36 @@ class Control {
     if (control.chosen) this.input.append(...control.written.map(name => new Option(name)));
     else Object.assign(this.input, { type: "range", min: 0, max: control.written.length - 1 });
     this.readout = element("output", { htmlFor: id, ariaLive: "off" });
-    const label = element("label", { htmlFor: id, textContent: control.label });
-    this.node = element("div", { className: `psipo-control ${control.chosen ? "psipo-choice" : ""}` }, label, this.input, ...control.chosen ? [] : [this.readout]);
+    this.play = element("button", { type: "button", className: "psipo-play", hidden: !control.plays });
+    const label = element("label", { htmlFor: id }, ...typeset(control.label));
+    this.node = element("div", { className: `psipo-control ${control.chosen ? "psipo-choice" : ""}` }, label, this.input, ...control.chosen ? [] : [this.readout, this.play]);
+    this.pause();
     this.first = this.start; // that of the view; a lesson may begin elsewhere
     this.at = this.start;
   }
   get at() { return this.chosen ? this.input.selectedIndex : Number(this.input.value); }
   set at(stop) { this.chosen ? (this.input.selectedIndex = stop) : (this.input.value = stop); }
+  // Go from stop to stop until the last one, and from there to the first.
+  begin(moved) {
+    if (this.timer) return this.pause();
+    const step = () => {
+      this.at = (this.at + 1) % this.written.length;
+      moved();
+      if (this.at === this.written.length - 1) this.pause();
+    };
+    this.timer = setInterval(step, STEP);
+    this.sayPlay("Pause");
+    step();
+  }
+  pause() {
+    clearInterval(this.timer);
+    this.timer = undefined;
+    this.sayPlay("Play");
+  }
+  sayPlay(word) {
+    this.play.textContent = word;
+    this.play.ariaLabel = `${word}: ${this.label}`;
+  }
   value(stop) { return this.chosen ? this.written[stop] : String(Number(this.python[stop])); }
   say() {
     if (this.chosen) return;
@@ -131,6 +162,7 @@ class Panel extends HTMLElement {
     this.picture = element("div", { className: "psipo-picture" }, this.whole, this.parted);
     this.replaceChildren(this.form, this.note, this.picture, this.sentence, last);
     this.classList.add("psipo-live");
+    for (const control of this.controls) control.play.onclick = () => { this.keep(control); control.begin(() => this.moved()); };
     this.form.oninput = event => {
       this.keep(this.controls.find(control => control.input === event.target));
       this.moved();
@@ -216,7 +248,7 @@ class Panel extends HTMLElement {
       this.groups[k].innerHTML = this.painted(this.drawing.looks[k][look[frame]]);
     });
     const sentence = this.drawing.sentences[frame];
-    this.sentence.textContent = sentence;
+    this.sentence.replaceChildren(...typeset(sentence));
     this.whole.lastElementChild.setAttribute("aria-label", sentence);
     const values = this.elsewhere().map(control => `${control.name}=${control.python[control.at]}`);
     this.call.textContent = this.drawing.possible[frame] ? `${this.page.view}.figure(${values.join(", ")})` : "";

@@ -37,6 +37,7 @@ from psipo_explore.views.kit.parting import parts
 from psipo_explore.views.kit.still import cannot_be_shown
 from psipo_explore.views.kit.svg import Piece
 from psipo_explore.views.kit.view import Values, View
+from psipo_explore.views.kit.words import typeset
 
 USUAL_FRAMES = 2000  # takes about a minute to draw
 MOST_FRAMES = 20_000
@@ -87,7 +88,8 @@ def page(view: View, stops: int | None = None, *, progress: bool = False) -> str
     html = _filled(
         _kit("page.html"),
         title=as_html(view.title),
-        about=as_html(view.about),
+        heading=typeset(view.title),
+        about=typeset(view.about),
         view=view.name,
         still=picture + sentence,
         css=_kit("live.css"),
@@ -116,7 +118,7 @@ def index(views: Iterable[View]) -> str:
     True
     """
     entries = "".join(
-        f'<li><a href="{view.name}.html">{as_html(view.title)}</a><br>{as_html(view.about)}</li>\n'
+        f'<li><a href="{view.name}.html">{typeset(view.title)}</a><br>{typeset(view.about)}</li>\n'
         for view in views
     )
     return _filled(_kit("index.html"), entries=entries)
@@ -177,7 +179,7 @@ def still_picture(view: View, values: Values) -> tuple[str, str]:
     figure, artists = view.drawn(view.values(values))
     moving = artists.values()
     layers = svg.background(figure, moving) + Foreground(figure, moving).element(figure.sentence)
-    sentence = f'<p class="psipo-sentence">{as_html(figure.sentence)}</p>'
+    sentence = f'<p class="psipo-sentence">{typeset(figure.sentence)}</p>'
     return f'<div class="psipo-whole">{layers}</div>', sentence
 
 
@@ -330,6 +332,7 @@ def _control(view: View, control: Control, stops: Iterable[Any]) -> dict[str, An
         "label": control.label,
         "chosen": isinstance(control, Choice),
         "rebuilds": control.name in view.rebuild_on,
+        "plays": isinstance(control, Slider) and control.plays,
         "written": [control.write(stop) if isinstance(control, Slider) else stop for stop in stops],
         "python": [repr(stop) for stop in stops],
         "start": stops.index(control.start),

@@ -13,9 +13,12 @@ import traitlets
 from psipo_explore._tables import as_html
 from psipo_explore.psi import FormulaError
 from psipo_explore.views.kit import svg
-from psipo_explore.views.kit.controls import Choice, Control, Typed
+from psipo_explore.views.kit.controls import Choice, Control, Slider, Typed
+from psipo_explore.views.kit.dark import style_sheet
 from psipo_explore.views.kit.foreground import Foreground
+from psipo_explore.views.kit.player import Player
 from psipo_explore.views.kit.still import StillFigure, cannot_be_shown
+from psipo_explore.views.kit.words import typeset
 
 if TYPE_CHECKING:
     from psipo_explore.views.kit.view import Artists, Values, View
@@ -34,7 +37,9 @@ class _Names(anywidget.AnyWidget):
     """Invisible widget that tells screen readers the names and values of the sliders beside it."""
 
     _esm = (files("psipo_explore.views.kit") / "panel.js").read_text(encoding="utf-8")
-    _css = (files("psipo_explore.views.kit") / "panel.css").read_text(encoding="utf-8")
+    _css = (files("psipo_explore.views.kit") / "panel.css").read_text(encoding="utf-8") + (
+        f'[data-jp-theme-light="false"] .psipo-picture {{ {style_sheet()} }}'  # as JupyterLab is
+    )
 
 
 class _Drawing(NamedTuple):
@@ -130,10 +135,20 @@ class Panel(widgets.VBox):
         )
         reset.on_click(lambda _: self.reset())
         controls = widgets.VBox(
-            list(self._controls.values()), layout=widgets.Layout(flex="1 1 auto")
+            [self._row(control) for control in self._view.controls],
+            layout=widgets.Layout(flex="1 1 auto"),
         )
         names = _Names(layout=widgets.Layout(display="none"))
         return widgets.HBox([controls, reset, names], layout=widgets.Layout(align_items="flex-end"))
+
+    def _row(self, control: Control) -> widgets.Widget:
+        of_control = self._controls[control.name]
+        if not (isinstance(control, Slider) and control.plays):
+            return of_control
+        of_control.layout.flex = "1 1 auto"
+        row = widgets.HBox([of_control, Player(of_control, control.label)])
+        row.add_class("psipo-played")
+        return row
 
     @property
     def values(self) -> dict[str, Any]:
@@ -238,7 +253,8 @@ def _beside_the_controls(view: View) -> str:
 
 def _widget(control: Control, start: Any) -> widgets.Widget:
     looks = {
-        "description": control.label,
+        "description": typeset(control.label),
+        "description_allow_html": True,
         "tooltip": control.label,
         "layout": widgets.Layout(width="auto"),
         "style": {"description_width": "min(17em, 40%)"},
@@ -255,5 +271,5 @@ def _widget(control: Control, start: Any) -> widgets.Widget:
 
 def _paragraph(sentence: str) -> str:
     return (
-        f'<p class="psipo-sentence" role="status" style="{_SENTENCE_STYLE}">{as_html(sentence)}</p>'
+        f'<p class="psipo-sentence" role="status" style="{_SENTENCE_STYLE}">{typeset(sentence)}</p>'
     )

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
+from psipo_explore._tables import as_html
+
+_INDEX = re.compile(r"\b([πy])_(ref|[wlo])\b")
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def typeset(text: str) -> str:
+    """Return a sentence or a label as HTML in which the index of a symbol, as in π_ref, stands low.
+
+    The underscore stays in the text, unseen, so that what is copied or searched for is the same.
+    """
+    return _INDEX.sub(r'\1<span class="psipo-index"><span>_</span>\2</span>', as_html(text))
 
 
 def number(x: float) -> str:
