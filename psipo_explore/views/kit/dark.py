@@ -80,7 +80,7 @@ def darkened(svg_text: str) -> str:
 
 
 def style_sheet() -> str:
-    r"""Return CSS that darkens every picture of a page, also what a slider will move.
+    """Return CSS that darkens every picture of a page, also what a slider will move.
 
     Returns
     -------
@@ -89,8 +89,8 @@ def style_sheet() -> str:
 
     Examples
     --------
-    >>> style_sheet()[:24]
-    'svg { fill: #e8e8e8; }\\n['
+    >>> style_sheet()[:22]
+    'svg { fill: #e8e8e8; }'
     """
     partners = dark_palette()
     rules = [f"svg {{ fill: {partners[_BLACK]}; }}"]  # Matplotlib does not write black
