@@ -1,5 +1,7 @@
 """What `psipo app` computes before its visitors come, and the links into its page."""
 
+import asyncio
+import gc
 import os
 import subprocess
 import sys
@@ -8,8 +10,11 @@ from typing import Any
 
 import pytest
 from lab import free_port
+from tornado.websocket import WebSocketClosedError
+from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
 from psipo_explore.app import links, phone
+from psipo_explore.app.door import QuietWebsocket
 from psipo_explore.app.page import Page
 from psipo_explore.app.phone import PhonePanel
 from psipo_explore.views import VIEWS
@@ -220,3 +225,26 @@ def test_below_the_title_stands_what_a_view_is_about(monkeypatch: pytest.MonkeyP
     assert page.title.value.endswith("</h2><p>What p &lt; 1 means.</p>")
     page.choice.value = "explorer"
     assert page.title.value.endswith("</h2>")
+
+
+def test_nothing_is_said_of_a_message_to_a_visitor_who_has_just_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def is_lost(*_: Any) -> None:
+        raise WebSocketClosedError
+
+    monkeypatch.setattr(
+        VoilaKernelWebsocketHandler,
+        "write_message",
+        lambda *message: asyncio.ensure_future(is_lost(*message)),
+    )
+    said: list[Any] = []
+
+    async def send() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
+        object.__new__(QuietWebsocket).write_message("news")
+        await asyncio.sleep(0.01)
+        gc.collect()
+
+    asyncio.run(send())
+    assert said == []

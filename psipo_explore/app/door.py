@@ -163,3 +163,9 @@ class QuietWebsocket(VoilaKernelWebsocketHandler):
         except Exception as error:
             self.log.debug("a visitor sent no message: %r", error)
             self.close()
+
+    def write_message(self, message: Any, binary: bool = False) -> asyncio.Future[None]:
+        """Send a message to the visitor, or lose it without a word if the visitor has just left."""
+        sent: asyncio.Future[None] = super().write_message(message, binary)
+        sent.add_done_callback(lambda sent: sent.cancelled() or sent.exception())
+        return sent

@@ -351,6 +351,8 @@ def test_no_view_is_wider_than_a_phone(visit: Callable[..., Page], width: int, h
         choose(page, name)
         expect_view(page, name)
         assert page.evaluate(NARROW), name
+        buttons = page.locator(".psipo-page button").evaluate_all(SEEN)
+        assert min(box["height"] for box in buttons) >= 44, name
         sides = page.locator(".psipo-page").locator(
             f"select, input, button, .psipo-picture svg[role], {PARTS}, p, h2, .noUi-handle"
         )
