@@ -192,19 +192,17 @@ def test_on_a_phone_many_controls_are_folded_and_the_last_one_moved_stays() -> N
 def test_the_parts_on_a_phone_are_those_of_the_drawing_shown() -> None:
     view = VIEWS["never_wins"]
     panel = PhonePanel(view, view.values({}))
-    seen = []
+    names = [f"psipo-{panel.model_id}-{layer}" for layer in ("still", "moving")]
     for stop in view.controls[0].stops[:2]:
         panel.move(comparisons=stop)
         of_drawing = phone.parts_of("never_wins", comparisons=stop)
         shown = panel._parts.value
-        seen.append(shown)
+        assert shown == phone._elements(of_drawing, (names[0], names[1]))
         assert shown.count("max-width:") == len(of_drawing)
-        for layer, html in {"still": panel.background, "moving": panel.foreground}.items():
-            name = f"psipo-{panel.model_id}-{layer}"
+        windows = sum(len(part.windows) for part in of_drawing)
+        for name, html in zip(names, (panel.background, panel.foreground), strict=True):
             assert f'<g id="{name}">' in html
-            windows = sum(len(part.windows) for part in of_drawing)
             assert shown.count(f'<use href="#{name}"/>') == windows
-    assert seen[0] != seen[1]
 
 
 def test_what_is_wrong_in_a_link_is_no_html(said: list[tuple[str, bool]]) -> None:
