@@ -205,7 +205,12 @@ class Panel extends HTMLElement {
   // Name the control that stays when the others are folded.
   keep(kept) { for (const control of this.controls) control.node.classList.toggle("psipo-kept", control === kept); }
 
-  restart() { for (const control of this.controls) control.at = control.start; }
+  restart() {
+    for (const control of this.controls) {
+      control.pause();
+      control.at = control.start;
+    }
+  }
 
   moved() {
     this.note.textContent = "";
