@@ -1,0 +1,1 @@
+"""The exercises of the lessons: how answers of each kind are judged, and the twenty questions."""

@@ -1,0 +1,143 @@
+"""The exercises of the lessons, which say of your answer whether it is right, warm or cold, and why.
+
+A lesson has two, such as "03.1" and "03.2".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from psipo_explore._checks import listed, require_instance
+from psipo_explore._exercises import (
+    lesson_00,
+    lesson_01,
+    lesson_02,
+    lesson_03,
+    lesson_04,
+    lesson_05,
+    lesson_06,
+    lesson_07,
+    lesson_08,
+    lesson_09,
+)
+from psipo_explore._exercises.kinds import Exercise, Level
+from psipo_explore._tables import as_html
+
+__all__ = ["Verdict", "check"]
+
+_LESSONS = (
+    lesson_00,
+    lesson_01,
+    lesson_02,
+    lesson_03,
+    lesson_04,
+    lesson_05,
+    lesson_06,
+    lesson_07,
+    lesson_08,
+    lesson_09,
+)
+_EXERCISES: dict[str, Callable[[], Exercise]] = {
+    f"{number:02}.{k}": exercise
+    for number, lesson in enumerate(_LESSONS)
+    for k, exercise in enumerate((lesson.first, lesson.second), 1)
+}
+_HEADS: dict[Level, str] = {
+    "right": "Right.",
+    "warm": "Warm.",
+    "cold": "Cold.",
+    "open": "Your turn.",
+    "answer": "The answer.",
+}
+
+
+@dataclass(frozen=True, repr=False)
+class Verdict:
+    """What `check` says of an answer.
+
+    Parameters
+    ----------
+    exercise : str
+        The exercise, such as "03.1".
+    level : {"right", "warm", "cold", "open", "answer"}
+        "open" if nothing was answered yet, and "answer" if the answer was asked for.
+    why : str
+        The reason, in sentences.
+
+    Examples
+    --------
+    >>> from psipo_explore.exercises import Verdict
+    >>> Verdict("03.1", "warm", "Which logarithm did you take?")
+    Warm. Which logarithm did you take?
+    """
+
+    exercise: str
+    level: Level
+    why: str
+
+    def __repr__(self) -> str:
+        return f"{_HEADS[self.level]} {self.why}"
+
+    def _repr_html_(self) -> str:
+        return f"<p><strong>{_HEADS[self.level]}</strong> {as_html(self.why)}</p>"
+
+
+def check(exercise: str, answer: Any) -> Verdict:
+    """Say whether an answer to an exercise is right, warm or cold, and why.
+
+    A number is right within 1 %, if the exercise does not say otherwise. It is warm within a factor
+    of two, or if it comes from a known slip. A formula is tried at several points.
+
+    Parameters
+    ----------
+    exercise : str
+        The lesson and the exercise, such as "03.1".
+    answer : object
+        Your number, function, words, pairs or policy, as the exercise asks. "?" asks for the
+        answer, and `...` for what to put there.
+
+    Returns
+    -------
+    Verdict
+        It is shown in words. Its `level` is "right", "warm", "cold", "open" or "answer".
+
+    Raises
+    ------
+    ValueError
+        If there is no such exercise, or an answer is of the right type and makes no sense, such as
+        nan.
+    TypeError
+        If the exercise asks for another type.
+
+    Examples
+    --------
+    >>> from psipo_explore.exercises import check
+    >>> check("05.2", ...)
+    Your turn. Put your β in the place of the dots, and run the cell.
+    check("05.2", "?") gives the answer.
+    >>> check("05.2", 0.7).level
+    'warm'
+    """
+    require_instance("exercise", exercise, str, "a text, such as '03.1'")
+    if exercise not in _EXERCISES:
+        raise ValueError(f"exercise = {exercise!r}, must be one of {listed(list(_EXERCISES))}")
+    asked = _asked(exercise)
+    if isinstance(answer, str) and answer.strip() == "?":
+        return Verdict(exercise, "answer", asked.answer)
+    level: Level
+    level, why = ("open", "") if answer is ... else asked.judge(answer)
+    if level == "open":
+        why = (
+            f"Put {asked.asks} in the place of the dots, and run the cell. "
+            f'check("{exercise}", "?") gives the answer.'
+        )
+    return Verdict(exercise, level, why)
+
+
+@cache
+def _asked(exercise: str) -> Exercise:
+    """Return the exercise. Its numbers are computed once, which may take a second."""
+    return _EXERCISES[exercise]()
