@@ -23,6 +23,7 @@ def at_start_and_end(view: View, *, kept: Collection[str] = ()) -> View:
     ]
     return replace(
         view,
+        guesses={},  # their answers may be at stops that are gone
         controls=tuple(
             replace(c, stops=stops) for c, stops in zip(view.controls, ends, strict=True)
         ),

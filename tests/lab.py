@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -25,7 +25,7 @@ from psipo_explore.cli import lab_command, lab_environment
 from psipo_explore.course import put
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Playwright
+    from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
 T = TypeVar("T")
 CHROMIUM = next(
@@ -93,8 +93,27 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
         pytest.skip(NO_BROWSER)
     assert CHROMIUM, "PSIPO_BROWSER=required, but there is no Chromium"
     browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+    ask_only_if_told(browser)
     yield browser
     browser.close()
+
+
+NEVER_ASK = """try { localStorage.setItem("psipo-never-ask", "yes"); } catch {}"""
+
+
+def ask_only_if_told(browser: Browser) -> None:
+    """Let panels show their pictures at once, except in `new_context(asks=True)`."""
+    new_context = browser.new_context
+
+    def contexts(*, asks: bool = False, **options: Any) -> BrowserContext:
+        context = new_context(**options)
+        if not asks:
+            context.add_init_script(NEVER_ASK)
+        return context
+
+    vars(browser).update(
+        new_context=contexts, new_page=lambda **options: contexts(**options).new_page()
+    )
 
 
 @pytest.fixture(scope="session")
@@ -109,6 +128,7 @@ def firefox(playwright: Playwright) -> Iterator[Browser]:
         channel="moz-firefox",
         firefox_user_prefs={"browser.sessionhistory.max_total_viewers": 0},
     )
+    ask_only_if_told(browser)
     yield browser
     browser.close()
 

@@ -52,9 +52,9 @@ def place(query: str) -> Place:
     name = given.pop(_VIEW, FIRST)
     if name not in VIEWS:
         fault = f"There is no picture {_short(name)}, so this is the first one."
-        return Place(FIRST, _starts(FIRST), (fault,))
+        return Place(FIRST, starts(FIRST), (fault,))
     controls = {control.name: control for control in VIEWS[name].controls}
-    values, faults = _starts(name), []
+    values, faults = starts(name), []
     for control, text in given.items():
         if control not in controls:
             faults.append(f"This picture has no control {_short(control)}.")
@@ -65,7 +65,8 @@ def place(query: str) -> Place:
     return Place(name, values, tuple(faults))
 
 
-def _starts(view: str) -> dict[str, Any]:
+def starts(view: str) -> dict[str, Any]:
+    """Return the values at which the controls of a view begin."""
     return {control.name: control.start for control in VIEWS[view].controls}
 
 

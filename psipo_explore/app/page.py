@@ -89,6 +89,8 @@ class Page(widgets.VBox):
         with self._opening():
             self.choice.value = place.view
             self.panel.move(**place.values)
+        if place.values != links.starts(place.view):
+            self.panel.skip_guess()
         self._note(" ".join(place.faults))
         self.browser.say(self.query if query else "")
 
@@ -130,9 +132,9 @@ class Page(widgets.VBox):
 
     def _built(self, view: View) -> Panel:
         if not self._is_narrow:
-            return view.panel(self._with_bar)
+            return view.panel(self._with_bar, guess=view.first_guess)
         view.compute_ahead(self._with_bar)
-        return PhonePanel(view, view.values({}))
+        return PhonePanel(view, view.values({}), view.first_guess)
 
     def _note(self, sentence: str) -> None:
         self.notice.value = f'<p role="status">{as_html(sentence)}</p>' if sentence else ""

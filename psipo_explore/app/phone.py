@@ -24,12 +24,12 @@ class PhonePanel(Panel):
     Many controls are folded up, so that only the one is shown that was moved last.
     """
 
-    def __init__(self, view: View, start: Values) -> None:
+    def __init__(self, view: View, start: Values, guess: str | None = None) -> None:
         self._parts = widgets.HTML()
         self._is_folded = len(view.controls) > _FEW
-        super().__init__(view.on_phone, start)
+        super().__init__(view.on_phone, start, guess)
         self._parts.add_class("psipo-parts")
-        _, picture = self.children
+        *_, picture = self.children
         picture.children = (*picture.children, self._parts)
         self.add_class("psipo-phone")
         sliders = [control.name for control in view.controls if isinstance(control, Slider)]
@@ -67,14 +67,11 @@ class PhonePanel(Panel):
         super()._draw(values)
         self._parts.value = _elements(
             parts_of(self._view.name, **self._view.built_for(values)),
-            (self._name("still"), self._name("moving")),
+            [self._name(layer) for layer in ("still", "moving", "guess")],
         )
 
     def _layer(self, name: str, picture: str) -> str:
         return svg.named(picture, self._name(name)) if picture else ""
-
-    def _name(self, layer: str) -> str:
-        return f"psipo-{self.model_id}-{layer}"
 
 
 @cache  # because measuring takes about a second
@@ -83,7 +80,7 @@ def parts_of(name: str, **built_for: Any) -> list[Part]:
     return parts(VIEWS[name].on_phone, built_for)
 
 
-def _elements(of_picture: list[Part], layers: tuple[str, str]) -> str:
+def _elements(of_picture: list[Part], layers: list[str]) -> str:
     definitions: dict[str, str] = {}
     for part in of_picture:
         for piece in part.pieces:

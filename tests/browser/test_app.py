@@ -95,7 +95,7 @@ def page(visitor: Page) -> Iterator[Page]:
 
 def arrive(page: Page, app: App, query: str = "") -> None:
     page.goto(app.url + query)
-    page.locator(SENTENCE).wait_for(timeout=60_000)
+    page.locator(SENTENCE).first.wait_for(timeout=60_000)
 
 
 def menu(page: Page) -> Locator:
@@ -257,6 +257,32 @@ def test_a_wrong_formula_in_a_link_is_said_at_its_field(visit: Callable[..., Pag
     expect(page.get_by_label("typed, then Enter")).to_have_value("q+")
 
 
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (390, 844)])
+def test_a_new_visitor_guesses_before_the_picture(
+    visit: Callable[..., Page], width: int, height: int
+) -> None:
+    page = visit("?view=collapse&p=1.0", width=width, height=height, asks=True)
+    expect(page.locator(SENTENCE)).to_be_visible()  # a link to values shows them
+    expect(page.locator(".psipo-guess form")).to_have_count(0)
+    page.goto(page.url.partition("?")[0])
+    asked = page.locator(".psipo-guess form:visible")
+    asked.wait_for(timeout=60_000)
+    expect(page.locator(SENTENCE)).to_be_hidden()
+    expect(page.get_by_role("button", name="Reset")).to_be_hidden()
+    asked.get_by_role("textbox").first.fill("20 %")
+    asked.get_by_role("textbox").first.press("Enter")
+    expect(page.locator(SENTENCE)).to_be_visible()
+    expect(page.locator(".psipo-over path")).to_have_count(1)
+    told = page.locator(".psipo-told:visible")
+    expect(told.locator("li").first).to_contain_text("you guessed 20 %, and it is 0.1")
+    told.get_by_role("button", name="Look").nth(2).click()
+    expect(page.locator(SENTENCE)).to_have_text(VIEWS["collapse"].figure(p=1.0).sentence)
+    choose(page, "few_samples")
+    page.locator(".psipo-guess form:visible").wait_for(timeout=60_000)
+    choose(page, "collapse")
+    expect(page.locator(SENTENCE)).to_be_visible()
+
+
 PHONES = [(390, 844), pytest.param(844, 390, marks=pytest.mark.slow)]
 SEEN = "all => all.filter(each => each.checkVisibility()).map(each => each.getBoundingClientRect())"
 NARROW = "document.scrollingElement.scrollWidth <= innerWidth"
@@ -285,7 +311,7 @@ def test_on_a_phone_picture_menu_and_controls_are_in_sight(
     assert all(box and box["y"] + box["height"] <= height for box in boxes)
     targets = page.locator(".psipo-page").locator("select, input, button, a, .noUi-handle")
     sizes = targets.evaluate_all("all => all.map(each => each.getBoundingClientRect().height)")
-    assert len(sizes) == 6
+    assert len(sizes) == 7
     assert min(sizes) >= 44
     for slider in page.locator(".psipo-controls .widget-slider").all():
         whole, track = slider.bounding_box(), slider.locator(".noUi-target").bounding_box()

@@ -1,12 +1,12 @@
 // A picture with its sliders: <psipo-panel data-view="collapse" data-values='{"p": 1}'>. Its frames were drawn ahead. They come
 // by a script that calls psipoFrames(view, frames), for a page that was opened from disk may fetch nothing else.
 (() => {
+const { Guess, element, typeset } = psipoGuess;
 const HERE = document.currentScript.src;
 const NARROW = 600; // a panel less wide than this shows the parts of its picture under each other
 const FEW = 2; // controls that need not be folded
 const MOST_OF_WINDOW = 0.4; // of its height; controls that take more are folded at first
 const STEP = 100; // ms for which a slider that plays stays on a stop
-const INDEX = /(?<!\w)([πy])_(ref|[wlo])(?!\w)/;
 const COLOUR = /(\b(?:fill|stroke)(?:: |="))(#[0-9a-f]{6})\b/g;
 const waiting = {};
 const panels = new Set();
@@ -56,18 +56,6 @@ const isLow = matchMedia("(max-height: 500px)");
 isLow.addEventListener("change", () => { for (const panel of panels) panel.fit(); });
 addEventListener("hashchange", () => { for (const panel of panels) if (panel.isLinked) panel.follow(location.hash); });
 
-function element(name, properties = {}, ...children) {
-  const node = Object.assign(document.createElement(name), properties);
-  node.append(...children);
-  return node;
-}
-
-// A text in which the index of a symbol stands low; its underscore stays, unseen.
-function typeset(text) {
-  const low = index => element("span", { className: "psipo-index" }, element("span", { textContent: "_" }), index);
-  return text.split(INDEX).map((part, k) => k % 3 === 2 ? low(part) : part);
-}
-
 // One control: what it shows, and the place of its stop.
 class Control {
   constructor(control, id) {
@@ -90,8 +78,8 @@ class Control {
     if (this.timer) return this.pause();
     const step = () => {
       this.at = (this.at + 1) % this.written.length;
-      moved();
       if (this.at === this.written.length - 1) this.pause();
+      moved();
     };
     this.timer = setInterval(step, STEP);
     this.sayPlay("Pause");
@@ -172,13 +160,34 @@ class Panel extends HTMLElement {
     reset.onclick = () => { this.restart(); this.moved(); };
     this.restart();
     if (this.isLinked) this.read(location.hash);
+    this.ask();
     new ResizeObserver(() => this.fit()).observe(this);
     this.fit();
   }
 
+  // Ask for a guess before the picture, unless the address says what is to be shown.
+  ask() {
+    const asked = this.page.guesses[this.dataset.guess];
+    if (!asked) return;
+    this.guess = new Guess({
+      ...asked, key: `psipo-guess:${this.page.view}:${this.dataset.guess}`,
+      look: k => { this.put(asked.questions[k].values); this.moved(); },
+      opened: isOpen => {
+        this.classList.toggle("psipo-asked", !isOpen);
+        isOpen ? this.after(this.guess.node) : this.before(this.guess.node);
+        this.fit();
+        if (this.drawing) this.show();
+      },
+    });
+    this.guess.begin(this.isLinked && location.hash.length > 1);
+  }
+
+  // Put every control on its stop of these values.
+  put(values) { for (const control of this.controls) if (control.name in values) [control.at] = control.read(String(values[control.name])); }
+
   // Show the form for the width that there is.
   fit() {
-    if (!this.page) return;
+    if (!this.page || !this.clientWidth) return;
     const narrow = this.clientWidth < NARROW;
     const form = narrow && this.page.narrow || this.page.wide;
     const turnedNarrow = narrow && !this.classList.contains("psipo-narrow");
@@ -222,6 +231,7 @@ class Panel extends HTMLElement {
 
   follow(fragment) {
     if (!this.page) return;
+    if (this.guess && !this.guess.given) this.guess.begin(true); // the address says what is to be shown
     this.restart();
     this.read(fragment);
     this.show();
@@ -252,12 +262,20 @@ class Panel extends HTMLElement {
       this.looks[k] = look[frame];
       this.groups[k].innerHTML = this.painted(this.drawing.looks[k][look[frame]]);
     });
+    this.marks.innerHTML = this.guess ? this.guess.marks(this.places()) : "";
     const sentence = this.drawing.sentences[frame];
+    this.sentence.ariaLive = this.controls.some(control => control.timer) ? "off" : "polite"; // else Play would be read aloud
     this.sentence.replaceChildren(...typeset(sentence));
     this.whole.lastElementChild.setAttribute("aria-label", sentence);
     const values = this.elsewhere().map(control => `${control.name}=${control.python[control.at]}`);
     this.call.textContent = this.drawing.possible[frame] ? `${this.page.view}.figure(${values.join(", ")})` : "";
     if (HERE) this.link.href = new URL(`../pictures/${this.page.view}.html`, HERE) + this.fragment();
+  }
+
+  // Where guesses are drawn at these values, by the number of the question.
+  places() {
+    const at = k => this.controls.every(control => !(control.name in this.guess.questions[k].values) || control.value(control.at) === String(this.guess.questions[k].values[control.name]));
+    return Object.fromEntries(Object.entries(this.drawing.guessed[this.dataset.guess]).filter(([k]) => at(k)));
   }
 
   elsewhere() { return this.controls.filter(control => control.at !== control.first); }
@@ -275,8 +293,9 @@ class Panel extends HTMLElement {
     this.whole.innerHTML = this.painted(drawing.background + this.shape.overlay);
     const [still, moving] = this.whole.children;
     still.innerHTML = `<g id="${this.own}-still">${still.innerHTML}</g>`;
-    moving.innerHTML = `<defs>${this.painted(this.shape.definitions)}</defs><g id="${this.own}-moving">${"<g></g>".repeat(this.looks.length)}</g>`;
-    this.groups = [...moving.lastElementChild.children];
+    moving.innerHTML = `<defs>${this.painted(this.shape.definitions)}</defs><g id="${this.own}-moving">${"<g></g>".repeat(this.looks.length)}</g><g class="psipo-marks" id="${this.own}-guess"></g>`;
+    this.marks = moving.lastElementChild;
+    this.groups = [...this.marks.previousElementSibling.children];
     this.parted.innerHTML = this.painted(drawing.parts).replaceAll("psipo-own", this.own);
   }
 
@@ -288,7 +307,7 @@ class Panel extends HTMLElement {
   }
 
   repaint() {
-    if (!this.page) return;
+    if (!this.shape) return; // nothing has been shown yet
     this.drawing = null;
     this.show();
   }

@@ -33,6 +33,7 @@ from psipo_explore.views.kit.controls import (
 )
 from psipo_explore.views.kit.dark import IMAGE_FILTER, dark_palette
 from psipo_explore.views.kit.foreground import Foreground
+from psipo_explore.views.kit.guess import places, wire
 from psipo_explore.views.kit.parting import parts
 from psipo_explore.views.kit.still import cannot_be_shown
 from psipo_explore.views.kit.svg import Piece
@@ -92,8 +93,9 @@ def page(view: View, stops: int | None = None, *, progress: bool = False) -> str
         about=typeset(view.about),
         view=view.name,
         still=picture + sentence,
-        css=_kit("live.css"),
-        js=_kit("live.js"),
+        css=live("live.css"),
+        js=live("live.js"),
+        guess=f' data-guess="{view.first_guess}"' if view.first_guess else "",
         frames=frames,
     )
     if len(html) > MOST_BYTES:
@@ -183,6 +185,11 @@ def still_picture(view: View, values: Values) -> tuple[str, str]:
     return f'<div class="psipo-whole">{layers}</div>', sentence
 
 
+def live(name: str) -> str:
+    """Return the script or the style sheet of panels on pages, `live.js` or `live.css`."""
+    return _kit(f"guess.{name.partition('.')[2]}") + _kit(name)
+
+
 def _grid(view: View, most_stops: int, starts: Iterable[Values] = ()) -> Grid:
     if as_count("stops", most_stops) < FEWEST_STOPS:
         raise ValueError(
@@ -190,27 +197,36 @@ def _grid(view: View, most_stops: int, starts: Iterable[Values] = ()) -> Grid:
         )
     starts = list(starts)
     return {
-        control: _stops(control, most_stops, {start[control.name] for start in starts})
+        control: _stops(
+            control,
+            most_stops,
+            {start[control.name] for start in starts},
+            {question.values.get(control.name, control.start) for question in view.questions},
+        )
         for control in view.controls
         if not isinstance(control, Typed)
     }
 
 
-def _stops(control: Control, most: int, starts: Iterable[Any]) -> tuple[Any, ...]:
+def _stops(
+    control: Control, most: int, starts: Iterable[Any], asked: Iterable[Any] = ()
+) -> tuple[Any, ...]:
     """Select at most so many stops of a control, and the given starts.
 
-    They are spread evenly over its stops, and include both ends and its own start. All names of a
-    choice are kept.
+    They are spread evenly over its stops, and include both ends and its own start. They also include
+    the stops at which a guess is answered, even if these are more. All names of a choice are kept.
     """
     if isinstance(control, Choice):
         return control.stops
     every = sorted({*control.stops, control.start})
     if len(every) <= most:
         return tuple(sorted({*every, *starts}))
-    start = every.index(control.start)
-    kept = np.linspace(0, len(every) - 1, most).round().astype(int)
-    if start not in kept:
-        kept[1 + np.abs(kept[1:-1] - start).argmin()] = start
+    kept = {*np.linspace(0, len(every) - 1, most).round().astype(int).tolist()}
+    needed = {0, len(every) - 1, *(every.index(stop) for stop in (control.start, *asked))}
+    for place in sorted(needed - kept):
+        if free := kept - needed:
+            kept.remove(min(free, key=lambda other: abs(other - place)))
+        kept.add(place)
     return tuple(sorted({*(every[k] for k in kept), *starts}))
 
 
@@ -235,6 +251,7 @@ def _frames(view: View, grid: Grid, progress: bool) -> dict[str, Any]:
     return {
         "view": view.name,
         "controls": [_control(view, control, stops) for control, stops in grid.items()],
+        "guesses": {name: wire(guess, view.values({})) for name, guess in view.guesses.items()},
         "dark": {"partners": dark_palette(), "filter": IMAGE_FILTER},
         "wide": wide,
         "narrow": narrow[0] if narrow else None,
@@ -273,6 +290,7 @@ def _drawing(
     looks: list[dict[str, int]] = [{"": 0} for _ in artists]
     shown: list[list[int]] = [[] for _ in artists]
     sentences, possible = [], []
+    guessed: dict[str, dict[str, Any]] = {name: {} for name in view.guesses}
     for moved in combinations(
         {control: stops for control, stops in grid.items() if control.name not in view.rebuild_on}
     ):
@@ -286,6 +304,9 @@ def _drawing(
             possible.append(1)
             sentences.append(figure.sentence)
             pictures = pack(foreground.pieces(), definitions)
+            for name, guess in view.guesses.items():
+                values = {**view.values({}), **built_for, **moved}
+                guessed[name] |= places(guess, view.values({}), values, figure)
         for picture, look, which in zip(pictures, looks, shown, strict=True):
             which.append(look.setdefault(picture, len(look)))
         bar.update()
@@ -296,12 +317,13 @@ def _drawing(
         "shown": shown,
         "sentences": sentences,
         "possible": possible,
+        "guessed": guessed,
     }
 
 
 def _parts(view: View, built_for: Values, definitions: dict[str, str]) -> str:
     """Return the parts of a drawing, whose layers `live.js` names."""
-    layers = (f"{_OWN}-still", f"{_OWN}-moving")
+    layers = [f"{_OWN}-{layer}" for layer in ("still", "moving", "guess")]
     return "".join(
         part.element(layers, pack(part.pieces, definitions)) for part in parts(view, built_for)
     )

@@ -13,6 +13,7 @@ import traitlets
 from psipo_explore._tables import as_html
 from psipo_explore.psi import FormulaError
 from psipo_explore.views.kit import svg
+from psipo_explore.views.kit.asking import Asking
 from psipo_explore.views.kit.controls import Choice, Control, Slider, Typed
 from psipo_explore.views.kit.dark import style_sheet
 from psipo_explore.views.kit.foreground import Foreground
@@ -23,12 +24,19 @@ from psipo_explore.views.kit.words import typeset
 if TYPE_CHECKING:
     from psipo_explore.views.kit.view import Artists, Values, View
 
-_WIDTH = "960px"
+_LEAST_WIDTH, _MOST_WIDTH = "960px", "1600px"  # of a panel, if the notebook has so much room
+_LETTERS = "clamp(15px, 1.67vh, 18px)"  # of the sentence, which grow with the picture over it
 # The height of three lines is reserved, so that nothing below moves when the sentence gets longer.
-_SENTENCE_STYLE = "font-size:15px;line-height:1.4;margin:0.4em 0;min-height:4.2em"
+# A line as wide as 86 digits holds about 110 letters; in a longer one the eye loses its way.
+_SENTENCE_STYLE = (
+    f"font-size:{_LETTERS};line-height:1.4;margin:0.4em 0;min-height:4.2em;max-width:86ch"
+)
 _COMPLAINT_STYLE = (
     "font-size:14px;line-height:1.35;margin:0 0 0.4em min(17.5em, 41%);"
     "color:var(--psipo-complaint, #8a2500)"  # a dark page has another colour
+)
+_WHERE_SLIDERS_WORK = (
+    "The sliders work in JupyterLab, and in any browser with psipo app or psipo pages."
 )
 _POINTER_STYLE = "font-size:14px;line-height:1.2;margin:0"
 
@@ -99,33 +107,46 @@ class Panel(widgets.VBox):
 
     The picture consists of two layers in one grid cell. When a slider moves, only the upper layer
     is sent, in one message with the sentence. If a combination of values cannot be shown, the
-    sentence says why.
+    sentence says why. A panel that asks for a guess shows only its form at first.
     """
 
-    def __init__(self, view: View, start: Values) -> None:
+    def __init__(self, view: View, start: Values, guess: str | None = None) -> None:
         self._view = view
         self._start = dict(start)
         self._drawings: dict[tuple[tuple[str, Any], ...], _Drawing] = {}
         self._drawing: _Drawing | None = None
         self._shown = False
         self._followers: list[Callable[[], None]] = []
+        self._players: list[Player] = []
         self._controls = {
             control.name: _widget(control, start[control.name]) for control in view.controls
         }
         self._moves_together = False
         here = widgets.Layout(grid_area="1 / 1")
         self._still, self._moving = widgets.HTML(layout=here), widgets.HTML(layout=here)
+        fitting = _beside_the_controls(view)
         picture = widgets.GridBox(
             [self._still, self._moving],
-            layout=widgets.Layout(width="100%", max_width=_beside_the_controls(view)),
+            layout=widgets.Layout(width="100%", max_width=fitting),
         )
         controls = self._control_box()
-        super().__init__([controls, picture], layout=widgets.Layout(max_width=_WIDTH))
+        width = f"min({_MOST_WIDTH}, max({_LEAST_WIDTH}, {fitting}))"
+        super().__init__([controls, picture], layout=widgets.Layout(max_width=width))
+        self._asking = (
+            None if guess is None else Asking(view, guess, self._name("guess"), self.move)
+        )
+        if self._asking:
+            self.children = (self._asking, controls, picture)
+            self.add_class("psipo-asked")
         for word, part in {"panel": self, "controls": controls, "picture": picture}.items():
             part.add_class(f"psipo-{word}")
         self._redraw()
         for control in self._controls.values():
             control.observe(self._on_change, names="value")
+
+    def _name(self, layer: str) -> str:
+        """Return the name that a layer of the picture has on the page."""
+        return f"psipo-{self.model_id}-{layer}"
 
     def _control_box(self) -> widgets.HBox:
         reset = widgets.Button(
@@ -146,7 +167,9 @@ class Panel(widgets.VBox):
         if not (isinstance(control, Slider) and control.plays):
             return of_control
         of_control.layout.flex = "1 1 auto"
-        row = widgets.HBox([of_control, Player(of_control, control.label)])
+        player = Player(of_control, control.label)
+        self._players.append(player)
+        row = widgets.HBox([of_control, player])
         row.add_class("psipo-played")
         return row
 
@@ -173,8 +196,15 @@ class Panel(widgets.VBox):
         )
 
     def reset(self) -> None:
-        """Put every control back to the value at which it began."""
+        """Put every control back to the value at which it began, and let none play."""
+        for player in self._players:
+            player.pause()
         self.move(**self._start)
+
+    def skip_guess(self) -> None:
+        """Show the picture without a guess, to somebody who came to see these values."""
+        if self._asking:
+            self._asking.is_answered = True
 
     def move(self, **values: Any) -> None:
         """Set the named controls to the given values, and draw once."""
@@ -224,6 +254,8 @@ class Panel(widgets.VBox):
         if self._still.value != still:
             self._still.value = still
         self._drawing, self._shown = drawing, True
+        if self._asking:
+            self._asking.draw(drawing.figure, values)
         self.sentence = drawing.figure.sentence
         self._show()
 
@@ -241,14 +273,21 @@ class Panel(widgets.VBox):
         return picture
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        still = self._drawing.figure._repr_mimebundle_() if self._drawing and self._shown else {}
-        return {**super()._repr_mimebundle_(**kwargs), **still, "text/plain": self.sentence}
+        shown = {**super()._repr_mimebundle_(**kwargs)}
+        # A front end without widgets, such as marimo, shows the PNG and no text beside it. So the
+        # PNG itself says where the sliders work.
+        if self._drawing and self._shown:
+            note = f"A still picture. {_WHERE_SLIDERS_WORK}"
+            shown["image/png"] = self._drawing.figure.png_over(note)
+        return {**shown, "text/plain": f"{self.sentence}\n{_WHERE_SLIDERS_WORK}"}
 
 
 def _beside_the_controls(view: View) -> str:
     """Return a CSS width at which controls, picture and sentence fit into a window together."""
     width, height = view.size
-    return f"max(480px, calc((100vh - {215 + 30 * len(view.controls)}px) * {width / height:.3f}))"
+    four_lines = f"6.4 * {_LETTERS}"  # with the white over and under them
+    beside = f"{119 + 30 * len(view.controls)}px - {four_lines}"
+    return f"max(480px, calc((100vh - {beside}) * {width / height:.3f}))"
 
 
 def _widget(control: Control, start: Any) -> widgets.Widget:

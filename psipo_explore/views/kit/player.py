@@ -24,6 +24,10 @@ class Player(anywidget.AnyWidget):
         self._slider = slider
         self.on_msg(self._hear)
 
+    def pause(self) -> None:
+        """Stop playing, where the slider stands."""
+        self.send({"ends": True})
+
     def _hear(self, _: Any, content: Any, __: Any) -> None:
         if content == "step":  # a visitor can send anything
             last = len(self._slider.options) - 1

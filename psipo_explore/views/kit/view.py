@@ -8,7 +8,7 @@ two functions, so they agree at equal values.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import matplotlib as mpl
@@ -17,6 +17,7 @@ from psipo_explore._bars import with_passing_bar
 from psipo_explore._tables import printable
 from psipo_explore.views.kit import svg
 from psipo_explore.views.kit.controls import Control, Grid, Slider, combinations
+from psipo_explore.views.kit.guess import Guess, Question
 from psipo_explore.views.kit.palette import STYLE
 from psipo_explore.views.kit.panel import Panel
 from psipo_explore.views.kit.still import StillFigure
@@ -59,6 +60,9 @@ class View:
     about : str
         Two plain sentences for a reader who has only this page: what the picture shows, and what
         its symbols are.
+    guesses : mapping from str to Guess
+        What a reader may be asked before the picture is shown, by a name. App and pages ask the
+        first one.
     """
 
     name: str
@@ -72,6 +76,7 @@ class View:
     size: tuple[float, float] = (9.0, 4.4)
     narrow: tuple[float, float] | None = None
     about: str = ""
+    guesses: Mapping[str, Guess] = field(default_factory=dict, hash=False)
 
     @property
     def sliders(self) -> tuple[Slider, ...]:
@@ -148,11 +153,28 @@ class View:
         for values in bar(pieces, f"{self.name}: computing for the sliders"):
             self.compute(**values)
 
-    def panel(self, bar: Bar = with_passing_bar, /, **start: Any) -> Panel:
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """All questions of all guesses."""
+        return tuple(question for guess in self.guesses.values() for question in guess.questions)
+
+    @property
+    def first_guess(self) -> str | None:
+        """Name of what app and pages ask, if the view has anything to ask."""
+        return next(iter(self.guesses), None)
+
+    def panel(
+        self, bar: Bar = with_passing_bar, /, *, guess: str | None = None, **start: Any
+    ) -> Panel:
         """Make the picture with its controls, which begin at the given values.
 
-        The view first computes ahead whatever would be slow later, and shows a progress bar.
+        The view first computes ahead whatever would be slow later, and shows a progress bar. With
+        the name of a guess, the panel asks for it before it shows the picture.
         """
         values = self.values(start)
+        if guess is not None and guess not in self.guesses:
+            raise ValueError(
+                f"guess = {guess!r}, must be one of {', '.join(map(repr, self.guesses)) or 'none'}"
+            )
         self.compute_ahead(bar)
-        return Panel(self, values)
+        return Panel(self, values, guess)
