@@ -26,6 +26,7 @@ from psipo_explore import (
     optimal_policy,
 )
 from psipo_explore._checks import Array
+from psipo_explore.views import guesses
 from psipo_explore.views.kit import palette
 from psipo_explore.views.kit.controls import Slider
 from psipo_explore.views.kit.legend import line_entry
@@ -128,7 +129,8 @@ def _axes(figure: Figure) -> list[Axes]:
 
 def _legend(figure: Figure) -> Artists:
     left, right, rows = 0.05, 0.57, (0.955, 0.885, 0.815)
-    line_entry(figure, right, rows[1], "RLHF, reward fitted to $p^*$: as DPO", _RINGS)
+    # The ring is at the end of a line that is not drawn, so it begins under what stands above it.
+    line_entry(figure, right - 0.042, rows[1], "RLHF, reward fitted to $p^*$: as DPO", _RINGS)
     entries = zip(
         rows,
         (("logit", r"$\Psi$PO, $\Psi$ = logit:"), ("DPO", "DPO:"), ("identity", "IPO:")),
@@ -223,6 +225,7 @@ VIEW = View(
     ),
     build=build,
     update=update,
+    guesses=guesses.BEYOND_BRADLEY_TERRY,
 )
 figure = VIEW.figure
 panel = VIEW.panel

@@ -15,6 +15,7 @@ from matplotlib.patches import Rectangle
 from psipo_explore import IDENTITY, Psi, expected_psi, gibbs_policy, optimal_policy, tournament
 from psipo_explore._checks import Array
 from psipo_explore.policy import log_gibbs_policy
+from psipo_explore.views import guesses
 from psipo_explore.views.kit import palette
 from psipo_explore.views.kit.certainty_axis import CERTAIN, DECADES, decade, set_certainty_axis
 from psipo_explore.views.kit.contrast import LOOKS, PSIS
@@ -36,7 +37,7 @@ def _linear(one_minus_p: Array | float) -> Array:
 _CURVES = {"linear": (_linear, np.linspace(0.5, 0.0, 201)), "decades": (decade, DECADES)}
 _GRIDS = [grid for _, grid in _CURVES.values()]
 _ENDS = np.cumsum([grid.size for grid in _GRIDS])
-_BEYOND = r"beyond identity's reach in log-ratio,  $1/\beta$ ="
+_BEYOND = r"beyond identity's reach in log-ratio,  $1/(2\beta)$ ="
 
 
 def _loser_probability(one_minus_p: Array, psi: Psi, beta: float, pi_ref_loser: float) -> Array:
@@ -100,8 +101,9 @@ def update(artists: Artists, *, p: float, beta: float, pi_ref_loser: float) -> s
     """Move every mark to the given values, and return the sentence under the picture."""
     one_minus_p = 1 - p
     reference = [1 - pi_ref_loser, pi_ref_loser]
-    # π(y_l) after the log-ratio has moved by spread/β, the most that identity can move it.
-    farthest = float(gibbs_policy([IDENTITY.spread, 0.0], beta, pi_ref=reference)[1])
+    # π(y_l) after the log-ratio has moved by spread/2β, the most that identity moves it if there
+    # are two answers.
+    farthest = float(gibbs_policy([IDENTITY.spread / 2, 0.0], beta, pi_ref=reference)[1])
     scores = {
         name: expected_psi(tournament([(1, 0)], 2, one_minus_p), psi) for name, psi in PSIS.items()
     }
@@ -127,7 +129,7 @@ def update(artists: Artists, *, p: float, beta: float, pi_ref_loser: float) -> s
         artists[f"certain {name}"].set_data([CERTAIN], [certain])
         artists[f"{name} number"].set_text(left[name])
     artists["pi_ref number"].set_text(number(pi_ref_loser))
-    artists["bound number"].set_text(number(IDENTITY.spread / beta))
+    artists["bound number"].set_text(number(IDENTITY.spread / (2 * beta)))
     return _sentence(p, beta, pi_ref_loser, left, moved)
 
 
@@ -180,6 +182,7 @@ VIEW = View(
     ),
     build=build,
     update=update,
+    guesses=guesses.COLLAPSE,
 )
 figure = VIEW.figure
 panel = VIEW.panel

@@ -27,6 +27,7 @@ from psipo_explore import (
 )
 from psipo_explore._checks import Array
 from psipo_explore.policy import log_gibbs_policy
+from psipo_explore.views import guesses
 from psipo_explore.views.kit import palette
 from psipo_explore.views.kit.controls import Choice, Slider
 from psipo_explore.views.kit.labels import Labels, Room, labels_of, width
@@ -289,6 +290,7 @@ def view_of(data: Comparisons | None = None, *, prior: float = 0.0) -> View:
         update=partial(update, examples),
         rebuild_on=("preferences",),
         size=(9.0, 3.8),
+        guesses=guesses.EXPLORER if data is None else {},
     )
 
 

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from psipo_explore import optimal_policy, tournament
 from psipo_explore._checks import Array
 from psipo_explore.few_samples import PreferenceLaw, preference_law
+from psipo_explore.views import guesses
 from psipo_explore.views.kit import palette
 from psipo_explore.views.kit.contrast import LOOKS, PSIS
 from psipo_explore.views.kit.controls import Slider
@@ -178,6 +179,7 @@ VIEW = View(
     ),
     build=build,
     update=update,
+    guesses=guesses.FEW_SAMPLES,
 )
 figure = VIEW.figure
 panel = VIEW.panel

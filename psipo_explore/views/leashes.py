@@ -29,6 +29,7 @@ from psipo_explore.divergences import (
     alpha,
     tilted_policy,
 )
+from psipo_explore.views import guesses
 from psipo_explore.views.kit import palette
 from psipo_explore.views.kit.certainty_axis import CERTAIN, DECADES, decade, set_certainty_axis
 from psipo_explore.views.kit.controls import Slider
@@ -375,6 +376,7 @@ VIEW = View(
     ),
     build=build,
     update=update,
+    guesses=guesses.LEASHES,
     size=(9.0, 4.6),
 )
 figure = VIEW.figure

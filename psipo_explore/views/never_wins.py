@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from psipo_explore.views import training
+from psipo_explore.views import guesses, training
 from psipo_explore.views.kit.controls import Choice
 
 VIEW = replace(
@@ -28,6 +28,7 @@ VIEW = replace(
         else control
         for control in training.VIEW.controls
     ),
+    guesses=guesses.NEVER_WINS,
 )
 figure = VIEW.figure
 panel = VIEW.panel

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from psipo_explore import IDENTITY, LOGIT, Psi
+from psipo_explore.views import guesses
 from psipo_explore.views.kit import palette
 from psipo_explore.views.kit.controls import Slider
 from psipo_explore.views.kit.labels import not_mathematics
@@ -199,6 +200,7 @@ VIEW = View(
     ),
     build=build,
     update=update,
+    guesses=guesses.PSI_CURVE,
     size=(9.0, 4.7),
     narrow=_NARROW,
 )

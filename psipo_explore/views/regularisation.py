@@ -1,8 +1,8 @@
 """How far β still holds the optimal policy near π_ref, under logit and under identity.
 
 The view draws KL(π* ‖ π_ref) and the log-ratio of winner to loser, for one winner, n losers that
-are equally good, and uniform μ (§4.2 and §5.3.1 of arXiv:2310.12036). It says that β no longer
-holds the policy where KL is within one per cent of −log π_ref(y_w), its value at collapse.
+are equally good, and uniform μ (§4.2 and §5.3.1 of arXiv:2310.12036). Bars over the axes say that β
+no longer holds the policy where KL is within one per cent of −log π_ref(y_w), its value at collapse.
 """
 
 from __future__ import annotations
@@ -14,34 +14,27 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.ticker import NullLocator
 
-from psipo_explore import IDENTITY, Psi, expected_psi, gibbs_policy, kl_divergence, tournament
+from psipo_explore import Psi, expected_psi, gibbs_policy, kl_divergence, tournament
 from psipo_explore._checks import Array
+from psipo_explore.views import guesses
 from psipo_explore.views.kit import palette
 from psipo_explore.views.kit.certainty_axis import (
     CERTAIN,
     DECADES,
+    EDGE,
     STRIP,
     decade,
     set_certainty_axis,
 )
 from psipo_explore.views.kit.contrast import LOOKS, PSIS
 from psipo_explore.views.kit.controls import Slider
-from psipo_explore.views.kit.legend import line_entry, patch_entry
+from psipo_explore.views.kit.legend import line_entry
 from psipo_explore.views.kit.stops import BETAS, WINNING
 from psipo_explore.views.kit.view import Artists, View
 from psipo_explore.views.kit.words import number, probability
 
-_LOST: dict[str, palette.Look] = {
-    "logit": {"facecolor": palette.LOGIT_PALE, "linewidth": 0},
-    "identity": {
-        "facecolor": palette.IDENTITY_PALE,
-        "linewidth": 0,
-        "hatch": "//",
-        "edgecolor": palette.IDENTITY,
-    },
-}
 _QUANTITIES = ("kl", "ratio")
 _SMALL_SHARES = (
     0.01,
@@ -61,14 +54,16 @@ _SMALL_SHARES = (
     0.7,
     0.9,
 )
-_HALF = {"logit": 0.5, "identity": 0.0}  # lower edge of each Ψ's band, which is half an axis high
 _BETA_GRID = np.geomspace(0.01, 1000, 151)
 _ONE_MINUS_P_GRID = np.concatenate([DECADES, [0.0]])  # the last point is certainty
 _LOWEST, _HIGHEST = 1e-3, 1e5  # limits of the axis of log-ratios
 _INFINITE = 3e4  # position of an infinite log-ratio on that axis
 # A policy whose KL is at least this share of that at collapse counts as collapsed.
 _COLLAPSED = 0.99
-_BOUND_LINE: palette.Look = {"color": palette.IDENTITY, "linestyle": "-.", "linewidth": 1.2}
+# Height of each Ψ's bar over the axes, and of the line through both, in heights of the axes.
+_BARS, _OVER_BARS = {"logit": 1.15, "identity": 1.07}, 1.19
+_BAR: palette.Look = {"linewidth": 5, "solid_capstyle": "butt"}
+_BAR_DASHES = {"logit": "-", "identity": (0, (1.5, 0.5))}  # short, as a bar may be short too
 
 
 def build(figure: Figure) -> Artists:
@@ -76,12 +71,22 @@ def build(figure: Figure) -> Artists:
     axes = _axes(figure)
     artists: dict[str, Artist] = {}
     for place, ax in axes.items():
-        for name, look in _LOST.items():
-            band = Rectangle((0, _HALF[name]), 0, 0.5, transform=ax.get_xaxis_transform(), **look)
-            artists[f"{place} {name} band"] = ax.add_patch(band)
-        artists[f"{place} here"] = ax.axvline(1, color="#222222", linewidth=1)
-    for quantity in ("ratio beta", "ratio p"):
-        artists[f"{quantity} bound"] = axes[quantity].plot([], [], **_BOUND_LINE)[0]
+        top = _OVER_BARS if place.startswith("kl") else 1
+        artists[f"{place} here"] = ax.axvline(
+            1, ymax=top, color="#222222", linewidth=1, clip_on=False
+        )
+    for side in ("beta", "p"):
+        ax = axes[f"kl {side}"]
+        for name, dashes in _BAR_DASHES.items():
+            artists[f"{side} {name} bar"] = ax.plot(
+                [],
+                [],
+                color=LOOKS[name]["color"],
+                linestyle=dashes,
+                transform=ax.get_xaxis_transform(),
+                clip_on=False,
+                **_BAR,
+            )[0]
     for place, ax in axes.items():
         for name, look in reversed(LOOKS.items()):  # draws the smaller mark last, on top
             artists[f"{place} {name}"] = ax.plot(
@@ -96,45 +101,43 @@ def build(figure: Figure) -> Artists:
 
 
 def _axes(figure: Figure) -> dict[str, Axes]:
-    grid = figure.subplots(2, 2, sharex="col", sharey="row", height_ratios=[1, 1.15])
+    grid = figure.subplots(2, 2, sharex="col", sharey="row")
     figure.subplots_adjust(
-        left=0.125, right=0.985, bottom=0.125, top=0.805, wspace=0.06, hspace=0.12
+        left=0.137, right=0.985, bottom=0.125, top=0.79, wspace=0.07, hspace=0.13
     )
     axes = dict(zip(("kl beta", "kl p", "ratio beta", "ratio p"), grid.flat, strict=True))
     axes["kl beta"].set(ylim=(0, 1.06), ylabel="KL, as a share\nof that at collapse", xscale="log")
-    moved = "log-ratio of $y_w$ to $y_l$,\nmoved from $\\pi_{ref}$'s by"
-    axes["ratio beta"].set(yscale="log", ylim=(_LOWEST, _HIGHEST), ylabel=moved)
-    powers = {10.0**k: rf"$10^{{{k}}}$" for k in range(-3, 4, 2)}
+    axes["kl beta"].set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
+    axes["ratio beta"].set(yscale="log", ylim=(_LOWEST, _HIGHEST))
+    axes["ratio beta"].set_ylabel("log-ratio, how far\nit has moved")
+    powers = {10.0**k: rf"$10^{{{k}}}$" for k in (-3, 0, 3)}
     axes["ratio beta"].set_yticks(
         [*powers, _INFINITE], [r"$\leq 10^{-3}$", *list(powers.values())[1:], r"$\infty$"]
     )
     axes["ratio beta"].set(xlim=(_BETA_GRID[0], _BETA_GRID[-1]), xlabel=r"$\beta$")
+    axes["ratio beta"].set_xticks([0.01, 0.1, 1, 10, 100], ["0.01", "0.1", "1", "10", "100"])
+    for axis in (axes["ratio beta"].xaxis, axes["ratio beta"].yaxis):
+        axis.set_minor_locator(NullLocator())
     set_certainty_axis(axes["ratio p"])
+    axes["kl p"].axvspan(STRIP, EDGE, color="#f0f0f0", linewidth=0)
     axes["kl p"].set_xlabel("")
     return axes
 
 
 def _legend(figure: Figure) -> Artists:
-    left, right, rows = 0.02, 0.5, (0.965, 0.91, 0.855)
+    left, right, upper, lower = 0.02, 0.41, 0.965, 0.905
     hollow = {**palette.LOGIT_LINE, "linestyle": "none", "markerfacecolor": "white"}
+    bar = {**_BAR, "color": "#888888"}
+    line_entry(figure, right, upper, r"hollow: at $10\beta$, or at $p = 1$", hollow)
+    line_entry(
+        figure, right, lower, r"bars over the axes: $\beta$ no longer holds that policy", bar
+    )
     return {
         "logit number": line_entry(
-            figure, left, rows[0], r"$\Psi$ = logit:  KL =", palette.LOGIT_LINE
+            figure, left, upper, r"$\Psi$ = logit:  KL =", palette.LOGIT_LINE
         ),
         "identity number": line_entry(
-            figure, right, rows[0], r"$\Psi$ = identity:  KL =", palette.IDENTITY_LINE
-        ),
-        "bound number": line_entry(
-            figure, left, rows[1], r"identity's bound  $1/\beta$ =", _BOUND_LINE
-        ),
-        "collapse number": line_entry(
-            figure, right, rows[1], r"hollow: at $10\beta$, or $p = 1$.  KL at collapse =", hollow
-        ),
-        "logit lost": patch_entry(
-            figure, left, rows[2], r"$\beta$ no longer holds logit:", _LOST["logit"]
-        ),
-        "identity lost": patch_entry(
-            figure, right, rows[2], r"$\beta$ no longer holds identity:", _LOST["identity"]
+            figure, left, lower, r"$\Psi$ = identity:  KL =", palette.IDENTITY_LINE
         ),
     }
 
@@ -173,7 +176,7 @@ def _optimum(
 
 
 def update(artists: Artists, *, p: float, beta: float, pi_ref_loser: float, n_losers: float) -> str:
-    """Move every curve, mark and band, and say which policies move if β grows tenfold."""
+    """Move every curve, mark and bar, and say which policies move if β grows tenfold."""
     pi_ref = _reference(pi_ref_loser, int(n_losers))
     at_collapse = float(-np.log(pi_ref[0]))
     drawn = {name: _curves(psi, p, beta, pi_ref) for name, psi in PSIS.items()}
@@ -181,10 +184,8 @@ def update(artists: Artists, *, p: float, beta: float, pi_ref_loser: float, n_lo
     for name, curves in drawn.items():
         for quantity, curve in curves.items():
             _move_curve(artists, quantity, name, curve, p, beta)
-        _move_bands(artists, name, curves["kl"])
+        _move_bars(artists, name, curves["kl"])
         artists[f"{name} number"].set_text(number(curves["kl"].now * at_collapse))
-    artists["bound number"].set_text(number(IDENTITY.spread / beta))
-    artists["collapse number"].set_text(number(at_collapse))
     return _sentence(p, beta, pi_ref_loser, int(n_losers), at_collapse, drawn)
 
 
@@ -199,12 +200,10 @@ def _reference(pi_ref_loser: float, n_losers: int) -> Array:
 
 
 def _move_lines(artists: Artists, p: float, beta: float) -> None:
-    """Move the lines at the reader's p and β, and the curve of identity's bound."""
+    """Move the lines at the reader's p and β."""
     for quantity in _QUANTITIES:
         artists[f"{quantity} beta here"].set_xdata([beta] * 2)
         artists[f"{quantity} p here"].set_xdata([decade(np.array(1 - p))] * 2)
-    artists["ratio beta bound"].set_data(_BETA_GRID, IDENTITY.spread / _BETA_GRID)
-    artists["ratio p bound"].set_data([0, CERTAIN + 1], [IDENTITY.spread / beta] * 2)
 
 
 def _move_curve(
@@ -222,13 +221,17 @@ def _move_curve(
     artists[f"{quantity} p {name} hollow"].set_data([CERTAIN], [certain])
 
 
-def _move_bands(artists: Artists, name: str, kl: _Curve) -> None:
-    """Show where β no longer holds the policy of this Ψ, in all four axes and in the legend."""
-    lost_below, lost_from = _lost_below(kl.on_beta), _lost_from(kl.on_p)
-    for quantity in _QUANTITIES:
-        _set_band(artists[f"{quantity} beta {name} band"], _BETA_GRID[0], lost_below)
-        _set_band(artists[f"{quantity} p {name} band"], lost_from, CERTAIN + 1)
-    artists[f"{name} lost"].set_text(_range_of_beta(lost_below))
+def _move_bars(artists: Artists, name: str, kl: _Curve) -> None:
+    """Draw the bars of one Ψ over the β and the p at which β no longer holds the policy."""
+    ends = {
+        "beta": (_BETA_GRID[0], _lost_below(kl.on_beta)),
+        "p": (_lost_from(kl.on_p), EDGE),
+    }
+    for side, (start, end) in ends.items():
+        is_lost = start < end * (1 - 1e-9)
+        artists[f"{side} {name} bar"].set_data(
+            [start, end] if is_lost else [], [_BARS[name]] * 2 if is_lost else []
+        )
 
 
 def _on_axis(moved: Array) -> Array:
@@ -251,23 +254,12 @@ def _lost_from(share: Array) -> float:
     """Return the position on the axis of p from which KL is within one per cent of collapse.
 
     `share` is that KL as a share of its value at collapse, and rises along the grid of p. The
-    position is that of certainty if only certainty collapses, and beyond the axis if nothing does.
+    position is that of certainty if only certainty collapses, and the end of the axis if nothing does.
     """
     *_, before, certain = share
     if before >= _COLLAPSED:
         return float(np.interp(_COLLAPSED, share[:-1], decade(DECADES)))
-    return STRIP if certain >= _COLLAPSED else CERTAIN + 1
-
-
-def _set_band(band: Rectangle, start: float, end: float) -> None:
-    band.set_x(start)
-    band.set_width(max(end - start, 0.0))
-
-
-def _range_of_beta(lost_below: float) -> str:
-    if lost_below <= _BETA_GRID[0] * (1 + 1e-9):
-        return "nowhere here"
-    return "at every β" if lost_below == _BETA_GRID[-1] else f"up to β = {number(lost_below)}"
+    return STRIP if certain >= _COLLAPSED else EDGE
 
 
 def _sentence(
@@ -329,7 +321,8 @@ VIEW = View(
     ),
     build=build,
     update=update,
-    size=(9.0, 4.7),
+    guesses=guesses.REGULARISATION,
+    size=(8.0, 4.4),
 )
 figure = VIEW.figure
 panel = VIEW.panel

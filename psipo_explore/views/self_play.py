@@ -21,6 +21,7 @@ from scipy.special import expit
 from psipo_explore import Comparisons, fit_reward, gibbs_policy, optimal_policy
 from psipo_explore._checks import Array, ArrayLike
 from psipo_explore.self_play import nash_policy
+from psipo_explore.views import guesses
 from psipo_explore.views.kit import palette
 from psipo_explore.views.kit.contrast import PSIS
 from psipo_explore.views.kit.controls import Choice, Slider
@@ -299,6 +300,7 @@ VIEW = View(
     ),
     build=build,
     update=update,
+    guesses=guesses.SELF_PLAY,
     size=(9.0, 4.8),
 )
 figure = VIEW.figure

@@ -28,6 +28,7 @@ from psipo_explore import (
 )
 from psipo_explore._checks import Array, ArrayLike
 from psipo_explore.policy import log_gibbs_policy
+from psipo_explore.views import guesses
 from psipo_explore.views.kit import palette
 from psipo_explore.views.kit.controls import Slider
 from psipo_explore.views.kit.legend import line_mark, text_after
@@ -304,12 +305,12 @@ def _explain(figure: Figure) -> None:
     for x, y, words, look in (
         (0.02, upper, "$w$, chosen", _LOOKS[_W]),
         (0.2, upper, "$l$, rejected", _LOOKS[_L]),
-        (0.375, upper, "$o$, never compared", _LOOKS[_O]),
-        (0.615, upper, r"mean of $\varphi$ under $\pi$", _MEAN_LINE),
+        (0.37, upper, "$o$, never compared", _LOOKS[_O]),
+        (0.63, upper, r"mean of $\varphi$ under $\pi$", _MEAN_LINE),
         (0.02, lower, "$w$ turns", _TURN),
         (0.2, lower, "exact limit", hollow),
-        (0.375, lower, r"limit $-\infty$:  $\pi \rightarrow 0$", arrow),
-        (0.615, lower, r"line through $w$, across $z$", _LINE_OF_W),
+        (0.37, lower, r"limit $-\infty$:  $\pi \rightarrow 0$", arrow),
+        (0.63, lower, r"line through $w$, across $z$", _LINE_OF_W),
     ):
         figure.text(*line_mark(figure, x, y, look), words)
     figure.text(0.985, upper - 0.012, r"area:  $\pi(y)$", ha="right")
@@ -476,6 +477,7 @@ VIEW = View(
     ),
     build=build,
     update=update,
+    guesses=guesses.SHARED_WEIGHTS,
     size=(9.0, 4.6),
 )
 figure = VIEW.figure

@@ -21,6 +21,7 @@ from matplotlib.patches import Polygon
 from psipo_explore import D1, D2, D3, DPO, IPO, Comparisons, MarginLoss, Minimum, minimise, train
 from psipo_explore._checks import Array, Indices
 from psipo_explore.losses import HINGE, cdpo
+from psipo_explore.views import guesses
 from psipo_explore.views.kit import palette
 from psipo_explore.views.kit.comparison_graph import draw_graph, room_in_node
 from psipo_explore.views.kit.controls import Choice, Slider
@@ -62,7 +63,7 @@ _STRIP = (21_000.0, 30_000.0)  # part of the step axis, behind the last step, fo
 _ROWS = ("above", "below")
 # Widths in points: of a label in a legend of two columns, and of one column; of a row's header, and
 # of a number in it.
-_COLUMN, _LINE, _HEADER, _NUMBER = 44, 110, 290, 46
+_COLUMN, _LINE, _HEADER, _NUMBER = 37, 104, 290, 46
 _COLOURS = {"DPO": palette.LOGIT, "IPO": palette.IDENTITY}
 
 
@@ -495,6 +496,7 @@ def view_of(data: Comparisons | None = None) -> View:
         compute=partial(_compute, examples),
         compute_on=("batch_size", "comparisons"),
         size=(9.0, 4.6),
+        guesses=guesses.TRAINING if data is None else {},
     )
 
 

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from psipo_explore import DPO, IPO, Comparisons, MarginLoss, fit_reward, gibbs_policy, minimise
 from psipo_explore._checks import Array
 from psipo_explore.policy import log_gibbs_policy
+from psipo_explore.views import guesses
 from psipo_explore.views.kit import palette
 from psipo_explore.views.kit.controls import Slider
 from psipo_explore.views.kit.legend import line_entry
@@ -191,12 +192,13 @@ VIEW = View(
     ),
     controls=(
         Slider("n", "n, comparisons, all won by y_w", _SAMPLES, start=5),
-        Slider("ridge", "ridge, precision of the prior", _RIDGES, start=1.0),
+        Slider("ridge", "ridge ρ of the reward", _RIDGES, start=1.0),
         Slider("steps", "steps of descent, then stop", _STEPS, start=100, plays=True),
         Slider("beta", "β, strength of the KL term", BETAS, start=1.0),
     ),
     build=build,
     update=update,
+    guesses=guesses.UNDERFITTED_REWARD,
 )
 figure = VIEW.figure
 panel = VIEW.panel

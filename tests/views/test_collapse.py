@@ -4,6 +4,7 @@ from numpy.testing import assert_allclose
 from scipy.special import expit, logit
 
 from psipo_explore.views import collapse
+from psipo_explore.views.kit.words import number
 
 
 @pytest.mark.parametrize(
@@ -37,10 +38,18 @@ def test_certainty_has_its_own_place(beta: float) -> None:
     assert "at every other β" in figure.sentence
 
 
-def test_identity_never_enters_the_shaded_region() -> None:
-    for beta in (0.05, 1.0, 30.0):
-        _, artists = collapse.VIEW.drawn(collapse.VIEW.values({"beta": beta}))
-        assert artists["linear identity"].get_ydata().min() >= artists["linear bound"].get_height()
+@pytest.mark.parametrize("beta", [0.05, 1.0, 30.0])
+@pytest.mark.parametrize("pi_ref_loser", [0.01, 0.5, 0.95])
+def test_the_shaded_region_begins_where_certainty_takes_identity(
+    beta: float, pi_ref_loser: float
+) -> None:
+    values = {"beta": beta, "pi_ref_loser": pi_ref_loser}
+    _, artists = collapse.VIEW.drawn(collapse.VIEW.values(values))
+    for side in ("linear", "decades"):
+        edge = artists[f"{side} bound"].get_height()
+        assert_allclose(edge, artists["certain identity"].get_ydata(), rtol=1e-12)
+        assert (artists[f"{side} identity"].get_ydata() >= edge * (1 - 1e-12)).all()
+    assert artists["bound number"].get_text() == number(0.5 / beta)
 
 
 def test_sentence_says_the_numbers_of_the_picture() -> None:

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Mapping
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
 
 import matplotlib
 import pytest
 from grids import DRAWINGS, places
 from matplotlib.figure import Figure
+from matplotlib.image import imread
 from matplotlib.text import Text
 
 from psipo_explore.views import VIEWS, View, diagnosis
@@ -212,3 +214,22 @@ def test_panel_and_figure_carry_a_still_picture_and_words(view: View) -> None:
         assert bundle["image/png"].startswith(b"\x89PNG")  # type: ignore[union-attr]
         assert bundle["text/plain"]
     assert "application/vnd.jupyter.widget-view+json" in view.panel()._repr_mimebundle_()
+
+
+@pytest.mark.parametrize("name", ["collapse", "regularisation"])
+def test_the_still_picture_of_a_panel_says_under_it_where_sliders_work(name: str) -> None:
+    panel, figure = VIEWS[name].panel(), VIEWS[name].figure()
+    before = panel.foreground
+    shown = panel._repr_mimebundle_()
+    still, noted = (imread(BytesIO(png)) for png in (figure._png(), shown["image/png"]))
+    height = len(still)
+    assert height + 30 < len(noted) < height + 40
+    under = (noted[height:, :, :3] < 0.9).any(axis=(0, 2)).nonzero()[0]  # columns with letters
+    assert len(under) > 0
+    assert under.max() < noted.shape[1] - 20
+    sentence, note = shown["text/plain"].split("\n")
+    assert sentence == panel.sentence
+    assert "JupyterLab" in note
+    panel.reset()
+    assert panel.foreground == before
+    assert "sliders work" not in panel.foreground + svg.document(figure)

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 from colours import SEEN_WITHOUT, TOGETHER, lab
+from matplotlib.figure import Figure
 
 from psipo_explore.views.kit import palette
 from psipo_explore.views.kit.dark import dark_palette
+from psipo_explore.views.kit.legend import line_mark
 
 together = pytest.mark.parametrize("looks", TOGETHER.values(), ids=TOGETHER)
 on_both_pages = pytest.mark.parametrize("partners", [{}, dark_palette()], ids=["white", "dark"])
@@ -60,6 +62,19 @@ def test_every_line_stands_out_from_the_page(
 def test_one_method_has_one_colour() -> None:
     # DPO's optimum is that of logit wherever the preferences come from rewards.
     assert palette.DPO_LINE["color"] == palette.LOGIT_LINE["color"]
-    pale = (palette.LOGIT_PALE, palette.IDENTITY_PALE)
-    for strong, weak in zip((palette.LOGIT, palette.IDENTITY), pale, strict=True):
-        assert lab(weak, np.eye(3))[0] > 80 > lab(strong, np.eye(3))[0]
+    assert lab(palette.IDENTITY_PALE, np.eye(3))[0] > 80 > lab(palette.IDENTITY, np.eye(3))[0]
+
+
+@together
+def test_the_sample_of_a_line_shows_its_dashes_before_its_mark(looks: list[dict[str, Any]]) -> None:
+    for look in looks:
+        figure = Figure((9, 4))
+        words, _ = line_mark(figure, 0, 0.5, look)
+        (sample,) = figure.artists
+        end = max(sample.get_xdata()) * 9 * 72
+        half_a_mark = look.get("markersize", 6) / 2 if "marker" in look else 0
+        assert end + half_a_mark < words * 9 * 72
+        if isinstance(look["linestyle"], tuple):
+            dash, gap, *_ = look["linestyle"][1]
+            width = look.get("linewidth", palette.STYLE["lines.linewidth"])
+            assert (dash + gap) * width < end - half_a_mark, look

@@ -1,13 +1,21 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy.special import expit, logit, rel_entr
 
 from psipo_explore.views import regularisation
+from psipo_explore.views.kit.certainty_axis import EDGE
 
 
-def drawn(**values: float) -> tuple[object, dict[str, object]]:
+def drawn(**values: float) -> tuple[Any, dict[str, Any]]:
     return regularisation.VIEW.drawn(regularisation.VIEW.values(values))  # type: ignore[return-value]
+
+
+def bar(artists: dict[str, Any], which: str) -> tuple[float, ...]:
+    """Return where a bar begins and ends, or nothing if there is none."""
+    return tuple(artists[f"{which} bar"].get_xdata())
 
 
 @pytest.mark.parametrize(("p", "n", "loser"), [(0.9, 1, 0.5), (0.6, 4, 0.05), (0.999, 9, 0.02)])
@@ -33,7 +41,7 @@ def test_only_identity_moves_at_certainty() -> None:
         artists[f"ratio beta identity {mark}"].get_ydata()[0] for mark in ("mark", "hollow")
     )
     assert_allclose(now / tenfold, 10)
-    assert artists["logit lost"].get_text() == "at every β"
+    assert bar(artists, "beta logit") == (0.01, 1000)
 
 
 @pytest.mark.parametrize(
@@ -65,13 +73,33 @@ def test_sentence_says_the_numbers() -> None:
     assert "logit's KL goes from 0.209 to 0.0139 and its log-ratio from 4.6 to 0.46" in sentence
 
 
-def test_the_band_ends_where_kl_is_within_one_per_cent_of_collapse() -> None:
+def test_a_bar_is_over_the_beta_and_p_at_which_kl_is_within_one_per_cent_of_collapse() -> None:
     _, artists = drawn(p=0.99)
-    band = artists["kl beta logit band"]
-    end = band.get_x() + band.get_width()
-    beta, share = artists["kl beta logit"].get_data()
-    assert_allclose(np.interp(np.log(end), np.log(beta), share), 0.99, atol=1e-3)
-    assert artists["kl p identity band"].get_width() == 0
+    for name in ("logit", "identity"):
+        first, last = bar(artists, f"beta {name}")
+        beta, share = artists[f"kl beta {name}"].get_data()
+        assert first == beta[0]
+        assert_allclose(np.interp(np.log(last), np.log(beta), share), 0.99, atol=1e-3)
+    first, last = bar(artists, "p logit")
+    place, share = artists["kl p logit"].get_data()
+    assert_allclose(np.interp(first, place, share), 0.99, atol=1e-3)
+    assert last == EDGE
+    assert bar(artists, "p identity") == ()
+
+
+def test_where_beta_still_holds_the_policy_there_is_no_bar() -> None:
+    _, artists = drawn(p=0.5)
+    assert bar(artists, "beta logit") == bar(artists, "beta identity") == ()
+
+
+def test_bars_are_over_the_axes_so_that_none_reads_as_a_kl() -> None:
+    figure, artists = drawn(p=1.0, beta=0.01)
+    figure.draw_without_rendering()
+    for side in ("beta", "p"):
+        ax = artists[f"kl {side} logit"].axes
+        bars = [artists[f"{side} {name} bar"].get_window_extent() for name in ("logit", "identity")]
+        assert min(box.y0 for box in bars) > ax.get_window_extent().y1
+        assert max(box.y1 for box in bars) < artists[f"kl {side} here"].get_window_extent().y1
 
 
 def test_losers_that_leave_the_winner_nothing_are_explained() -> None:

@@ -9,7 +9,7 @@ from psipo_explore._checks import Array
 
 CERTAIN = 17.5  # position of p = 1 on the axis
 DECADES = np.geomspace(0.5, 1e-16, 160)  # the values of 1 − p at which curves are drawn
-STRIP = 16.6  # left edge of the grey strip around CERTAIN
+STRIP, EDGE = 16.6, 17.9  # ends of the grey strip around CERTAIN; the axis ends with it
 
 
 def decade(one_minus_p: Array | float) -> Array:
@@ -22,5 +22,5 @@ def set_certainty_axis(ax: Axes) -> None:
     """Give the axes an x-axis of decades, with a grey strip for certainty."""
     exponents = [1, *range(4, 17, 4)]
     ax.set_xticks([*exponents, CERTAIN], [*(rf"$10^{{-{k}}}$" for k in exponents), "$0$"])
-    ax.set(xlim=(decade(0.5), CERTAIN + 0.4), xlabel=r"$1 - p$, decade by decade, then certainty")
-    ax.axvspan(STRIP, CERTAIN + 0.4, color="#f0f0f0", linewidth=0)
+    ax.set(xlim=(decade(0.5), EDGE), xlabel=r"$1 - p$, decade by decade, then certainty")
+    ax.axvspan(STRIP, EDGE, color="#f0f0f0", linewidth=0)

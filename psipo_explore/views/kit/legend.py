@@ -12,20 +12,25 @@ from matplotlib.text import Text
 from matplotlib.textpath import TextPath
 
 _WIDE = 9.0  # width in inches of a figure that is not made for a narrow screen
-_MARK_WIDTH, _GAP = 0.044, 0.011  # as shares of that width
-_BELOW = 0.012  # distance from the mark down to the baseline of its words
+# As shares of that width: a sample, the white after it, into which a mark reaches, and that before
+# a number. A line without a mark is shorter, so that two dashes fill it, with no third cut to a dot.
+_SAMPLE, _GAP, _BEFORE_NUMBER = 0.05, 0.016, 0.0077
+_LINE_ALONE = 0.044
+_BELOW = 0.012  # distance from the sample down to the baseline of its words
 
 
 def line_mark(figure: Figure, x: float, y: float, look: Mapping[str, Any]) -> tuple[float, float]:
-    """Draw a line's mark at (x, y) in figure coordinates, and return where its words begin."""
-    width = _share(figure, _MARK_WIDTH)
-    xs = [x, x + width / 2, x + width]
-    figure.add_artist(Line2D(xs, [y] * 3, markevery=[1], **look))
-    return x + width + _share(figure, _GAP), y - _BELOW
+    """Draw a sample of a line at (x, y) in figure coordinates, and return where its words begin.
+
+    The mark is at the end of the sample, because in its middle it would hide the dashes.
+    """
+    end = x + _share(figure, _SAMPLE if "marker" in look else _LINE_ALONE)
+    figure.add_artist(Line2D([x, end], [y] * 2, markevery=[1], **look))
+    return _after_sample(figure, x), y - _BELOW
 
 
 def line_entry(figure: Figure, x: float, y: float, words: str, look: Mapping[str, Any]) -> Text:
-    """Draw a line's mark and its words at (x, y) in figure coordinates.
+    """Draw a sample of a line and its words at (x, y) in figure coordinates.
 
     The text that is returned stands after the words, and is still empty.
     """
@@ -34,11 +39,11 @@ def line_entry(figure: Figure, x: float, y: float, words: str, look: Mapping[str
 
 
 def patch_entry(figure: Figure, x: float, y: float, words: str, look: Mapping[str, Any]) -> Text:
-    """Draw a region's mark and its words at (x, y) in figure coordinates.
+    """Draw a sample of a region and its words at (x, y) in figure coordinates.
 
     The text that is returned stands after the words, and is still empty.
     """
-    figure.add_artist(Rectangle((x, y - 0.02), _share(figure, _MARK_WIDTH), 0.04, **look))
+    figure.add_artist(Rectangle((x, y - 0.02), _share(figure, _SAMPLE), 0.04, **look))
     return _words(figure, x, y, words)
 
 
@@ -67,14 +72,17 @@ def text_after(label: Text, words: str) -> Text:
     assert isinstance(figure, Figure)
     x, y = label.get_position()
     width = _inches(words, label) / figure.get_figwidth() if words else 0.0
-    return figure.text(x + width + _share(figure, _GAP) * 0.7, y, "", va="baseline")
+    return figure.text(x + width + _share(figure, _BEFORE_NUMBER), y, "", va="baseline")
 
 
 def _words(figure: Figure, x: float, y: float, words: str) -> Text:
-    beginning = x + _share(figure, _MARK_WIDTH) + _share(figure, _GAP)
-    label = figure.text(beginning, y, words, va="baseline")
+    label = figure.text(_after_sample(figure, x), y, words, va="baseline")
     label.set_y(y - _BELOW)
     return text_after(label, words)
+
+
+def _after_sample(figure: Figure, x: float) -> float:
+    return x + _share(figure, _SAMPLE) + _share(figure, _GAP)
 
 
 def _share(figure: Figure, of_wide: float) -> float:

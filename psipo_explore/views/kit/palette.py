@@ -16,7 +16,6 @@ WINNER = "#009E73"
 LOSER = "#CC79A7"
 CHOSEN = "#000000"  # the Ψ that a slider chooses, between logit and identity
 IDENTITY_PALE = "#c3dcec"
-LOGIT_PALE = "#f6cdb0"
 
 Look = dict[str, Any]  # keyword arguments for Matplotlib
 LOGIT_LINE: Look = {"color": LOGIT, "linestyle": "-", "marker": "o", "markersize": 7}
@@ -114,7 +113,6 @@ ON_DARK: dict[str, str] = {
     IDENTITY: "#4a9ee0",
     WINNER: "#1fb98c",
     LOSER: "#e592c6",
-    LOGIT_PALE: "#4f2a15",
     IDENTITY_PALE: "#17364f",
     "#E69F00": "#f5bc38",
     "#56B4E9": "#8fd3ff",
