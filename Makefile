@@ -4,7 +4,7 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 COVER := -m pytest -q -n 2 --dist worksteal --cov --cov-report=
 NOT_IN_A_BROWSER := -m pytest -q -rs -n 2 --dist worksteal --ignore=tests/browser
 
-.PHONY: lab test deep slow oldest newest coverage mutants packages accuracy figures font site walk bench clean
+.PHONY: lab test deep slow oldest newest coverage mutants packages accuracy figures font site slides walk bench clean
 
 lab: .venv/ready-lab
 	@$(BIN)/psipo lab
@@ -56,8 +56,11 @@ font: .venv/ready-test
 site: .venv/ready-site
 	$(BIN)/psipo site --out site --cache .site
 
+slides: .venv/ready-site
+	$(BIN)/psipo slides --out slides --cache .site
+
 walk: .venv/ready-test
-	$(MAKE) site
+	$(MAKE) site slides
 	$(BIN)/python -m pytest -q -rs -n 2 --dist worksteal tests/site -o 'norecursedirs=.*'
 
 bench: .venv/ready-bench
@@ -81,4 +84,4 @@ bench: .venv/ready-bench
 	touch $@
 
 clean:
-	rm -rf .venv .venv-oldest .venv-newest .site site
+	rm -rf .venv .venv-oldest .venv-newest .site site slides

@@ -2,7 +2,7 @@
 
 `lab` opens the lessons in JupyterLab. `app` serves the views on one page, `pages` draws them as
 pages that need no Python, and `figures` draws still pictures. `site` builds the whole course as web
-pages, and `diagnose` examines preference files.
+pages, and `slides` its lecture. `diagnose` examines preference files.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.resources import files
 from itertools import chain
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 COURSE_FOLDER = Path("psipo_course")
+_OF_SITE = {"docutils", "markdown_it", "math_core", "mdit_py_plugins", "sphinx", "sphinx_revealjs"}
 # These errors come from a full or broken disk, and are not mistakes in the call.
 _FAILURES_HERE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
@@ -137,7 +138,15 @@ def _parser() -> argparse.ArgumentParser:
         prog="psipo", description="Explore ΨPO and IPO: lessons with sliders, and their figures."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_lab, _add_app, _add_figures, _add_pages, _add_site, _add_diagnose):
+    for add in (
+        _add_lab,
+        _add_app,
+        _add_figures,
+        _add_pages,
+        _add_site,
+        _add_slides,
+        _add_diagnose,
+    ):
         add(commands)
     return parser
 
@@ -236,6 +245,19 @@ def _add_site(commands: _Commands) -> None:
         "--cache", type=Path, help="folder that keeps what the next build may use again"
     )
     site.set_defaults(run=_site)
+
+
+def _add_slides(commands: _Commands) -> None:
+    slides = commands.add_parser(
+        "slides", help="make slides of the lecture, with live pictures and notes, and a handout"
+    )
+    slides.add_argument(
+        "--out", type=Path, default=Path("slides"), help="folder to write to (default: slides)"
+    )
+    slides.add_argument(
+        "--cache", type=Path, help="folder that keeps what the next build may use again"
+    )
+    slides.set_defaults(run=_slides)
 
 
 def _add_diagnose(commands: _Commands) -> None:
@@ -368,6 +390,7 @@ def lab_command(folder: Path, port: int, *, open_browser: bool) -> list[str]:
     command += [
         f"--ServerApp.root_dir={folder.resolve()}",
         f"--LabApp.default_url=/doc/tree/{course.FIRST_LESSON.as_posix()}",
+        f"--LabApp.extra_labextensions_path={files('psipo_explore') / 'labextension'}",
     ]
     command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"]
     if not open_browser:
@@ -445,18 +468,37 @@ def _pages(options: argparse.Namespace) -> int:
 
 
 def _site(options: argparse.Namespace) -> int:
-    try:
+    with _named_where_missing("site needs Sphinx"):
         from psipo_explore.site.building import build
+    _build(build, options)
+    print(options.out / "index.html", flush=True)
+    return 0
+
+
+def _slides(options: argparse.Namespace) -> int:
+    with _named_where_missing("slides needs Sphinx and sphinx-revealjs"):
+        from psipo_explore.site.slides import build
+    _build(build, options)
+    for name in ("index.html", "handout.html"):
+        print(options.out / name, flush=True)
+    return 0
+
+
+@contextmanager
+def _named_where_missing(need: str) -> Iterator[None]:
+    """Say what to install where the extra `site` is not."""
+    try:
+        yield
     except ModuleNotFoundError as error:
-        missing = str(error.name).partition(".")[0]
-        if missing not in {"docutils", "math_core", "sphinx"}:
+        if str(error.name).partition(".")[0] not in _OF_SITE:
             raise
-        raise ValueError("site needs Sphinx: run pip install 'psipo-explore[site]'") from None
+        raise ValueError(f"{need}: run pip install 'psipo-explore[site]'") from None
+
+
+def _build(build: Callable[[Path, Path], None], options: argparse.Namespace) -> None:
     with ExitStack() as stack:
         cache = options.cache or Path(stack.enter_context(TemporaryDirectory()))
         build(options.out, cache)
-    print(options.out / "index.html", flush=True)
-    return 0
 
 
 def _as_drawn(pages: Mapping[Future[str], str], progress: bool) -> Iterator[Future[str]]:

@@ -1,5 +1,6 @@
 """README, CONTRIBUTING and CITATION.cff name only things that exist."""
 
+import json
 import re
 from pathlib import Path
 
@@ -58,6 +59,8 @@ def test_the_citation_is_of_this_release_and_of_the_paper() -> None:
     assert citation["version"] == psipo_explore.__version__
     assert {"cff-version", "message", "title", "authors"} <= citation.keys()
     assert citation["references"][0]["identifiers"][0]["value"] == "arXiv:2310.12036"
+    extension = PACKAGE / "labextension" / "psipo-explore" / "package.json"
+    assert json.loads(extension.read_text(encoding="utf-8"))["version"] == citation["version"]
     assert f"## {psipo_explore.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 

@@ -13,12 +13,15 @@ from psipo_explore.views.kit.pages import still_picture
 from psipo_explore.views.kit.view import Values, View
 
 
-def element(view: View, values: Mapping[str, Any], attributes: str = "") -> str:
+def element(
+    view: View, values: Mapping[str, Any], guess: str | None = None, attributes: str = ""
+) -> str:
     """Return the element that `live.js` makes live, with a still picture for browsers without it."""
     begins = as_html(json.dumps(dict(values), ensure_ascii=False))
     picture, sentence = still_picture(view, values)
+    asks = f' data-guess="{guess}"' if guess else ""
     return (
-        f'<psipo-panel data-view="{view.name}" data-values="{begins}"{attributes}>'
+        f'<psipo-panel data-view="{view.name}" data-values="{begins}"{asks}{attributes}>'
         f"{picture}{sentence}</psipo-panel>"
     )
 
@@ -26,13 +29,17 @@ def element(view: View, values: Mapping[str, Any], attributes: str = "") -> str:
 class StaticPanel:
     """Stands for a panel on a page: its picture at the start, which the page makes live."""
 
-    def __init__(self, view: View, start: Values) -> None:
+    def __init__(self, view: View, start: Values, guess: str | None = None) -> None:
         self._view = view
+        self._guess = guess
         self._start = start
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         figure = self._view.figure(**self._start)
-        return {"text/html": element(self._view, self._start), "text/plain": figure.sentence}
+        return {
+            "text/html": element(self._view, self._start, self._guess),
+            "text/plain": figure.sentence,
+        }
 
 
 def show_static_panels() -> None:

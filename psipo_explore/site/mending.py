@@ -28,6 +28,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("missing-reference", _find_in_other_modules)
     app.connect("doctree-read", _close_examples)
     app.connect("doctree-read", _drop_way)
+    app.connect("doctree-read", _drop_twins)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -44,6 +45,14 @@ def _drop_way(_app: Sphinx, doctree: document) -> None:
     for way in [*doctree.findall(paragraph)]:
         if _WAY.fullmatch(way.astext()):
             way.parent.remove(way)
+
+
+def _drop_twins(_app: Sphinx, doctree: document) -> None:
+    """Drop the pictures without sliders, since a page shows the same ones with sliders."""
+    for words in [*doctree.findall(paragraph)]:
+        if words.astext().startswith("The picture without sliders"):
+            place = words.parent.index(words)
+            del words.parent[place : place + 2]
 
 
 def _give_captions_a_level(

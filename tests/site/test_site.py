@@ -133,6 +133,45 @@ def test_each_panel_of_the_lessons_is_on_its_page() -> None:
         assert re.findall(r'<psipo-panel data-view="(\w+)"', html) == called, lesson
 
 
+def test_a_lesson_asks_before_it_shows_and_explains(opened: Callable[..., Page]) -> None:
+    page = opened("notebooks/00_start_here.html", asks=True)
+    form = page.locator(".psipo-guess form").first
+    panel = page.locator("psipo-panel").first
+    panel.evaluate("panel => panel.parentElement.scrollIntoView()")
+    form.wait_for()
+    expect(panel).to_be_hidden()
+    fold = page.locator("details", has_text="Guessed?").first
+    expect(fold).to_have_js_property("open", False)
+    form.get_by_role("textbox").first.fill("0.25")
+    form.get_by_role("textbox").first.press("Enter")
+    expect(panel).to_be_visible()
+    expect(fold).to_have_js_property("open", True)
+    expect(panel.locator(".psipo-whole .psipo-marks path")).to_have_count(1)
+    told = page.locator(".psipo-told").first
+    expect(told).to_contain_text("you guessed 0.25, and it is 0.1")
+    told.get_by_role("button", name="Look").nth(3).click()
+    expect(panel.locator(".psipo-call code")).to_have_text("collapse.figure(p=1.0)")
+    page.reload()
+    page.locator(".psipo-told").first.wait_for()
+    expect(page.locator(".psipo-told").first).to_contain_text("you guessed 0.25")
+
+
+def test_what_the_site_has_otherwise_is_dropped_from_lessons() -> None:
+    for lesson in LESSONS:
+        html = (SITE / "notebooks" / f"{lesson}.html").read_text("utf-8")
+        article = re.search(r"<article.*?</article>", html, re.S)
+        assert article
+        for twin in ("The picture without sliders", "figures/", "map</a> ·", "previous: 0"):
+            assert twin not in article[0], (lesson, twin)
+
+
+def test_defaults_are_written_by_name_in_the_reference() -> None:
+    for page in (SITE / "reference").glob("*.html"):
+        html = page.read_text("utf-8")
+        assert "&lt;function" not in html, page.name
+        assert "&lt;factory&gt;" not in html, page.name
+
+
 def test_docstrings_link_public_names_and_keep_code_as_typed() -> None:
     html = (SITE / "reference" / "comparisons.html").read_text("utf-8")
     assert 'href="policy.html#psipo_explore.policy.optimal_policy"' in html
@@ -274,11 +313,37 @@ def test_axe_finds_nothing_serious(size: str, opened: Callable[..., Page], over_
         live_panels(page)
         for theme in ("light", "dark"):
             page.evaluate("theme => { document.body.dataset.theme = theme; }", theme)
-            for violation in Axe().run(page).response["violations"]:
-                if violation["impact"] in {"serious", "critical"}:
-                    places = [node["target"] for node in violation["nodes"]]
-                    found.append((name, theme, violation["id"], places[:3]))
+            found += [(name, theme, *violation) for violation in serious(page)]
     assert found == []
+
+
+def serious(page: Page) -> list[tuple[str, list[Any]]]:
+    """Return what axe finds that keeps people out, and where."""
+    return [
+        (violation["id"], [node["target"] for node in violation["nodes"]][:3])
+        for violation in Axe().run(page).response["violations"]
+        if violation["impact"] in {"serious", "critical"}
+    ]
+
+
+@IN_CHROMIUM
+@pytest.mark.parametrize("lesson", ["00_start_here", "04_ipo"])
+def test_axe_finds_nothing_serious_in_a_form(
+    lesson: str, opened: Callable[..., Page], over_http: str
+) -> None:
+    page = opened(f"notebooks/{lesson}.html", over_http, asks=True)
+    page.locator("psipo-panel").first.evaluate("panel => panel.parentElement.scrollIntoView()")
+    form = page.locator(".psipo-guess form").first
+    form.get_by_role("button", name="Show the picture").click()
+    expect(form.get_by_role("alert")).to_be_visible()
+    for theme in ("light", "dark"):
+        page.evaluate("theme => { document.body.dataset.theme = theme; }", theme)
+        assert serious(page) == []
+    form.get_by_role("button", name="Show me").click()
+    page.get_by_role("button", name="Guess first").first.wait_for()
+    for theme in ("light", "dark"):
+        page.evaluate("theme => { document.body.dataset.theme = theme; }", theme)
+        assert serious(page) == []
 
 
 def test_a_lesson_is_worked_by_keyboard_alone(opened: Callable[..., Page]) -> None:
