@@ -7,6 +7,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from psipo_explore.views import VIEWS
+
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 LESSONS = sorted(NOTEBOOKS.glob("*.ipynb"))
 every_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
@@ -36,8 +38,9 @@ def test_is_stripped(path: Path) -> None:
 
 @every_lesson
 def test_has_the_parts_of_a_lesson(path: Path) -> None:
-    cells = read(path).cells
-    assert len(cells) < 15
+    cells = [cell for cell in read(path).cells if not cell.source.startswith("check(")]
+    exercises = [cell for cell in cells if re.search(r"^\*\*[12]\.\*\* ", cell.source, re.M)]
+    assert len(cells) - len(exercises) < 15
     code = [cell.source for cell in cells if cell.cell_type == "code"]
     assert "import" in code[0]
     assert not any(re.search(r"^\s*(import|from)\b", source, re.M) for source in code[1:])
@@ -46,10 +49,9 @@ def test_has_the_parts_of_a_lesson(path: Path) -> None:
     assert len(folds) == prose.count("<details>") == prose.count("</details>")
     assert folds.count("Answer") == 2
     assert folds[-1] == "The symbols so far"
-    assert prose.index("Write down") < prose.index("Written down?")
     assert re.search(
-        r"<details><summary>Written "
-        r"down\?[^<]*</summary>.*?!\[[^\]]{30,}\]\(\.\./figures/\w+\.svg\)\n\n</details>",
+        r"<details><summary>Guessed\? Then read what the picture shows\.</summary>(?:(?!</details>).)*"
+        r"!\[[^\]]{30,}\]\(\.\./figures/\w+\.svg\)\n\n</details>",
         prose,
         re.S,
     )
@@ -65,6 +67,27 @@ def test_has_the_parts_of_a_lesson(path: Path) -> None:
         assert headings.count(heading) == 1
     assert headings[-1] == "What you know now"
     assert "\n> **Theorem" in prose
+
+
+@every_lesson
+def test_a_panel_that_asks_is_followed_by_the_fold_that_explains(path: Path) -> None:
+    cells = read(path).cells
+    asking = [k for k, cell in enumerate(cells) if '.panel(guess="' in cell.source]
+    assert asking
+    folds = [k for k, cell in enumerate(cells) if "<summary>Guessed?" in cell.source]
+    assert folds == [k + 1 for k in asking]
+    for k in folds:
+        assert cells[k].source.startswith("<details><summary>Guessed? Then read what the picture")
+    for k in asking:
+        view, guess = re.findall(r'(\w+)\.panel\(guess="(\w+)"', cells[k].source)[0]
+        assert guess in VIEWS[view].guesses
+
+
+def test_every_guess_is_asked_in_a_lesson() -> None:
+    lessons = "".join(path.read_text(encoding="utf-8") for path in LESSONS)
+    for name, view in VIEWS.items():
+        for guess in view.guesses:
+            assert rf"{name}.panel(guess=\"{guess}\"" in lessons, (name, guess)
 
 
 THE_MAP = read(LESSONS[0]).cells[-1].source

@@ -91,9 +91,9 @@ def rlhf_is_psipo() -> list[str]:
     for s, odds in ((0.0, [1, 1, 2]), (1.0, [2, 2, 1])):
         assert np.allclose(logit(preferences(s)[[0, 1, 0], [1, 2, 2]]), odds)
     return [
-        f"At $s=2.5$ it gives $a$ {dpo[1]:.3f}, where it gave {dpo[0]:.3f}",
-        f"has risen from {against_b[0]:.0f} to {against_b[1]:.0f} in a hundred, and its chance "
-        f"against $c$ has fallen from {against_c[0]:.0f} to {against_c[1]:.0f}",
+        f"At $s=2.5$ it gives $a$ {dpo[1]:.3f}. At $s=0$ it gave $a$ {dpo[0]:.3f}",
+        f"has risen from {against_b[0]:.0f} % to {against_b[1]:.0f} %. Its chance "
+        f"against $c$ has fallen from {against_c[0]:.0f} % to {against_c[1]:.0f} %",
     ]
 
 
@@ -109,19 +109,20 @@ def collapse() -> list[str]:
     agree = 0.8**5 + 0.2**5
     doubt, beta = 100 * np.log(99), 0.4 / np.log(9)
     assert np.isclose(left(IDENTITY, 0.1, beta), left(LOGIT, 0.1, 1.0))
+    for at in (10, 100):  # "Identity leaves it the same two numbers as before"
+        assert np.isclose(left(IDENTITY, 0, at), left(IDENTITY, 1e-15, at), rtol=0, atol=1e-9)
     return [
-        f"identity leaves it {left(IDENTITY, 0, 10):.3f}",
         f"Logit leaves $y_l$ {left(LOGIT, 1e-15, 10):.3f} at β = 10, and "
         f"{left(LOGIT, 1e-15, 100):.2f} at β = 100",
         f"Identity leaves it {left(IDENTITY, 1e-15, 10):.3f} at β = 10, and "
-        f"{left(IDENTITY, 1e-15, 100):.3f} at β = 100. At $p=1$ identity leaves the same two",
+        f"{left(IDENTITY, 1e-15, 100):.3f} at β = 100. Now put",
         f"the curve for β = 10 is nearly down, at {left(LOGIT, 1e-16, 10):.3f}. The curve for "
         f"β = 100 is still at {left(LOGIT, 1e-16, 100):.2f}",
         f"At β = 0.01 identity leaves $y_l$ ${left(IDENTITY, 0, 0.01) * 1e22:.0f}\\cdot10^{{-22}}$",
         f"$0.8^5+0.2^5 = {agree:.3f}$",
         f"(In one case of {round(1 / 0.2**5, -3):.0f} all five",
         f"it would leave $y_l$ {known:.3f} at β = 10. With five raters it leaves {five:.3f} in",
-        f"Identity leaves {identity[0]:.4f} either way",
+        f"Identity leaves {identity[0]:.4f} in both cases",
         f"agree {100 * (0.99**40 + 0.01**40):.0f} times in 100, and in the mean logit leaves $y_l$ "
         f"{average(LOGIT, 0.99, 40, 10.0):.3f}. At the true $p$ it would leave {left(LOGIT, 0.01, 10):.3f}",
         f"$\\log\\frac{{p}}{{1-p}} = {doubt:.1f}$ and $1-p \\approx 10^{{-{doubt / np.log(10):.1f}}}$",
@@ -165,7 +166,7 @@ def training() -> list[str]:
         data: train(data, loss, beta).policy[..., -1, :] - minimise(data, loss, beta).policy
         for data, loss, beta in ((D1, IPO, 1.0), (D2, DPO, 0.1))
     }
-    hovers = [np.abs(deviation).mean() for deviation in last.values()]
+    distances = [np.abs(deviation).mean() for deviation in last.values()]
     s = (np.sqrt(17) - 1) / 2
     beta = 1 / (3 * np.log(s))
     assert dpo[1.0] < 1e-3
@@ -174,7 +175,7 @@ def training() -> list[str]:
         f'<span style="color:#0072B2">**IPO**</span> leaves it {exact[1.0]:.2f}. At β = 10 DPO '
         f"still has {dpo[10.0]:.2f} for $c$, and IPO has {exact[10.0]:.2f}",
         f"IPO leaves it {ends[1]:.3f}",
-        f"by {hovers[0]:.3f} for IPO on D1 at β = 1, and by {hovers[1]:.2f} for DPO on the cycle",
+        f"of about {distances[0]:.3f} for IPO on D1 at β = 1, and of {distances[1]:.2f} for DPO on the cycle",
         f"it goes from {ends[0]:.3f} to {ends[2]:.3f}",
         f"$s=\\frac{{\\sqrt{{17}}-1}}{{2}}={s:.3f}$, and β = {beta:.3f}",
     ]
@@ -211,6 +212,7 @@ def underfitted_reward() -> list[str]:
         f"= {ridge:.2f}$",
         f"the root $\\Delta={million[0]:.1f}$ (`fit_reward` finds it), so $\\beta={betas[0]:.2f}$. "
         f"With a ridge of 0.001, $\\Delta={million[1]:.1f}$ and $\\beta={betas[1]:.2f}$",
+        f"the factor is {betas[1] / betas[0]:.2f}",
     ]
 
 

@@ -77,8 +77,9 @@ def computed() -> list[str]:
         f"{np.floor(1e3 * loser(0, CHI_SQUARED, IDENTITY)) / 1e3:.3f} there, and KL "
         f"{loser(0, KL, IDENTITY):.3f}",
         "**π_ref(y_l)**: with 0.9, $\\pi_{\\mathrm{ref}}(y_w)$ is 0.1",
-        "Here λ = 0.25, β = 0.5 and $p=0.99$",
+        "at λ = 0.25, β = 0.5 and* $p=0.99$",
         "From 0.55 on they go round",
+        "At cycle = 0.75,",
         "(α = 0.5 is one more leash, $f(t)=2(\\sqrt t-1)^2$.)",
         f"So $p=\\sigma(2)={expit(2):.3f}$: an answer that wins one time in eight is gone",
         f"and $p=\\sigma(10)={expit(10):.5f}$",

@@ -97,11 +97,11 @@ def computed() -> list[str]:
         f"first lifts $w$, to {peak():.3f} in step {turning_step(path())}.",
         f"with a = 1.25, $w$ still has {path(a=1.25)[-1, W]:.3f} in the last step, "
         f"past its peak of {peak(a=1.25):.3f}",
-        f"IPO loses $w$ too, and leaves it {path('IPO', beta=0.1)[-1, W]:.3f}",
+        f"under IPO $w$ falls too, to {path('IPO', beta=0.1)[-1, W]:.3f}",
         f"hardly leaves the start: $w$ has {path('IPO', beta=10.0)[-1, W]:.3f}",
         f"$w$ has {slow[W]:.3f} in the last step, is still rising, and will turn later",
-        f"both losses lower $w$ from the first step. It starts at {reference(0.5)[W]}, "
-        f"and IPO stops at {path('IPO', share=0.5)[-1, W]:.3f}",
+        f"both losses lower $w$ from the first step. $w$ starts at {reference(0.5)[W]}, "
+        f"and under IPO it stops at {path('IPO', share=0.5)[-1, W]:.3f}",
         f"With 0.01, DPO first takes $w$ up to {peak(share=0.01):.3f}, "
         f"and then down to {path(share=0.01)[-1, W]:.3f}",
         f"descent passes (5, 0), where $w$ has only {passed[W]:.3f}",
