@@ -61,7 +61,7 @@ def parts(view: View, built_for: Values | None = None) -> list[Part]:
     --------
     >>> from psipo_explore.views import VIEWS
     >>> [round(part.width) for part in parts(VIEWS["collapse"])]
-    [305, 275, 380]
+    [335, 275, 380]
     """
     start = {**view.values({}), **(built_for or {})}
     figure, artists = view.drawn(start)
