@@ -192,7 +192,7 @@ VIEW = View(
     ),
     controls=(
         Slider("n", "n, comparisons, all won by y_w", _SAMPLES, start=5),
-        Slider("ridge", "ridge ρ of the reward", _RIDGES, start=1.0),
+        Slider("ridge", "ridge, which pulls r to 0", _RIDGES, start=1.0),
         Slider("steps", "steps of descent, then stop", _STEPS, start=100, plays=True),
         Slider("beta", "β, strength of the KL term", BETAS, start=1.0),
     ),

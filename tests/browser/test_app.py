@@ -257,7 +257,9 @@ def test_a_wrong_formula_in_a_link_is_said_at_its_field(visit: Callable[..., Pag
     expect(page.get_by_label("typed, then Enter")).to_have_value("q+")
 
 
-@pytest.mark.parametrize(("width", "height"), [(1280, 720), (390, 844)])
+@pytest.mark.parametrize(
+    ("width", "height"), [(1280, 720), pytest.param(390, 844, marks=pytest.mark.slow)]
+)
 def test_a_new_visitor_guesses_before_the_picture(
     visit: Callable[..., Page], width: int, height: int
 ) -> None:

@@ -110,7 +110,16 @@ def test_a_guess_is_kept_and_can_be_made_again(visit: Callable[..., Page]) -> No
     expect(form(page).get_by_role("textbox").first).to_be_focused()
 
 
-@pytest.mark.parametrize("wrong", ["two", "1.5", "-0.1", "1/0", "0.1.2", "<b>x</b>"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "two",
+        *(
+            pytest.param(x, marks=pytest.mark.slow)
+            for x in ("1.5", "-0.1", "1/0", "0.1.2", "<b>x</b>")
+        ),
+    ],
+)
 def test_what_is_no_number_is_said_and_nothing_is_shown(
     visit: Callable[..., Page], wrong: str
 ) -> None:
@@ -128,6 +137,7 @@ def test_what_is_no_number_is_said_and_nothing_is_shown(
     expect(picture(page)).to_be_visible()
 
 
+@pytest.mark.slow
 def test_an_empty_form_asks_for_one_guess(visit: Callable[..., Page]) -> None:
     page = visit()
     guess(page)
@@ -135,6 +145,7 @@ def test_an_empty_form_asks_for_one_guess(visit: Callable[..., Page]) -> None:
     expect(picture(page)).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_show_me_shows_it_also_next_time(visit: Callable[..., Page]) -> None:
     page = visit()
     page.get_by_role("button", name="Show me").click()
@@ -146,6 +157,7 @@ def test_show_me_shows_it_also_next_time(visit: Callable[..., Page]) -> None:
     expect(picture(page)).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_never_is_for_all_pictures_until_one_is_asked_for(visit: Callable[..., Page]) -> None:
     page = visit()
     page.get_by_role("button", name="Never ask me").click()
@@ -164,6 +176,7 @@ def test_a_link_to_values_asks_nothing(visit: Callable[..., Page]) -> None:
     expect(page.locator(".psipo-sentence")).to_have_text(VIEW.figure(p=1.0).sentence)
 
 
+@pytest.mark.slow
 def test_an_address_that_changes_shows_what_it_names(visit: Callable[..., Page]) -> None:
     page = visit()
     page.evaluate("location.hash = '#p=1'")
@@ -171,6 +184,7 @@ def test_an_address_that_changes_shows_what_it_names(visit: Callable[..., Page])
     expect(page.locator(".psipo-sentence")).to_have_text(VIEW.figure(p=1.0).sentence)
 
 
+@pytest.mark.slow
 def test_a_theme_that_changes_while_it_asks_shows_nothing(visit: Callable[..., Page]) -> None:
     page = visit()
     complaints: list[str] = []
@@ -181,6 +195,7 @@ def test_a_theme_that_changes_while_it_asks_shows_nothing(visit: Callable[..., P
     assert complaints == []
 
 
+@pytest.mark.slow
 def test_what_another_version_has_kept_is_asked_again(visit: Callable[..., Page]) -> None:
     page = visit()
     for kept in ("guessed\n0.1", "[0.1, 0.2]", "nonsense"):
@@ -222,6 +237,7 @@ def test_on_a_phone_marks_are_in_the_parts(visit: Callable[..., Page]) -> None:
     expect(page.locator(".psipo-parts svg").first).to_be_visible()
 
 
+@pytest.mark.slow
 def test_without_javascript_the_picture_is_there(browser: Browser, address: str) -> None:
     context = browser.new_context(asks=True, java_script_enabled=False)
     page = context.new_page()
