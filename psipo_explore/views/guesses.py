@@ -235,7 +235,7 @@ FEW_SAMPLES: _Guesses = {
 
 # regularisation
 
-_FALLS = ("a lot, by a third or more", "a little", "not at all")
+_FALLS = ("a lot", "a little", "not at all")
 
 
 def _fall(p: float, psi: Psi) -> str:
@@ -262,7 +262,7 @@ def _tenfold(asks: str, psi: Psi, p: float) -> Question:
 REGULARISATION: _Guesses = {
     "tenfold": Guess(
         "One winner starts at 80 %, and four losers at 5 % each. β goes from 0.25 to 2.5. How much "
-        "does the KL from π_ref fall?",
+        "does the KL from π_ref fall? (A lot is a third or more.)",
         (
             _tenfold("DPO (logit), if the winner is preferred with p = 0.99", LOGIT, 0.99),
             _tenfold("IPO (identity), if p = 0.99", IDENTITY, 0.99),
