@@ -41,6 +41,16 @@ def drawings() -> Iterator[Any]:
 
 
 every_drawing = pytest.mark.parametrize(("view", "built_for"), list(drawings()))
+IN_MAKE_TEST = ("collapse", "psi_curve", "training")
+every_drawing_moved = pytest.mark.parametrize(
+    ("view", "built_for"),
+    [
+        drawing
+        if drawing.values[0].name in IN_MAKE_TEST
+        else pytest.param(*drawing.values, id=drawing.id, marks=pytest.mark.slow)
+        for drawing in drawings()
+    ],
+)
 with_this_matplotlib = pytest.mark.skipif(
     matplotlib.__version_info__ < (3, 11),
     reason="Matplotlib before 3.11 says of some axes that they are a few points larger than drawn",
@@ -99,7 +109,7 @@ def holds(part: Rectangle, word: Rectangle) -> bool:
 
 
 @with_this_matplotlib
-@every_drawing
+@every_drawing_moved
 def test_everything_drawn_is_in_exactly_one_window_and_no_words_are_cut(
     view: View, built_for: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
