@@ -214,7 +214,7 @@ def test_the_slides_are_reveal_s_and_ours_and_ask_for_what_is_there(
     assert capsys.readouterr().out == f"{out / 'index.html'}\n{out / 'handout.html'}\n"
     for name in ("index.html", "handout.html"):
         html = (out / name).read_text("utf-8")
-        asked = re.findall(r'<(?:script|link)[^>]* (?:src|href)="([^"]+)"', html)
+        asked = re.findall(r'<(?:script|link)[^>]* (?:src|href)="(?!data:)([^"]+)"', html)
         assert asked
         assert all((out / file).is_file() for file in asked)
     assert "Permission" in (out / "_static" / "reveal" / "LICENSE").read_text("utf-8")
