@@ -22,6 +22,7 @@ from psipo_explore._exercises import (
     lesson_07,
     lesson_08,
     lesson_09,
+    lesson_10,
 )
 from psipo_explore._exercises.kinds import Exercise, Level
 from psipo_explore._tables import as_html
@@ -39,6 +40,7 @@ _LESSONS = (
     lesson_07,
     lesson_08,
     lesson_09,
+    lesson_10,
 )
 _EXERCISES: dict[str, Callable[[], Exercise]] = {
     f"{number:02}.{k}": exercise

@@ -1,4 +1,4 @@
-"""The exercises of lesson 09: where χ² lets go, and what a stronger rock does to rock."""
+"""The exercises of lesson 09: where χ² lets go, and how fast a new leash does."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from scipy.special import expit
 
 from psipo_explore._exercises.kinds import Number, Slip
 from psipo_explore._exercises.two_answers import root
-from psipo_explore.divergences import CHI_SQUARED
+from psipo_explore.divergences import CHI_SQUARED, Divergence, alpha, tilted_policy
 from psipo_explore.policy import optimal_policy
-from psipo_explore.psi import IDENTITY, LOGIT
-from psipo_explore.self_play import nash_policy
+from psipo_explore.psi import LOGIT
 
 
 def _lets_go(pi_ref_winner: float) -> float:
@@ -69,57 +68,32 @@ def first() -> Number:
     )
 
 
-def _shares(rock_beats_scissors: float) -> tuple[float, float]:
-    """Return how often the policy whose opponent learns gives rock and paper, at β = 0.001."""
-    rock, paper, scissors = range(3)
-    game = np.full((3, 3), 0.5)
-    chances = {(rock, scissors): rock_beats_scissors, (scissors, paper): 0.6, (paper, rock): 0.6}
-    for (winner, loser), chance in chances.items():
-        game[winner, loser], game[loser, winner] = chance, 1 - chance
-    policy = nash_policy(game, IDENTITY, 0.001)
-    return float(policy[rock]), float(policy[paper])
+def _power(leash: Divergence) -> float:
+    """Return k, where y_l keeps about a constant times gap⁻ᵏ at large gaps."""
+    gaps = np.array([1e5, 1e6])
+    scores = np.stack([gaps, np.zeros(2)], axis=-1)
+    near, far = tilted_policy(scores, 1.0, leash)[:, 1]
+    return float(np.log10(near / far))
 
 
 def second() -> Number:
-    (before, paper_before), (after, paper) = _shares(0.9), _shares(1.0)
+    k = _power(alpha(0.5))
     return Number(
-        asks="the share of rock",
-        truth=after,
+        asks="your k",
+        truth=k,
         answer=(
-            "About 1/7, where it was 1/6. So rock is given less often. The edges are 0.5, 0.1 "
-            "and 0.1 now. The share of each answer is the edge between the other two. So paper rises to "
-            "about 5/7, and making rock stronger helps paper."
+            f"k = {k:.0f}. Under logit no leash holds, and under identity this one does. Its slope is "
+            "f′(t) = 2 − 2/√t. The ratio of y_w hardly changes at a large gap G, so 2/√t(y_l) grows "
+            "like G/β, and t(y_l) is about 4β²/G²."
         ),
-        lesson="Making rock stronger helps paper, because paper beats rock.",
-        hint="The share of an answer is the edge between the other two. Which edge has changed?",
-        tolerance=0.05,
+        lesson="This leash lets go faster than reverse KL, and much more slowly than KL.",
+        hint="What is the slope f′(t) near t = 0? By the theorem it must fall like −G/β.",
         slips=(
+            Slip(1.0, "That is reverse KL, whose slope is −1/t. What is the slope here?"),
+            Slip(0.5, "The slope falls like 1/√t. Solve that for t."),
+            Slip(-k, "The size is right. We put G in the denominator, so k is positive."),
             Slip(
-                before,
-                "That is the share from before. One edge has changed, and shares are divided by the "
-                "sum of the edges.",
-            ),
-            Slip(1 / 3, "That is where it starts. With β close to 0 π_ref hardly counts.", "cold"),
-            Slip(
-                paper,
-                "You gave rock its own edge. The share of an answer is the edge between the other two.",
-            ),
-            Slip(
-                paper_before,
-                "You took the edge of rock and scissors, as it was before. The share of an answer "
-                "is the edge between the other two.",
-            ),
-            Slip(
-                1.0,
-                "That is the best reply to a fixed uniform opponent. Here the opponent learns.",
-                "cold",
-            ),
-            Slip(0.1, "That is the edge. Divide it by the sum of the three edges."),
-            Slip(
-                0.0, "Rock still beats scissors. Some opponent must be kept from scissors.", "cold"
+                1.5, "Is that the slope of the slope? Take f′(t) itself, and solve for t.", "cold"
             ),
         ),
-        low=0.0,
-        high=1.0,
-        beyond="A probability lies between 0 and 1.",
     )

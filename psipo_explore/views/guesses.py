@@ -552,7 +552,29 @@ def _on_the_way(answer: str) -> tuple[float, float]:
     return float(x), float(y)
 
 
+def _most() -> str:
+    return "abc"[int(_learned(0.75).argmax())]
+
+
+def _near_corner(answer: str) -> tuple[float, float]:
+    x, y = 0.85 * _CORNERS["abc".index(answer)] + 0.05 * _CORNERS.sum(0)
+    return float(x), float(y)
+
+
 SELF_PLAY: _Guesses = {
+    "most": Guess(
+        "a beats b by far, b beats c, and c beats a. A fixed opponent makes IPO give almost only a.",
+        (
+            Question(
+                "If the opponent is the policy itself, and β is small, it gives most often",
+                truth=_most,
+                values={},
+                answers=("a", "b", "c"),
+                place=_near_corner,
+                label="most",
+            ),
+        ),
+    ),
     "way": Guess(
         "The slider “cycle” leads from an order, in which a beats everybody, to a circle like "
         "rock–paper–scissors. How does the policy whose opponent learns go from a's corner to the "
@@ -566,7 +588,7 @@ SELF_PLAY: _Guesses = {
                 place=_on_the_way,
             ),
         ),
-    )
+    ),
 }
 
 
