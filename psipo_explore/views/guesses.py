@@ -485,9 +485,11 @@ _NOTHING = 3e-10  # where the picture draws an exact 0
 def _who_keeps(psi: Psi, beta: float) -> str:
     """Say which of KL, reverse KL and χ² leave y_l something if p = 1."""
     keeps = [_left(1.0, psi, beta, leash) > 0 for leash in (KL, REVERSE_KL, CHI_SQUARED)]
-    return {(True, True, True): "all three", (True, True, False): "KL and reverse KL"}.get(
-        (keeps[0], keeps[1], keeps[2]), "none of them"
-    )
+    return {
+        (True, True, True): "all three",
+        (True, True, False): "KL and reverse KL",
+        (False, True, False): "only reverse KL",
+    }.get((keeps[0], keeps[1], keeps[2]), "none of them")
 
 
 def _held_by(asks: str, leash: Divergence) -> Question:
@@ -507,7 +509,7 @@ def _held_at_certainty(asks: str, psi: Psi, beta: float, lam: float) -> Question
         asks,
         truth=partial(_who_keeps, psi, beta),
         values={"lam": lam, "beta": beta, "p": 1.0},
-        answers=("all three", "KL and reverse KL", "none of them"),
+        answers=("all three", "KL and reverse KL", "only reverse KL", "none of them"),
     )
 
 
@@ -563,7 +565,7 @@ def _near_corner(answer: str) -> tuple[float, float]:
 
 SELF_PLAY: _Guesses = {
     "most": Guess(
-        "a beats b by far, b beats c, and c beats a. A fixed opponent makes IPO give almost only a.",
+        "a beats b by far, b beats c, and c beats a. Against a fixed opponent IPO gives almost only a.",
         (
             Question(
                 "If the opponent is the policy itself, and β is small, it gives most often",

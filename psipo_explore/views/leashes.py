@@ -32,7 +32,7 @@ from psipo_explore.divergences import (
 from psipo_explore.views import guesses
 from psipo_explore.views.kit import palette
 from psipo_explore.views.kit.certainty_axis import CERTAIN, DECADES, decade, set_certainty_axis
-from psipo_explore.views.kit.controls import Slider
+from psipo_explore.views.kit.controls import Choice, Slider
 from psipo_explore.views.kit.legend import line_entry, patch_entry
 from psipo_explore.views.kit.psi_control import psi_words
 from psipo_explore.views.kit.stops import BETAS, LAMBDAS, TWENTIETHS, WINNING
@@ -43,6 +43,9 @@ _W, _L = 0, 1
 _LEASHES: dict[str, Divergence] = {
     leash.name: leash for leash in (KL, REVERSE_KL, CHI_SQUARED, JENSEN_SHANNON, CHI_PO, alpha(0.5))
 }
+_THREE, _SIX = "KL, reverse KL, χ²", "all six"
+_ALL = {3: "all three", 6: "all six"}  # in the sentence
+_SHOWN: dict[str, tuple[str, ...]] = {_THREE: tuple(_LEASHES)[:3], _SIX: tuple(_LEASHES)}
 _SIDES = ("gap", "p")
 _HERE: palette.Look = {"color": "#222222", "linewidth": 1}
 _OUT_OF_REACH: palette.Look = {
@@ -96,21 +99,21 @@ class _Limits(NamedTuple):
         return bool(np.isfinite(self.reach))
 
 
-def build(figure: Figure) -> Artists:
-    """Draw the two axes and the legend."""
-    axes = dict(zip(_SIDES, _axes(figure), strict=True))
+def build(figure: Figure, which: str) -> Artists:
+    """Draw the two axes and the legend, for the leashes that are shown."""
+    looks = {name: palette.LEASH_LINES[name] for name in _SHOWN[which]}
+    rows_of_legend = len(looks) // 3 + 1
+    axes = dict(zip(_SIDES, _axes(figure, 0.96 - 0.065 * rows_of_legend), strict=True))
     artists: dict[str, Artist] = {
         "out of reach": axes["gap"].add_patch(
             Rectangle((0, 0), 0, 1, transform=axes["gap"].get_xaxis_transform(), **_OUT_OF_REACH)
         )
     }
-    by_size = sorted(
-        palette.LEASH_LINES.items(), key=lambda item: item[1]["markersize"], reverse=True
-    )
+    by_size = sorted(looks.items(), key=lambda item: item[1]["markersize"], reverse=True)
     for side, ax in axes.items():
         artists[f"{side} pi_ref"] = ax.axhline(1, **palette.REFERENCE_LINE)
         artists[f"{side} here"] = ax.axvline(0, **_HERE, zorder=4)
-        for name, look in palette.LEASH_LINES.items():
+        for name, look in looks.items():
             line = {"color": look["color"], "linestyle": look["linestyle"]}
             artists[f"{side} {name}"] = ax.plot([], [], **line)[0]
         for name, look in by_size:  # draws the smaller marks last, on top
@@ -120,12 +123,12 @@ def build(figure: Figure) -> Artists:
             )[0]
             artists[f"{side} {name} here"] = ax.plot([], [], **mark, zorder=6)[0]
         artists[f"{side} lets go"] = ax.plot([], [], **_LETS_GO, clip_on=False, zorder=7)[0]
-    return {**artists, **_legend(figure)}
+    return {**artists, **_legend(figure, looks)}
 
 
-def _axes(figure: Figure) -> tuple[Axes, Axes]:
+def _axes(figure: Figure, top: float) -> tuple[Axes, Axes]:
     left, right = figure.subplots(1, 2, sharey=True)
-    figure.subplots_adjust(left=0.105, right=0.985, bottom=0.135, top=0.765, wspace=0.06)
+    figure.subplots_adjust(left=0.105, right=0.985, bottom=0.135, top=top, wspace=0.06)
     left.set(yscale="log", ylim=(_FLOOR, _HIGHEST), ylabel=r"$\pi^*(y_l)$")
     powers = {10.0**k: rf"$10^{{{k}}}$" for k in (-6, -4, -2)}
     left.set_yticks(
@@ -142,15 +145,15 @@ def _axes(figure: Figure) -> tuple[Axes, Axes]:
     return left, right
 
 
-def _legend(figure: Figure) -> Artists:
+def _legend(figure: Figure, looks: dict[str, palette.Look]) -> Artists:
     """Draw the legend, and return the texts of the numbers in it."""
     columns, rows = (0.02, 0.385, 0.7), (0.955, 0.89, 0.825)
     artists: dict[str, Artist] = {}
-    for k, (name, look) in enumerate(palette.LEASH_LINES.items()):
+    for k, (name, look) in enumerate(looks.items()):
         x, y = columns[k % 3], rows[k // 3]
         artists[f"{name} number"] = line_entry(figure, x, y, f"{name} leaves", look)
     here, pi_ref, lets_go, reach = 0.02, 0.285, 0.473, 0.71
-    y = rows[-1]
+    y = rows[len(looks) // 3]
     return {
         **artists,
         "here number": line_entry(figure, here, y, "here: gap =", _HERE),
@@ -264,9 +267,12 @@ def _solved(
     return {name: _left_by(leash, g, beta, pi_ref_loser) for name, leash in _LEASHES.items()}
 
 
-def update(artists: Artists, *, lam: float, beta: float, p: float, pi_ref_loser: float) -> str:
+def update(
+    artists: Artists, *, lam: float, beta: float, p: float, pi_ref_loser: float, which: str
+) -> str:
     """Move every mark to the given values, and return the sentence under the picture."""
-    every, limits = _kept(lam, beta, p, pi_ref_loser), _limits(lam, beta, p, pi_ref_loser)
+    kept_by, limits = _kept(lam, beta, p, pi_ref_loser), _limits(lam, beta, p, pi_ref_loser)
+    every = {name: kept_by[name] for name in _SHOWN[which]}
     places = {
         "gap": _place([limits.here, limits.reach]),
         "p": np.array([decade(1 - p), CERTAIN]),
@@ -315,7 +321,7 @@ def _sentence(
         before = {name: kept.at_speed for name, kept in every.items()}
         return (
             f"The preference is certain, and {psi} is unbounded, so the gap is infinite. Every "
-            f"leash lets go of y_l, which had {had}, {at_beta}: all six leave it exactly 0. They "
+            f"leash lets go of y_l, which had {had}, {at_beta}: {_ALL[len(every)]} leave it exactly 0. They "
             f"differ in speed alone: at 1 − p = {number(_SPEED)}, y_l has {_few(before)}."
         )
     if p == 0.5:
@@ -352,28 +358,41 @@ def _certain_or(p: float) -> str:
 
 
 def _few(kept: dict[str, float]) -> str:
-    """Say what y_l has under χ² and KL, and under the leashes that leave it least and most."""
+    """Say what y_l has under χ² and KL, and under the leashes that leave it least and most.
+
+    Of three leashes all are named.
+    """
     positive = {name: left for name, left in kept.items() if left > 0}
     names = {"χ²", "KL", min(positive, key=positive.__getitem__), max(kept, key=kept.__getitem__)}
+    if len(kept) == len(_SHOWN[_THREE]):
+        names = set(kept)
     in_order = sorted(names, key=lambda name: (kept[name], name))
     return enumeration([f"{probability(kept[name])} under {name}" for name in in_order])
 
 
 VIEW = View(
     name="leashes",
-    title="It is Ψ, not KL, that lets go: six leashes",
+    title="It is Ψ, not KL, that lets go: other leashes",
     about=(
         "The curves show the probability π*(y_l) that the best policy leaves the loser y_l, if KL, "
-        "χ², χPO, α = 0.5 or another leash of strength β holds it near its start π_ref. An answer "
+        "χ² or another leash of strength β holds it near its start π_ref. An answer "
         "scores g(y), its mean Ψ(p), where p is how often y_w beats y_l, and λ leads Ψ from logit "
         "to identity."
     ),
     controls=(
         Slider("lam", "λ, from logit (0) to identity (2)", LAMBDAS, start=0.25),
-        Slider("beta", "β, strength of the leash", BETAS[10:], start=0.5),
+        Slider("beta", "β, strength of the leash", BETAS[10:], start=0.5, named=(0.25,)),
         Slider("p", "p, how often y_w beats y_l", WINNING, start=0.99, write=probability),
-        Slider("pi_ref_loser", "π_ref(y_l), where y_l starts", (0.01, *TWENTIETHS[:-1]), start=0.5),
+        Slider(
+            "pi_ref_loser",
+            "π_ref(y_l), where y_l starts",
+            (0.01, *TWENTIETHS[:-1]),
+            start=0.5,
+            named=(0.9,),
+        ),
+        Choice("which", "leashes shown", tuple(_SHOWN), start=_THREE),
     ),
+    rebuild_on=("which",),
     build=build,
     update=update,
     guesses=guesses.LEASHES,

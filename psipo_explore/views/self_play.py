@@ -293,7 +293,7 @@ VIEW = View(
         "is held near its uniform start, π_ref."
     ),
     controls=(
-        Slider("cycle", "cycle, from an order to a circle", _CYCLES, start=0.75),
+        Slider("cycle", "cycle, from an order to a circle", _CYCLES, start=0.75, named=(0.5, 0.55)),
         Slider("beta", "β, strength of the KL term", _BETAS, start=0.02),
         Slider("share", "μ(b), share of b in the fixed μ", _SHARES, start=_SHARES[2]),
         Choice("psi", "Ψ, identity or logit", tuple(reversed(PSIS)), start="identity"),

@@ -191,10 +191,10 @@ VIEW = View(
         "strongly π is held near it."
     ),
     controls=(
-        Slider("n", "n, comparisons, all won by y_w", _SAMPLES, start=5),
+        Slider("n", "n, comparisons, all won by y_w", _SAMPLES, start=5, named=(500,)),
         Slider("ridge", "ridge, which pulls r to 0", _RIDGES, start=1.0),
         Slider("steps", "steps of descent, then stop", _STEPS, start=100, plays=True),
-        Slider("beta", "β, strength of the KL term", BETAS, start=1.0),
+        Slider("beta", "β, strength of the KL term", BETAS, start=1.0, named=(10.0,)),
     ),
     build=build,
     update=update,

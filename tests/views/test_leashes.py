@@ -38,18 +38,19 @@ CORNERS = [
 ]
 at_the_corners = pytest.mark.parametrize("values", [{}, *CORNERS], ids=str)
 
-built = cache(lambda: VIEW.built(VIEW.values({})))
+THREE, SIX = leashes._THREE, leashes._SIX
+built = cache(lambda which: VIEW.built(VIEW.values({"which": which})))
 
 
-def drawn(**values: Any) -> dict[str, Any]:
-    figure, artists = built()
-    VIEW.move(figure, artists, VIEW.values(values))
+def drawn(which: str = SIX, **values: Any) -> dict[str, Any]:
+    figure, artists = built(which)
+    VIEW.move(figure, artists, VIEW.values({"which": which, **values}))
     return dict(artists)
 
 
-def sentence(**values: Any) -> str:
-    drawn(**values)
-    return str(built()[0].sentence)
+def sentence(which: str = SIX, **values: Any) -> str:
+    drawn(which, **values)
+    return str(built(which)[0].sentence)
 
 
 def loser(
@@ -144,7 +145,7 @@ def test_chi_squared_may_let_go_at_certainty_only(
 
 @pytest.mark.slow
 def test_chi_squared_lets_go_at_certainty_wherever_the_largest_gap_allows_it() -> None:
-    lams, betas, _, losers = (control.stops for control in VIEW.controls)
+    lams, betas, _, losers = (slider.stops for slider in VIEW.sliders)
     certain = {lam: optimal_of_chi_squared(lam, np.array(betas), losers) for lam in lams}
     for (lam, beta), k in product(product(lams, betas), range(len(losers))):
         limits = leashes._limits(lam, beta, 1.0, losers[k])
@@ -236,3 +237,23 @@ def test_the_sentence_under_logit_says_that_all_let_go() -> None:
 def test_the_sentence_without_a_preference() -> None:
     said = sentence(p=0.5, pi_ref_loser=0.2)
     assert said.startswith("At p = 0.5 there is no gap, and every leash leaves y_l what π_ref gave")
+
+
+@at_the_corners
+def test_three_leashes_are_three_of_the_six(values: dict[str, Any]) -> None:
+    six, three = drawn(**values), drawn(THREE, **values)
+    assert {name for name in LEASHES if f"p {name}" in three} == {"KL", "reverse KL", "χ²"}
+    for name in ("KL", "reverse KL", "χ²"):
+        assert_allclose(three[f"gap {name}"].get_data(), six[f"gap {name}"].get_data())
+        assert_allclose(three[f"p {name}"].get_data(), six[f"p {name}"].get_data())
+        assert height(three[f"p {name} here"]) == height(six[f"p {name} here"])
+
+
+def test_the_sentence_names_all_of_three_leashes_and_no_other() -> None:
+    assert VIEW.values({})["which"] == THREE
+    said = sentence(THREE, lam=0.0, beta=10.0, p=1 - 1e-15)
+    assert "has exactly 0 under χ², 0.0307 under KL and 0.124 under reverse KL." in said
+    assert "all three leave it exactly 0." in sentence(THREE, lam=0.0, p=1.0)
+    assert "has 0.25 under χ², 0.269 under KL and 0.293 under reverse KL." in sentence(
+        THREE, lam=2.0, p=1.0
+    )

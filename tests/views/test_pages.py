@@ -69,7 +69,8 @@ def test_a_coarser_grid_keeps_ends_and_start(view: View, most: int) -> None:
         assert stops[-1] == every[-1]
         assert control.start in stops
         asked = {question.values.get(control.name, control.start) for question in view.questions}
-        needed = {every[0], every[-1], control.start, *asked}
+        assert isinstance(control, Slider)
+        needed = {every[0], every[-1], control.start, *control.named, *asked}
         assert needed <= set(stops)
         assert len(stops) == len(set(stops)) == min(max(most, len(needed)), len(every))
         assert list(stops) == sorted(set(stops) & set(every))

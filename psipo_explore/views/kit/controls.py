@@ -20,7 +20,7 @@ class Slider:
 
     `name` is the keyword of the number, `label` the words beside the slider, and `write` turns a
     stop into words. Either all `stops` are integers or none is. A slider that `plays` has a button
-    that moves it from stop to stop.
+    that moves it from stop to stop. Pages with fewer stops have all stops of `named`, which are those that lessons name.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Slider:
     start: float
     write: Callable[[float], str] = number
     plays: bool = False
+    named: tuple[float, ...] = ()
 
     def check(self, value: Any) -> float:
         """Return the value as a number, if it lies between the slider's ends."""

@@ -214,7 +214,8 @@ def _stops(
     """Select at most so many stops of a control, and the given starts.
 
     They are spread evenly over its stops, and include both ends and its own start. They also include
-    the stops at which a guess is answered, even if these are more. All names of a choice are kept.
+    the stops that lessons name, and those at which a guess is answered, even if these are more. All
+    names of a choice are kept.
     """
     if isinstance(control, Choice):
         return control.stops
@@ -222,7 +223,8 @@ def _stops(
     if len(every) <= most:
         return tuple(sorted({*every, *starts}))
     kept = {*np.linspace(0, len(every) - 1, most).round().astype(int).tolist()}
-    needed = {0, len(every) - 1, *(every.index(stop) for stop in (control.start, *asked))}
+    wanted = (control.start, *control.named, *asked)
+    needed = {0, len(every) - 1, *map(every.index, wanted)}
     for place in sorted(needed - kept):
         if free := kept - needed:
             kept.remove(min(free, key=lambda other: abs(other - place)))
