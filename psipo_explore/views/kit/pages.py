@@ -223,7 +223,8 @@ def _stops(
     if len(every) <= most:
         return tuple(sorted({*every, *starts}))
     kept = {*np.linspace(0, len(every) - 1, most).round().astype(int).tolist()}
-    wanted = (control.start, *control.named, *asked)
+    named = control.named if isinstance(control, Slider) else ()
+    wanted = (control.start, *named, *asked)
     needed = {0, len(every) - 1, *map(every.index, wanted)}
     for place in sorted(needed - kept):
         if free := kept - needed:
