@@ -8,22 +8,27 @@ from functools import partial
 from typing import Any
 
 from psipo_explore._tables import as_html
+from psipo_explore.views import VIEWS
 from psipo_explore.views.kit import view as with_panels
-from psipo_explore.views.kit.pages import still_picture
+from psipo_explore.views.kit.pages import packed_frames, still_picture
 from psipo_explore.views.kit.view import Values, View
 
 
 def element(
     view: View, values: Mapping[str, Any], guess: str | None = None, attributes: str = ""
 ) -> str:
-    """Return the element that `live.js` makes live, with a still picture for browsers without it."""
+    """Return the element that `live.js` makes live, with a still picture for browsers without it.
+
+    The frames of a view that is not in `VIEWS` are in the element itself.
+    """
     begins = as_html(json.dumps(dict(values), ensure_ascii=False))
     picture, sentence = still_picture(view, values)
-    asks = f' data-guess="{guess}"' if guess else ""
-    return (
-        f'<psipo-panel data-view="{view.name}" data-values="{begins}"{asks}{attributes}>'
-        f"{picture}{sentence}</psipo-panel>"
-    )
+    asks = f' data-guess="{as_html(guess)}"' if guess else ""
+    if view.name in VIEWS:
+        drawn = f'data-view="{view.name}" data-values="{begins}"'
+    else:
+        drawn = f'data-frames="{packed_frames(view)}" data-values="{begins}"'
+    return f"<psipo-panel {drawn}{asks}{attributes}>{picture}{sentence}</psipo-panel>"
 
 
 class StaticPanel:

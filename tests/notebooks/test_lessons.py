@@ -84,13 +84,31 @@ def test_a_panel_that_asks_is_followed_by_the_fold_that_explains(path: Path) -> 
     cells = read(path).cells
     asking = [k for k, cell in enumerate(cells) if '.panel(guess="' in cell.source]
     assert asking
-    folds = [k for k, cell in enumerate(cells) if "<summary>Guessed?" in cell.source]
-    assert folds == [k + 1 for k in asking]
-    for k in folds:
-        assert cells[k].source.startswith("<details><summary>Guessed? Then read what the picture")
+    told = [k for k, cell in enumerate(cells) if ").ask(" in cell.source]
+    for cell in (cells[k] for k in (*asking, *told)):
+        assert "hide-output" not in cell.metadata.get("tags", [])
+        assert not cell.metadata.get("jupyter", {}).get("outputs_hidden")
+    folds = {k: cell.source for k, cell in enumerate(cells) if "<summary>Guessed?" in cell.source}
+    prose = [k for k, cell in enumerate(cells) if cell.cell_type == "markdown"]
+    assert [*folds] == [min(after for after in prose if after > k) for k in (*asking, *told)]
+    for k, source in folds.items():
+        reads = "what the picture" if k - 1 in asking else "our verdict."
+        assert source.startswith(f"<details><summary>Guessed? Then read {reads}")
     for k in asking:
         view, guess = re.findall(r'(\w+)\.panel\(guess="(\w+)"', cells[k].source)[0]
         assert guess in VIEWS[view].guesses
+
+
+def test_nothing_but_the_form_stands_between_a_question_and_its_fold() -> None:
+    for path in LESSONS:
+        cells = read(path).cells
+        for k, cell in enumerate(cells):
+            if ").ask(" in cell.source:
+                for between in cells[k + 1 :]:
+                    if between.cell_type == "markdown":
+                        break
+                    assert "hide-output" in between.metadata.tags
+                    assert between.metadata.jupyter.outputs_hidden
 
 
 def test_every_guess_is_asked_in_a_lesson() -> None:

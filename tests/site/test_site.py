@@ -100,7 +100,7 @@ def live_panels(page: Page) -> list[Any]:
     panels = page.locator("psipo-panel").all()
     for panel in panels:
         panel.scroll_into_view_if_needed()
-        panel.locator("form :is(input, select)").first.wait_for()
+        expect(panel).to_have_class(re.compile(r"\bpsipo-live\b"))
     return panels
 
 
@@ -131,6 +131,7 @@ def test_each_panel_of_the_lessons_is_on_its_page() -> None:
         html = (SITE / "notebooks" / f"{lesson}.html").read_text("utf-8")
         called = re.findall(r"^(\w+)\.panel\(", source, re.MULTILINE)
         assert re.findall(r'<psipo-panel data-view="(\w+)"', html) == called, lesson
+        assert html.count("<psipo-panel data-frames=") == source.count(").ask("), lesson
 
 
 def test_a_lesson_asks_before_it_shows_and_explains(opened: Callable[..., Page]) -> None:
@@ -154,6 +155,46 @@ def test_a_lesson_asks_before_it_shows_and_explains(opened: Callable[..., Page])
     page.reload()
     page.locator(".psipo-told").first.wait_for()
     expect(page.locator(".psipo-told").first).to_contain_text("you guessed 0.25")
+
+
+@pytest.mark.parametrize("size", ["projector", "phone"])
+def test_a_verdict_is_guessed_before_it_is_shown(size: str, opened: Callable[..., Page]) -> None:
+    width, height = SIZES[size]
+    viewport = {"width": width, "height": height}
+    page = opened("notebooks/07_your_hypothesis.html", asks=True, offline=True, viewport=viewport)
+    verdicts = page.locator("psipo-panel[data-frames]")
+    assert verdicts.count() == 4
+    panel = verdicts.nth(1)
+    panel.evaluate("panel => panel.parentElement.scrollIntoView()")
+    form = page.locator(".psipo-guess form", has_text="that DPO keeps")
+    form.wait_for()
+    field = form.get_by_role("textbox")
+    expect(panel).to_be_hidden()
+    folds = page.locator("details", has_text="Guessed? Then read our verdict.")
+    field.fill("1.5")
+    field.press("Enter")
+    expect(form.get_by_role("alert")).to_contain_text("1.5 is no number from 0 to 1")
+    expect(panel).to_be_hidden()
+    field.fill("50 %")
+    field.press("Enter")
+    expect(panel).to_be_visible()
+    opened_folds = folds.evaluate_all("folds => folds.map(fold => fold.open)")
+    assert opened_folds == [False, True, False, False]
+    told = page.locator(".psipo-told", has_text="that DPO keeps")
+    expect(told).to_contain_text("you guessed 50 %, and it is 0.76")
+    expect(panel.locator(".psipo-sentence")).to_contain_text("DPO keeps: 0.76, from 0.75 to 0.78")
+    shown = ".psipo-parts use[href$=guess]" if size == "phone" else ".psipo-whole .psipo-marks"
+    expect(panel.locator(shown)).to_have_count(1)
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= width
+    if size == "phone":
+        (letters,) = panel.locator(".psipo-parts > svg").all()
+        box = letters.bounding_box()
+        assert box
+        points = letters.evaluate("svg => svg.viewBox.baseVal.width")
+        assert box["width"] / points > 0.9  # so that 10 points are read well
+    page.reload()
+    panel.evaluate("panel => panel.parentElement.scrollIntoView()")
+    expect(panel).to_be_visible()
 
 
 def test_what_the_site_has_otherwise_is_dropped_from_lessons() -> None:
@@ -202,6 +243,8 @@ def test_every_slider_moves_its_picture_as_the_figure_moves(
 ) -> None:
     page = opened(name, over_http)
     for panel in live_panels(page):
+        if panel.get_attribute("data-frames"):
+            continue  # it has no sliders
         view = VIEWS[panel.get_attribute("data-view")]
         sentence = panel.locator(".psipo-sentence")
         start = {**view.values({}), **json.loads(panel.get_attribute("data-values"))}

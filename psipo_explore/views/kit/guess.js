@@ -31,6 +31,8 @@ function numberIn(text) {
   return Number(first) / Number(divisor) / (percent ? 100 : 1);
 }
 
+function written(number) { return String(number).replace("-", "−"); }
+
 class Guess {
   // host: key, about, questions, opened(isOpen), look(k)
   constructor(host) {
@@ -73,8 +75,8 @@ class Guess {
     this.unfold(false);
   }
 
-  field({ answers }, id) {
-    if (!answers.length) return element("input", { id, type: "text", inputMode: "decimal" });
+  field({ answers, low }, id) { // a phone's decimal keys have no minus
+    if (!answers.length) return element("input", { id, type: "text", inputMode: low < 0 ? "text" : "decimal" });
     return element("select", { id }, new Option("choose", ""), ...answers.map(answer => new Option(answer)));
   }
 
@@ -87,7 +89,7 @@ class Guess {
     const field = this.fields[Math.max(wrong, 0)];
     const { low, high, asks } = this.questions[Math.max(wrong, 0)];
     this.fault.replaceChildren(...blank ? ["Guess at least one, or press “Show me”."]
-      : typeset(`${asks}: ${field.value.trim()} is no number from ${low} to ${high}${high > 1 ? "" : ", such as 0.2, 20 % or 1/5"}.`));
+      : typeset(`${asks}: ${field.value.trim()} is no number from ${written(low)} to ${written(high)}${0.2 <= high && high <= 1 ? ", such as 0.2, 20 % or 1/5" : ""}.`));
     for (const each of this.fields) each.ariaInvalid = String(each === field);
     field.setAttribute("aria-describedby", this.fault.id);
     field.focus();
@@ -119,11 +121,12 @@ class Guess {
     this.unfold();
   }
 
-  row({ asks, truth }, k) {
+  row({ asks, truth, values }, k) {
     const guess = this.given[k] ? `you guessed ${this.given[k]}, and it is ` : "it is ";
     const look = this.button("Look", () => { this.look(k); this.show(); });
     look.setAttribute("aria-label", `Look: ${asks}`);
-    return element("li", {}, ...typeset(`${asks}: ${guess}`), element("strong", { textContent: truth }), ". ", look);
+    const moves = Object.keys(values).length > 0; // a picture without controls shows its one answer anyway
+    return element("li", {}, ...typeset(`${asks}: ${guess}`), element("strong", { textContent: truth }), ". ", ...moves ? [look] : []);
   }
 
   // Open the fold after the picture that explains it, or close it again.

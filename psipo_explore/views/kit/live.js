@@ -1,5 +1,6 @@
 // A picture with its sliders: <psipo-panel data-view="collapse" data-values='{"p": 1}'>. Its frames were drawn ahead. They come
-// by a script that calls psipoFrames(view, frames), for a page that was opened from disk may fetch nothing else.
+// by a script that calls psipoFrames(view, frames), for a page that was opened from disk may fetch nothing else. A picture of its own,
+// which is no view of the course, has them in data-frames.
 (() => {
 const { Guess, element, typeset } = psipoGuess;
 const HERE = document.currentScript.src;
@@ -120,7 +121,8 @@ class Panel extends HTMLElement {
     const seen = new IntersectionObserver(entries => {
       if (!entries.some(entry => entry.isIntersecting)) return;
       seen.disconnect();
-      fetched(this.dataset.view).then(page => this.begin(page));
+      const { view, frames } = this.dataset;
+      (frames ? unpacked(frames) : fetched(view)).then(page => this.begin(page));
     }, { rootMargin: "600px" });
     seen.observe(this);
   }
@@ -148,7 +150,8 @@ class Panel extends HTMLElement {
     this.link = element("a", { textContent: "Link to this" });
     const last = element("p", { className: "psipo-call" }, "In Python: ", this.call, this.isLinked ? "" : element("span", {}, " · ", this.link));
     this.picture = element("div", { className: "psipo-picture" }, this.whole, this.parted);
-    this.replaceChildren(this.form, this.note, this.picture, this.sentence, last);
+    const shown = [this.picture, this.sentence];
+    this.replaceChildren(...this.controls.length ? [this.form, this.note, ...shown, last] : shown);
     this.classList.add("psipo-live");
     for (const control of this.controls) control.play.onclick = () => { this.keep(control); control.begin(() => this.moved()); };
     this.form.oninput = event => {
@@ -193,7 +196,7 @@ class Panel extends HTMLElement {
     const turnedNarrow = narrow && !this.classList.contains("psipo-narrow");
     this.classList.toggle("psipo-touch", narrow || isLow.matches);
     this.classList.toggle("psipo-narrow", narrow);
-    this.classList.toggle("psipo-beside", !narrow && isLow.matches);
+    this.classList.toggle("psipo-beside", !narrow && isLow.matches && this.controls.length > 0);
     if (this.shape !== form) {
       this.shape = form;
       this.show();

@@ -239,7 +239,7 @@ def _n_frames(grid: Grid) -> int:
 
 def _most_stops(view: View, frames: int) -> int:
     """Return the largest number of stops that gives at most so many frames, but at least 3."""
-    most = max(len(slider.stops) for slider in view.sliders)
+    most = max((len(slider.stops) for slider in view.sliders), default=FEWEST_STOPS)
     return next(
         (n for n in range(most, FEWEST_STOPS, -1) if _n_frames(_grid(view, n)) <= frames),
         FEWEST_STOPS,

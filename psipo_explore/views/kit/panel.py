@@ -160,7 +160,8 @@ class Panel(widgets.VBox):
             layout=widgets.Layout(flex="1 1 auto"),
         )
         names = _Names(layout=widgets.Layout(display="none"))
-        return widgets.HBox([controls, reset, names], layout=widgets.Layout(align_items="flex-end"))
+        shown = [controls, reset] if self._controls else []
+        return widgets.HBox([*shown, names], layout=widgets.Layout(align_items="flex-end"))
 
     def _row(self, control: Control) -> widgets.Widget:
         of_control = self._controls[control.name]
@@ -276,10 +277,11 @@ class Panel(widgets.VBox):
         shown = {**super()._repr_mimebundle_(**kwargs)}
         # A front end without widgets, such as marimo, shows the PNG and no text beside it. So the
         # PNG itself says where the sliders work.
+        where = [_WHERE_SLIDERS_WORK] if self._controls else []
         if self._drawing and self._shown:
-            note = f"A still picture. {_WHERE_SLIDERS_WORK}"
+            note = " ".join(["A still picture.", *where])
             shown["image/png"] = self._drawing.figure.png_over(note)
-        return {**shown, "text/plain": f"{self.sentence}\n{_WHERE_SLIDERS_WORK}"}
+        return {**shown, "text/plain": "\n".join([self.sentence, *where])}
 
 
 def _beside_the_controls(view: View) -> str:
