@@ -127,6 +127,10 @@ def test_the_lesson_asks_in_jupyterlab(browser: Browser, lab_url: Callable[[str]
     told = page.locator(".psipo-panel", has_text="you guessed 1/2, and it is 0.76")
     expect(told.locator(".psipo-sentence")).to_contain_text("DPO keeps: 0.76, from 0.75 to 0.78")
     expect(told.locator(".psipo-marks path")).to_have_count(1)
+    expect(told.locator(".psipo-sentence")).to_be_in_viewport()
+    with_mark = told.locator(".psipo-picture").screenshot()
+    told.locator(".psipo-marks").evaluate("marks => { marks.style.visibility = 'hidden'; }")
+    assert told.locator(".psipo-picture").screenshot() != with_mark  # nothing lies over the guess
     expect(told.get_by_role("button", name="Reset")).to_have_count(0)
     expect(fold).to_have_js_property("open", True)
     context.close()
