@@ -286,7 +286,7 @@ def _trained_dpo(beta: float, answer: str) -> Question:
         values={"beta": beta},
         answers=(_BELOW, _ABOVE),
         axes=2,
-        place=_among(beta, {_BELOW: 0.0, _ABOVE: 0.15}),
+        place=_among(beta, {_BELOW: 0.0, _ABOVE: 0.05}),
         label="DPO",
     )
 
@@ -318,7 +318,7 @@ TRAINING: _Guesses = {
                 truth=partial(_minimum_of, DPO, 10.0),
                 values={"beta": 10.0},
                 axes=1,
-                place=_at(25_500.0),
+                place=_at(28_390.0),  # where the limit of c is drawn
                 label="for ever",
             ),
         ),
@@ -423,6 +423,7 @@ UNDERFITTED_REWARD: _Guesses = {
 _RISES, _FALLS_BELOW = "above its start", "below its start"
 _W, _O = 0, 2
 _START = np.array([0.49, 0.49, 0.02])
+_LIMIT_OF_W = 18_520.0  # where the picture draws it on the axis of steps
 
 
 def _moved(loss: Any, answer: int) -> str:
@@ -469,7 +470,7 @@ SHARED_WEIGHTS: _Guesses = {
                 truth=partial(_in_the_end, _W),
                 values={"beta": 10.0},
                 answers=(_RISES, _FALLS_BELOW),
-                place=_among(35_000.0, {_RISES: -0.25, _FALLS_BELOW: -1.4}),
+                place=_among(_LIMIT_OF_W, {_RISES: -0.25, _FALLS_BELOW: -7.0}),
                 label="w",
             ),
         ),

@@ -17,6 +17,47 @@ ASKED = [
     for guess in view.guesses.values()
     for question in guess.questions
 ]
+# What the picture shows of each question that has a place, in the order of the questions: the name
+# that its view gives the artist. The other questions are answered by the sentence, and draw nothing.
+SHOWN = {
+    "psi_curve": ("slope here", "slope here", None, None),
+    "beyond_bradley_terry": ("a logit here", "a DPO here", "a RLHF here"),
+    "collapse": (
+        "linear logit here",
+        "linear identity here",
+        "decades logit here",
+        "decades identity here",
+        "decades logit here",
+        "decades identity here",
+        None,
+    ),
+    "few_samples": ("collapse here", "logit here"),
+    "regularisation": (
+        "kl beta logit hollow",
+        "kl beta identity hollow",
+        "kl beta logit hollow",
+        "kl beta identity hollow",
+    ),
+    "training": (
+        "below 2 exact",
+        "below 2 exact",
+        "above 2 means",
+        "above 2 means",
+        "above 2 limit",
+    ),
+    "never_wins": ("below 2 exact",),
+    "underfitted_reward": ("ridge here", "ridge here", "IPO here", "stopped here"),
+    "shared_weights": ("DPO w here", "DPO o here", "IPO w here", "IPO o here", "DPO w to 0"),
+    "leashes": ("p reverse KL here", "p χ² here", None, None),
+    "self_play": ("learned path",),
+    "explorer": (None,),
+}
+SHOWS = [
+    pytest.param(view, question, shown, id=f"{view.name}, {question.asks}")
+    for name, view in VIEWS.items()
+    for question, shown in zip(view.questions, SHOWN.get(name, ()), strict=True)
+    if shown
+]
 every_question = pytest.mark.parametrize(("view", "question"), ASKED)
 
 
@@ -62,6 +103,41 @@ def test_guesses_are_drawn_inside_their_axes(view: View, question: Question) -> 
         assert (heights > box.y0 - slack).all()
         assert (heights < box.y1 + slack).all()
         assert box.x0 < drawn["middle"] < box.x1
+
+
+@pytest.mark.parametrize(("view", "question", "shown"), SHOWS)
+def test_the_true_answer_is_drawn_where_the_picture_shows_it(
+    view: View, question: Question, shown: str
+) -> None:
+    """Find the true answer on the artist that shows it, in the axes of this artist.
+
+    A number lies on a point of the artist. A word stands for a range of numbers, so that it lies
+    beside the artist; but no other word is as near to it. Words that stand above each other stand
+    above or below a point of the artist.
+    """
+    assert question.place is not None
+    for form in {view, view.on_phone}:
+        figure, artists = form.drawn(form.values(question.values))
+        artist, axes = artists[shown], figure.axes[question.axes]
+        assert artist.axes is axes, "the picture shows the answer in other axes"
+        points = artist.get_transform().transform(artist.get_xydata())
+        points = points[np.isfinite(points).all(axis=1)]
+        answers = question.answers or (question.truth(),)
+        places = axes.transData.transform([question.place(answer) for answer in answers])
+        away = places[:, np.newaxis] - points
+        nearest = np.linalg.norm(away, axis=2).min(axis=1)
+        if question.answers:
+            assert answers[nearest.argmin()] == question.truth(), nearest
+            if np.ptp(places[:, 0]) == 0:
+                assert np.abs(away[0, :, 0]).min() < 1, "no point is above or below the words"
+        else:
+            assert nearest.item() < 1, "the answer is not where the picture shows it"
+
+
+def test_every_question_with_a_place_is_shown() -> None:
+    for name, view in VIEWS.items():
+        has_place = [question.place is not None for question in view.questions]
+        assert has_place == [shown is not None for shown in SHOWN[name]]
 
 
 def test_a_guess_is_drawn_where_its_value_is() -> None:
