@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from psipo_explore._checks import listed, require_instance
+from psipo_explore._checks import shown
 from psipo_explore._exercises import (
     lesson_00,
     lesson_01,
@@ -24,7 +24,7 @@ from psipo_explore._exercises import (
     lesson_09,
     lesson_10,
 )
-from psipo_explore._exercises.kinds import Exercise, Level
+from psipo_explore._exercises.kinds import Exercise, Level, UnfitError
 from psipo_explore._tables import as_html
 
 __all__ = ["Verdict", "check"]
@@ -53,7 +53,12 @@ _HEADS: dict[Level, str] = {
     "cold": "Cold.",
     "open": "Your turn.",
     "answer": "The answer.",
+    "unfit": "Not an answer yet.",
 }
+_OPEN = (
+    "Put {asks} in the place of the dots, and run the cell. "
+    'check("{exercise}", "?") gives the answer.'
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,8 +69,9 @@ class Verdict:
     ----------
     exercise : str
         The exercise, such as "03.1".
-    level : {"right", "warm", "cold", "open", "answer"}
-        "open" if nothing was answered yet, and "answer" if the answer was asked for.
+    level : {"right", "warm", "cold", "open", "answer", "unfit"}
+        "open" if nothing was answered yet, "answer" if the answer was asked for, and "unfit" if the
+        exercise asks for something of another kind.
     why : str
         The reason, in sentences.
 
@@ -90,8 +96,9 @@ class Verdict:
 def check(exercise: str, answer: Any) -> Verdict:
     """Say whether an answer to an exercise is right, warm or cold, and why.
 
-    A number is right within 1 %, if the exercise does not say otherwise. It is warm within a factor
-    of two, or if it comes from a known slip. A formula is tried at several points.
+    A number is right within 1 %, if the exercise does not say otherwise. It is near, and therefore
+    warm, within a factor of two; a probability is, if its odds are. A number that comes from a
+    known slip has its own reason. A formula is tried at several points.
 
     Parameters
     ----------
@@ -104,15 +111,12 @@ def check(exercise: str, answer: Any) -> Verdict:
     Returns
     -------
     Verdict
-        It is shown in words. Its `level` is "right", "warm", "cold", "open" or "answer".
+        It is shown in words. Its `level` is "right", "warm", "cold", "open", "answer" or "unfit".
 
     Raises
     ------
     ValueError
-        If there is no such exercise, or an answer is of the right type and makes no sense, such as
-        nan.
-    TypeError
-        If the exercise asks for another type.
+        If there is no such exercise.
 
     Examples
     --------
@@ -120,22 +124,25 @@ def check(exercise: str, answer: Any) -> Verdict:
     >>> check("05.2", ...)
     Your turn. Put your β in the place of the dots, and run the cell.
     check("05.2", "?") gives the answer.
-    >>> check("05.2", 0.7).level
-    'warm'
+    >>> check("05.2", 0.7)
+    Warm. Your number is near, but too small. Write the equation for a and for c.
+    Then π(c) is a quotient with only one unknown.
+    >>> check("05.2", "0.7")
+    Not an answer yet. '0.7' is no number. This cell takes a number, your β.
     """
-    require_instance("exercise", exercise, str, "a text, such as '03.1'")
-    if exercise not in _EXERCISES:
-        raise ValueError(f"exercise = {exercise!r}, must be one of {listed(list(_EXERCISES))}")
+    if not isinstance(exercise, str) or exercise not in _EXERCISES:
+        names = ", ".join(_EXERCISES)
+        raise ValueError(f"exercise = {shown(exercise)}, must be one of {names}")
     asked = _asked(exercise)
     if isinstance(answer, str) and answer.strip() == "?":
         return Verdict(exercise, "answer", asked.answer)
     level: Level
-    level, why = ("open", "") if answer is ... else asked.judge(answer)
+    try:
+        level, why = ("open", "") if answer is ... else asked.judge(answer)
+    except UnfitError as unfit:
+        level, why = "unfit", f"{unfit} This cell takes {asked.takes}."
     if level == "open":
-        why = (
-            f"Put {asked.asks} in the place of the dots, and run the cell. "
-            f'check("{exercise}", "?") gives the answer.'
-        )
+        why = _OPEN.format(asks=asked.asks, exercise=exercise)
     return Verdict(exercise, level, why)
 
 

@@ -6,6 +6,7 @@ holds the answer.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,11 +14,15 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from psipo_explore._checks import listed, shown
+from psipo_explore._checks import cut, listed, shown
 
-Level = Literal["right", "warm", "cold", "open", "answer"]
+Level = Literal["right", "warm", "cold", "open", "answer", "unfit"]
 Judgement = tuple[Level, str]
-_FACTOR = 2  # a number is warm if it is within this factor
+_FACTOR = 2  # a number is near if it is within this factor
+
+
+class UnfitError(Exception):
+    """An answer that is of another kind than the exercise asks for, and a sentence that says so."""
 
 
 class Exercise(Protocol):
@@ -25,6 +30,8 @@ class Exercise(Protocol):
 
     @property
     def asks(self) -> str: ...  # what stands in the place of the dots
+    @property
+    def takes(self) -> str: ...  # of which kind that is
     @property
     def answer(self) -> str: ...  # the answer, and why
 
@@ -55,6 +62,10 @@ class Number:
     beyond: str = ""  # why no number lies outside
     tolerance: float = 0.01
 
+    @property
+    def takes(self) -> str:
+        return f"a number, {self.asks}"
+
     def judge(self, answer: Any) -> Judgement:
         x = as_number(answer)
         if math.isclose(x, self.truth, rel_tol=self.tolerance):
@@ -63,12 +74,18 @@ class Number:
             return slip.level, slip.reason
         if not self.low <= x <= self.high:
             return "cold", f"{self.beyond} {self.hint}"
-        if x * self.truth <= 0:
-            return "cold", f"Its sign is not right, or it is zero. {self.hint}"
         size = "small" if x < self.truth else "large"
-        if 1 / _FACTOR <= x / self.truth <= _FACTOR:
-            return "warm", f"Your number is too {size}, by less than a factor of two. {self.hint}"
-        return "cold", f"Your number is too {size}, by more than a factor of two. {self.hint}"
+        if self._is_near(x):
+            return "warm", f"Your number is near, but too {size}. {self.hint}"
+        return "cold", f"Your number is far off, and too {size}. {self.hint}"
+
+    def _is_near(self, x: float) -> bool:
+        truth = self.truth
+        if (self.low, self.high) == (0, 1):  # a probability, which is judged by its odds
+            if x == 1:
+                return False
+            x, truth = x / (1 - x), truth / (1 - truth)
+        return 1 / _FACTOR <= x / truth <= _FACTOR
 
     def _slip(self, x: float) -> Slip | None:
         """Return the nearest wrong number that is as close as a right one would have to be."""
@@ -93,17 +110,25 @@ class Formula:
     hint: str
     slips: tuple[tuple[Callable[..., float], str], ...] = ()
 
+    @property
+    def takes(self) -> str:
+        arguments = self.arguments
+        return (
+            f"a function of {' and '.join(arguments)}, such as lambda {', '.join(arguments)}: 0.5"
+        )
+
     def judge(self, answer: Any) -> Judgement:
         if not callable(answer):
-            names = ", ".join(self.arguments)
-            raise TypeError(
-                f"answer = {shown(answer)}, must be a function, such as lambda {names}: 0.5"
-            )
+            raise UnfitError(f"{shown(answer)} is no function.")
+        if not _can_be_called(answer, self.points[0]):
+            arguments = " and ".join(self.arguments)
+            raise UnfitError(f"Your function cannot be called with {arguments} alone.")
         values = [self._value(answer, point) for point in self.points]
         if values[0] is ...:
             return "open", ""
         given = [
-            as_number(value, self._at(at)) for value, at in zip(values, self.points, strict=True)
+            as_number(value, f"At {self._where(at)} your function gives {{}}, which is no number.")
+            for value, at in zip(values, self.points, strict=True)
         ]
         is_right = self._agrees(given, self.truth)
         if all(is_right):
@@ -130,13 +155,8 @@ class Formula:
             with np.errstate(all="ignore"):
                 return answer(*map(np.float64, point))  # which divides by zero
         except Exception as error:
-            raise ValueError(
-                f"{self._at(point)} raises {type(error).__name__}: {shown(str(error))}, "
-                "must give a number"
-            ) from error
-
-    def _at(self, point: tuple[float, ...]) -> str:
-        return f"answer({', '.join(f'{x:g}' for x in point)})"
+            reason = f"{type(error).__name__}: {cut(error)}".rstrip(" .:")
+            raise UnfitError(f"At {self._where(point)} your function raises {reason}.") from error
 
     def _where(self, point: tuple[float, ...]) -> str:
         return " and ".join(
@@ -154,16 +174,24 @@ class Words:
     answer: str
     lesson: str
 
+    @property
+    def takes(self) -> str:
+        return self.asks
+
     def judge(self, answer: Any) -> Judgement:
-        if not isinstance(answer, (list, tuple, np.ndarray)):
-            raise TypeError(f"answer = {shown(answer)}, must be {self.asks}")
-        words = [str(word).strip().lower() for word in answer]
+        if isinstance(answer, np.ndarray):
+            answer = answer.tolist()
+        if not isinstance(answer, (list, tuple)):
+            raise UnfitError(f"{shown(answer)} is no list of words.")
+        words = [_written(word) for word in answer]
         if len(words) != len(self.truth):
-            raise ValueError(f"answer has {len(words)} entries, must have {len(self.truth)}")
+            raise UnfitError(f"Your list has {len(words)} entries, and not {len(self.truth)}.")
         for k, word in enumerate(words):
             known = sorted({self.truth[k], *self.wrong[k]})
             if word not in known:
-                raise ValueError(f"answer[{k}] = {shown(word)}, must be one of: {listed(known)}")
+                raise UnfitError(
+                    f"Word {k + 1} is {cut(word)}, and not one of these: {listed(known)}."
+                )
         reasons = [self.wrong[k][word] for k, word in enumerate(words) if word != self.truth[k]]
         if not reasons:
             return "right", self.lesson
@@ -182,6 +210,10 @@ class Pairs:
     answer: str
     lesson: str
 
+    @property
+    def takes(self) -> str:
+        return self.asks.rstrip(",")
+
     def judge(self, answer: Any) -> Judgement:
         chosen = self._chosen(answer)
         if not (wrong := [pair for pair in self.options if pair in chosen - self.truth]):
@@ -196,7 +228,7 @@ class Pairs:
         if isinstance(answer, np.ndarray):
             answer = answer.tolist()
         if not isinstance(answer, (str, list, tuple, set, frozenset)):
-            raise TypeError(f"answer = {shown(answer)}, must be {self.asks}")
+            raise UnfitError(f"{shown(answer)} names no pair.")
         known = {self._end(end) for pair in self.options for end in pair}
         is_one = isinstance(answer, str) or (
             len(answer) == 2 and all(self._end(end) in known for end in answer)
@@ -208,20 +240,20 @@ class Pairs:
         ends = [c for c in pair if c.isalnum()] if isinstance(pair, str) else pair
         try:
             found = tuple(self._end(end) for end in ends)
-        except TypeError:
+        except Exception:  # it has no ends
             found = ()
         for option in self.options:
             if option == found:
                 return option
         options = listed([str(option) for option in self.options])
-        raise ValueError(
-            f"answer names the pair {shown(pair)}, must name some of: {options}, where the answers "
-            f"{', '.join(self.names)} are {', '.join(map(str, range(len(self.names))))}"
+        raise UnfitError(
+            f"{shown(pair)} is none of the pairs that may be chosen: {options}. The answers "
+            f"{', '.join(self.names)} are {', '.join(map(str, range(len(self.names))))}."
         )
 
     def _end(self, end: Any) -> int | None:
         """Return the number of an answer, which is given by this number or by its letter."""
-        letter = str(end).strip().lower()
+        letter = _written(end)
         if len(letter) == 1 and letter in self.names:
             return self.names.index(letter)
         return int(letter) if letter in {str(k) for k in range(len(self.names))} else None
@@ -235,11 +267,15 @@ class Example:
     answer: str
     judges: Callable[[Any], Judgement]
 
+    @property
+    def takes(self) -> str:
+        return self.asks.rstrip(",")
+
     def judge(self, answer: Any) -> Judgement:
         return self.judges(answer)
 
 
-def as_number(value: Any, name: str = "answer") -> float:
+def as_number(value: Any, else_says: str = "{} is no number.") -> float:
     """Return a real number of Python, NumPy or SymPy as a float that is not NaN."""
     is_text = isinstance(value, (str, bytes, bool, np.bool_))
     try:
@@ -249,7 +285,22 @@ def as_number(value: Any, name: str = "answer") -> float:
     except OverflowError:
         number = math.inf if value > 0 else -math.inf
     except Exception:
-        raise TypeError(f"{name} = {shown(value)}, must be a number") from None
+        raise UnfitError(else_says.format(shown(value))) from None
     if math.isnan(number):
-        raise ValueError(f"{name} = nan, must be a number")
+        raise UnfitError(else_says.format("nan"))
     return number
+
+
+def _written(word: Any) -> str:
+    return (word if isinstance(word, str) else shown(word)).strip().lower()
+
+
+def _can_be_called(function: Callable[..., Any], point: tuple[float, ...]) -> bool:
+    """Whether a function takes so many numbers, as far as it tells."""
+    try:
+        inspect.signature(function).bind(*point)
+    except TypeError:
+        return False
+    except ValueError:  # it does not tell
+        return True
+    return True

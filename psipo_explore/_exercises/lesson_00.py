@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, logit
 
-from psipo_explore._checks import Array, as_policy
-from psipo_explore._exercises.kinds import Example, Formula, Judgement
+from psipo_explore._checks import Array, as_distribution, as_real, shown
+from psipo_explore._exercises.kinds import Example, Formula, Judgement, UnfitError
 from psipo_explore._exercises.two_answers import left
 from psipo_explore.datasets import citations
 from psipo_explore.policy import optimal_policy
@@ -78,9 +78,16 @@ def second() -> Example:
 
 def _judge_start(answer: Any) -> Judgement:
     table = citations().preferences()
-    pi_ref = as_policy("answer", answer, len(table), of="the table of journals")
-    if pi_ref.ndim > 1:
-        raise ValueError(f"answer has shape {pi_ref.shape}, must be (4,)")
+    try:
+        shape = as_real("answer", answer).shape
+    except (TypeError, ValueError) as error:
+        raise UnfitError(f"{shown(answer)} is no list of numbers.") from error
+    if shape != (len(table),):
+        raise UnfitError(f"Your answer has the shape {shape}, and not ({len(table)},).")
+    try:
+        pi_ref = as_distribution("answer", answer)
+    except ValueError as error:
+        raise UnfitError(f"Your {error}.".replace(", must", ". It must", 1)) from error
     if np.ptp(pi_ref) < 1e-9:
         return "cold", "This one is uniform. There π* rises with the score alone, at every β."
     changed = [_changes(table, psi, pi_ref, _SMALL, _LARGE) for psi in (LOGIT, IDENTITY)]

@@ -74,6 +74,10 @@ def second() -> Number:
             ),
             Slip(s, "That is e^(1/(3β)). Solve it for β."),
             Slip(
+                1 / beta,
+                "You turned the fraction round. This is 1/β, and a larger β leaves c more.",
+            ),
+            Slip(
                 1 / (3 * np.log(5)),
                 "You set e^(u(c)) itself to one fifth. Divide it by the sum over all three answers.",
             ),

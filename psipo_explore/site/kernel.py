@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from psipo_explore import exercises
 from psipo_explore._tables import as_html
 from psipo_explore.views import VIEWS
 from psipo_explore.views.kit import view as with_panels
@@ -31,6 +32,12 @@ def element(
     return f"<psipo-panel {drawn}{asks}{attributes}>{picture}{sentence}</psipo-panel>"
 
 
+_TYPED_ELSEWHERE = (
+    "In the notebook, you put {asks} in the place of the dots, "
+    "and the cell says whether it is right."
+)
+
+
 class StaticPanel:
     """Stands for a panel on a page: its picture at the start, which the page makes live."""
 
@@ -48,8 +55,13 @@ class StaticPanel:
 
 
 def show_static_panels() -> None:
-    """Let this process show static panels, and no progress bars, which would stay on the page."""
+    """Let this process show what makes sense on a page where nothing can be run.
+
+    Panels are static. There are no progress bars, which would stay on the page. Cells that take
+    the answer of an exercise say that they take it in the notebook.
+    """
     import tqdm.auto
 
+    vars(exercises).update(_OPEN=_TYPED_ELSEWHERE)
     vars(with_panels).update(Panel=StaticPanel)
     tqdm.auto.tqdm = partial(tqdm.auto.tqdm, disable=True)
