@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, lapack, qr, solve_triangular
 
@@ -10,7 +12,6 @@ from psipo_explore._checks import Array, Indices
 _IS_ZERO = 1e-10  # relative size of a pivot that counts as 0
 _WELL_CONDITIONED = 1e-8  # reciprocal condition of a Gram matrix whose Cholesky factor is trusted
 _CONTAINED = 1e-8  # share of a vector that may lie outside a space that contains it
-_ALIKE = 1000.0  # columns whose sizes differ by less than this factor need not be scaled
 
 
 class RowSpace:
@@ -19,12 +20,15 @@ class RowSpace:
     Some features are independent in Z, and all others are combinations of them. The coordinates u
     of weights ψ are those weights on the independent features, in units of their own, that have the
     same margins: Zψ = design(Z) · u.
+
+    What is decided here depends on the units of the columns of Z only as far as rounding does. So
+    columns should be alike in size.
     """
 
     def __init__(self, z: Array) -> None:
         self._basis: Array | None = None  # orthonormal; None if the rows span everything
         n, d = z.shape
-        self._independent: Indices | None = None  # None if all are, in units of 1
+        self._independent: Indices | None = None  # None if all are
         self._size = np.ones(d)
         if n >= d and scaled_factor(z.T @ z):
             return
@@ -44,6 +48,18 @@ class RowSpace:
             self._scaled_basis = np.linalg.qr(self._combine)[0]
             self._basis = np.linalg.qr(self._size[:, np.newaxis] * self._combine)[0]
 
+    def in_units(self, units: Array) -> RowSpace:
+        """Return the same space for weights, vectors and rows that are not divided by units.
+
+        Z was divided by these units, shape (d,), which are powers of 2. The coordinates u stay what
+        they are, and so does what is decided. But other weights are the shortest.
+        """
+        given = copy(self)
+        given._size = self._size * units
+        if self._basis is not None:
+            given._basis = np.linalg.qr(given._size[:, np.newaxis] * self._combine)[0]
+        return given
+
     @property
     def is_everything(self) -> bool:
         """Whether every vector lies in the row space."""
@@ -52,15 +68,20 @@ class RowSpace:
     def design(self, z: Array) -> Array:
         """Return Z in the coordinates of the row space, in which its columns are independent."""
         if self._independent is None:
-            return z
+            return in_units(z, self._size)
         return np.asarray(z[:, self._independent] / self._size[self._independent])
+
+    def weights(self, u: Array) -> Array:
+        """Return weights ψ that have the margins of the coordinates u, and use few features."""
+        if self._independent is None:
+            return in_units(u, self._size)
+        psi = np.zeros(self._size.size)
+        psi[self._independent] = u / self._size[self._independent]
+        return psi
 
     def shortest(self, u: Array) -> Array:
         """Return the shortest weights ψ that have the margins of the coordinates u."""
-        if self._independent is None:
-            return u
-        psi = np.zeros(self._size.size)
-        psi[self._independent] = u / self._size[self._independent]
+        psi = self.weights(u)
         if self._basis is not None:
             psi = self._with_coordinates(psi @ self._basis @ self._basis.T, u)
         return psi
@@ -124,15 +145,14 @@ def lengths(rows: Array) -> Array:
 
 
 def units_of_columns(z: Array, otherwise: Array) -> Array:
-    """Return powers of 2 that make the columns of Z alike in size, or ones if they are alike.
+    """Return powers of 2 that make the columns of Z alike in size.
 
     A column of zeros takes the unit of the same column of another array.
     """
     size = largest(z, axis=0)
     if not size.all():
         size = np.where(size > 0, size, largest(otherwise, axis=0))
-    used = size[size > 0]
-    return power_of_2(size) if used.max() > _ALIKE * used.min() else np.ones_like(size)
+    return power_of_2(size)
 
 
 def in_units(vectors: Array, units: Array) -> Array:

@@ -17,7 +17,6 @@ from psipo_explore._exact_sums import refuse_what_rounding_decides
 from psipo_explore._linear_fits import newton
 from psipo_explore._row_space import (
     RowSpace,
-    in_units,
     largest,
     lengths,
     power_of_2,
@@ -169,11 +168,15 @@ def minimise_log_linear(
 
     fitted = ~fate.separated
     z, share = seen.z if fitted.all() else seen.z[fitted], seen.pairs.share[fitted]
-    psi = fate.space.shortest(newton(fate.space.design(z), share, loss))
-    scores = seen.phi @ psi
-    rounding = _ROUNDING * (1 + lengths(seen.phi) * np.linalg.norm(psi))
+    design = fate.space.design(z)
+    u = newton(design, share, loss)
+    psi = fate.space.in_units(seen.units).shortest(u)
+    live = ~fate.vanishing & (seen.reference > 0)
+    unique = fate.space.is_everything or fate.space.contains(seen.differences_among(live))
+    weights, scores = seen.scores(psi, fate.space.weights(u) if unique else None, live)
+    rounding = _ROUNDING * (1 + lengths(seen.phi) * np.linalg.norm(weights))
     if rounding.max() > _NEGLIGIBLE * beta.min(initial=np.inf):
-        rounding = _ROUNDING * (1 + np.abs(seen.phi) @ np.abs(psi))  # a closer bound
+        rounding = _ROUNDING * (1 + np.abs(seen.phi) @ np.abs(weights))  # a closer bound
         candidates = np.where(fate.behind, -np.inf, scores)
         refuse_what_rounding_decides(candidates, rounding, beta, data.contexts)
     with np.errstate(over="ignore"):
@@ -191,12 +194,11 @@ def minimise_log_linear(
         policy=np.exp(log_ratio + log_reference),
         log_ratio=np.where(fate.behind, -np.inf, log_ratio),
         attained=not fate.separated.any(),
-        unique=fate.space.is_everything
-        or fate.space.contains(seen.differences_among(~fate.vanishing & (seen.reference > 0))),
+        unique=unique,
         vanishing=fate.vanishing,
         separated=fate.separated[seen.pairs.of_comparison],
         direction=direction,
-        loss=infimum(loss, beta, z @ psi, share),
+        loss=infimum(loss, beta, design @ u, share),
         actions=data.actions,
     )
 
@@ -208,7 +210,7 @@ class Fate(NamedTuple):
     """
 
     separated: Mask
-    space: RowSpace  # of the pairs that are not separated
+    space: RowSpace  # of the pairs that are not separated, as `Seen` has them
     direction: Array
     behind: Mask  # answers that fall behind along the direction
     vanishing: Mask
@@ -222,15 +224,19 @@ class Seen:
     ----------
     data : Comparisons
     phi : ndarray, shape (K, d)
-        Features of each action, less those of the first action of its context if these are large.
+        Features of each action, less those of the first action of its context if these are large,
+        in units.
     reference : ndarray, shape (K,)
         π_ref.
     pairs : _Pairs
         The distinct pairs of winner and loser.
     z : ndarray, shape (number of pairs, d)
-        φ(winner) − φ(loser).
+        φ(winner) − φ(loser), in units.
+    units : ndarray, shape (d,)
+        What phi and z are divided by: powers of 2, so that all features are alike in size in z.
+        What is decided about them, and the policy, then depend on nobody's choice of units.
     unit : float
-        What phi and z are divided by: a power of 2, or 1 if their squares fit into float64.
+        What they are divided by besides: a power of 2, or 1 if their squares fit into float64.
     """
 
     data: Comparisons
@@ -238,6 +244,7 @@ class Seen:
     reference: Array
     pairs: _Pairs
     z: Array
+    units: Array
     unit: float
 
     @classmethod
@@ -259,9 +266,13 @@ class Seen:
                 "features are the same for the winner and the loser of each comparison: nothing "
                 "can be learned from them"
             )
-        if size / unit > _LARGE * largest(z):
+        units = units_of_columns(z, phi)
+        if not (units == 1).all():
+            phi /= units
+            z /= units
+        if (largest(phi, axis=0) > _LARGE * largest(z, axis=0))[z.any(axis=0)].any():
             phi -= phi[_first_of_context(data)]  # small differences must survive beside a large φ
-        return cls(data, phi, reference, pairs, z, unit)
+        return cls(data, phi, reference, pairs, z, units, unit)
 
     def fate_without_separation(self) -> Fate:
         """Return what becomes of the comparisons under a loss that rises again: nothing vanishes."""
@@ -271,20 +282,17 @@ class Seen:
 
     def fate(self) -> Fate:
         """Find which pairs are separated, and what becomes of the answers."""
-        # What is separated or forced out depends on no unit, so features that are alike are asked.
-        units = units_of_columns(self.z, self.phi)
-        z, phi = in_units(self.z, units), in_units(self.phi, units)
-        separated, bearing = separated_rows(z, self.pairs.in_cycles(self.data))
+        separated, bearing = separated_rows(self.z, self.pairs.in_cycles(self.data))
         if not separated.any():
             return self.fate_without_separation()
-        space = RowSpace(self.z[~separated])
-        direction = Separation(self.z[separated], bearing, space).least_direction()
-        self._require_separates(direction, separated)
-        behind = self._behind(self.phi @ direction)
+        rows, space = self.z[separated], RowSpace(self.z[~separated])
+        given = Separation(rows * self.units, bearing, space.in_units(self.units))
+        direction = given.least_direction()  # which does depend on units
+        self._require_separates(direction * self.units, separated)
+        behind = self._behind(self.phi @ (direction * self.units))
         vanishing = np.zeros(self.data.n_actions, dtype=bool)
         vanishing[self.pairs.losers[separated]] = True
-        separation = Separation(z[separated], bearing, RowSpace(z[~separated]))
-        vanishing |= self._forced_out(phi, separation, behind & ~vanishing)
+        vanishing |= self._forced_out(Separation(rows, bearing, space), behind & ~vanishing)
         return Fate(separated, space, direction, behind, vanishing)
 
     def _require_separates(self, direction: Array, separated: Mask) -> None:
@@ -306,7 +314,7 @@ class Seen:
         np.maximum.at(best, context[possible], lead[possible])
         return np.asarray(best[context] - lead > _TIED)
 
-    def _forced_out(self, phi: Array, separation: Separation, asked: Mask) -> Mask:
+    def _forced_out(self, separation: Separation, asked: Mask) -> Mask:
         """Return which of the actions that are asked for are on top along no separating direction.
 
         Each direction that is found spares all actions that it keeps on top, not only the one for
@@ -317,12 +325,27 @@ class Seen:
         for y in np.flatnonzero(asked):
             if not forced[y]:
                 continue
-            rivals = phi[(context == context[y]) & possible] - phi[y]
+            rivals = self.phi[(context == context[y]) & possible] - self.phi[y]
             direction = separation.sparing(rivals)
             if direction is not None:
-                forced &= self._behind(phi @ direction)
+                forced &= self._behind(self.phi @ direction)
                 forced[y] = False
         return forced
+
+    def scores(self, shortest: Array, same: Array | None, live: Mask) -> tuple[Array, Array]:
+        """Return weights in units, shape (d,), and the scores φ·ψ that they give, shape (K,).
+
+        The shortest weights depend on the features' units, and with features that depend on each
+        other they round differently. If other weights are given that leave live actions the same
+        policy, these are taken for them.
+        """
+        shortest = shortest * self.units
+        if same is None:
+            return shortest, self.phi @ shortest
+        scores, rest = self.phi @ same, self.phi @ (shortest - same)
+        group = self.data.by_context.group
+        rest -= np.bincount(group, live * rest)[group] / np.bincount(group, live)[group]
+        return same, np.where(live, scores, scores + rest)
 
     def differences_among(self, live: Mask) -> Array:
         """Return the differences of features of live actions that are neighbours in their context."""
