@@ -142,7 +142,7 @@ def check(exercise: str, answer: Any) -> Verdict:
     except UnfitError as unfit:
         level, why = "unfit", f"{unfit} This cell takes {asked.takes}."
     if level == "open":
-        why = _OPEN.format(asks=asked.asks, exercise=exercise)
+        why = _OPEN.format(asks=asked.asks, takes=asked.takes, exercise=exercise)
     return Verdict(exercise, level, why)
 
 

@@ -417,9 +417,17 @@ def test_the_site_says_where_an_answer_is_typed(name: str, monkeypatch: pytest.M
     monkeypatch.setattr(exercises, "_OPEN", kernel._TYPED_ELSEWHERE)
     verdict = check(name, ...)
     assert verdict.level == "open"
-    assert verdict.why == (
-        f"In the notebook, you put {_asked(name).asks} in the place of the dots, and the cell says "
-        "whether it is right."
+    takes = _asked(name).takes
+    assert (
+        verdict.why == f"In the notebook, you type your answer in the place of the dots: {takes}."
+    )
+
+
+def test_the_sentence_of_the_site_is_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exercises, "_OPEN", kernel._TYPED_ELSEWHERE)
+    assert repr(check("04.1", ...)) == (
+        "Your turn. In the notebook, you type your answer in the place of the dots: "
+        "a function of p and β, such as lambda p, β: 0.5."
     )
 
 

@@ -32,10 +32,7 @@ def element(
     return f"<psipo-panel {drawn}{asks}{attributes}>{picture}{sentence}</psipo-panel>"
 
 
-_TYPED_ELSEWHERE = (
-    "In the notebook, you put {asks} in the place of the dots, "
-    "and the cell says whether it is right."
-)
+_TYPED_ELSEWHERE = "In the notebook, you type your answer in the place of the dots: {takes}."
 
 
 class StaticPanel:
