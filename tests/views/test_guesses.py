@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
 
 from psipo_explore.views import VIEWS
 from psipo_explore.views.kit.guess import Question, places, wire
-from psipo_explore.views.kit.view import View
+from psipo_explore.views.kit.still import StillFigure
+from psipo_explore.views.kit.view import Artists, View
 
 ASKED = [
     pytest.param(view, question, id=f"{view.name}, {question.asks}")
@@ -61,6 +65,21 @@ SHOWS = [
 every_question = pytest.mark.parametrize(("view", "question"), ASKED)
 
 
+@cache
+def drawn(
+    name: str, values: frozenset[tuple[str, Any]], on_phone: bool
+) -> tuple[StillFigure, Artists]:
+    """Draw a picture, which no test changes, once for all questions at the same values."""
+    form = VIEWS[name].on_phone if on_phone else VIEWS[name]
+    return form.drawn(form.values(dict(values)))
+
+
+def forms(view: View, question: Question) -> Iterator[tuple[StillFigure, Artists]]:
+    """Draw the picture that answers a question, also as a phone has it."""
+    for on_phone in (False, True)[: 1 + (view.narrow is not None)]:
+        yield drawn(view.name, frozenset(question.values.items()), on_phone)
+
+
 def test_every_picture_of_a_lesson_asks() -> None:
     assert {name for name, view in VIEWS.items() if not view.guesses} == set()
 
@@ -79,7 +98,8 @@ def test_an_answer_is_one_that_can_be_given(view: View, question: Question) -> N
 def test_a_number_is_in_the_sentence_of_its_picture(view: View, question: Question) -> None:
     if question.answers:
         return
-    sentence = view.figure(**question.values).sentence
+    (figure, _), *_ = forms(view, question)
+    sentence = figure.sentence
     shown = question.answer
     assert any(
         spelling in sentence for spelling in (f" {shown}", f"{float(question.truth()):.3f}")
@@ -90,10 +110,9 @@ def test_a_number_is_in_the_sentence_of_its_picture(view: View, question: Questi
 def test_guesses_are_drawn_inside_their_axes(view: View, question: Question) -> None:
     if question.place is None:
         return
-    for form in {view, view.on_phone}:
-        figure = form.figure(**question.values)
-        drawn = question.drawn(figure, question.place)
-        points = np.array(drawn["points"])
+    for figure, _ in forms(view, question):
+        places = question.drawn(figure, question.place)
+        points = np.array(places["points"])
         box = figure.axes[question.axes].bbox
         slack = 8  # points; a mark at the edge is still whole
         assert np.isfinite(points).all()
@@ -102,7 +121,7 @@ def test_guesses_are_drawn_inside_their_axes(view: View, question: Question) -> 
         heights = figure.bbox.height - points[:, 1]
         assert (heights > box.y0 - slack).all()
         assert (heights < box.y1 + slack).all()
-        assert box.x0 < drawn["middle"] < box.x1
+        assert box.x0 < places["middle"] < box.x1
 
 
 @pytest.mark.parametrize(("view", "question", "shown"), SHOWS)
@@ -116,8 +135,7 @@ def test_the_true_answer_is_drawn_where_the_picture_shows_it(
     above or below a point of the artist.
     """
     assert question.place is not None
-    for form in {view, view.on_phone}:
-        figure, artists = form.drawn(form.values(question.values))
+    for figure, artists in forms(view, question):
         artist, axes = artists[shown], figure.axes[question.axes]
         assert artist.axes is axes, "the picture shows the answer in other axes"
         points = artist.get_transform().transform(artist.get_xydata())
