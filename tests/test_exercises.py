@@ -405,7 +405,7 @@ def test_no_answer_raises(name: str) -> None:
         assert verdict.level in ("unfit", "cold", "warm")
 
 
-@pytest.mark.parametrize("name", ["3.1", "10.1", 3.1, None, ["01.1"]])
+@pytest.mark.parametrize("name", ["3.1", "11.1", 3.1, None, ["01.1"]])
 def test_an_exercise_that_does_not_exist_is_refused_with_all_that_do(name: Any) -> None:
     with pytest.raises(ValueError, match=r"^exercise = .*, must be one of 00\.1, ") as refusal:
         check(name, ...)

@@ -48,7 +48,7 @@ def first() -> Number:
 
 
 def _shares(rock_beats_scissors: float) -> tuple[float, float]:
-    """Return how often the policy whose opponent learns gives rock and paper, at β = 0.001."""
+    """Return how often the self-play policy gives rock and paper, at β = 0.001."""
     rock, paper, scissors = range(3)
     game = np.full((3, 3), 0.5)
     chances = {(rock, scissors): rock_beats_scissors, (scissors, paper): 0.6, (paper, rock): 0.6}
@@ -89,7 +89,7 @@ def second() -> Number:
             ),
             Slip(
                 1.0,
-                "That is the best reply to a fixed uniform opponent. Here the opponent learns.",
+                "That is the best response to a fixed uniform opponent. Here the opponent learns.",
                 "cold",
             ),
             Slip(0.1, "That is the edge. Divide it by the sum of the three edges."),

@@ -576,11 +576,19 @@ SELF_PLAY: _Guesses = {
                 place=_near_corner,
                 label="most",
             ),
+            Question(
+                "How much of its probability it gives to a",
+                truth=lambda: float(_learned(0.75)[0]),
+                values={},
+                axes=1,
+                place=lambda guess: (guess, -2.0),
+                label="self-play",
+            ),
         ),
     ),
     "way": Guess(
         "The slider “cycle” leads from an order, in which a beats everybody, to a circle like "
-        "rock–paper–scissors. How does the policy whose opponent learns go from a's corner to the "
+        "rock–paper–scissors. How does the self-play policy go from a's corner to the "
         "middle of the triangle?",
         (
             Question(

@@ -175,7 +175,7 @@ def _legend(figure: Figure) -> None:
     left, right, rows = 0.02, 0.45, (0.96, 0.897, 0.834)
     for x, y, words, look in (
         (left, rows[0], r"$\Psi$PO against a fixed $\mu$", _LOOKS["fixed"]),
-        (left, rows[1], r"learned opponent, $\mu=\pi$ (self-play)", _LOOKS["learned"]),
+        (left, rows[1], r"self-play policy, the opponent is $\pi$ itself", _LOOKS["learned"]),
         (left, rows[2], r"from an opponent $\mu$ towards $\Psi$PO's policy against it", _ARROWS),
         (right, rows[0], r"RLHF, reward fitted to comparisons from $\mu$", _LOOKS["RLHF"]),
         (right, rows[1], r"$\pi_{ref}$, where the lines begin, as $\beta$ falls", _START),
@@ -225,7 +225,7 @@ def _sentence(p: Array, policies: dict[str, Array], *, cycle: float, beta: float
     return (
         f"{_order(cycle)}. At β = {number(beta)} with {psi}, ΨPO against the fixed μ gives "
         f"{_picked(policies['fixed'])}; {who['fixed']}. RLHF gives {_picked(policies['RLHF'])}; "
-        f"{who['RLHF']}. With the learned opponent the policy is {mixed}; {who['learned']}. "
+        f"{who['RLHF']}. The self-play policy is {mixed}; {who['learned']}. "
         f"{_what_changes(policies, cycle, psi)}"
     )
 
@@ -258,7 +258,7 @@ def _who_beats(wins: Array) -> str:
         return "no answer beats it"
     beat = f"{enumeration(worst)} {'beats' if len(worst) == 1 else 'beat'}"
     if wins.min() >= _HALF_ROUNDED:
-        return f"{beat} it most often, with hardly more than 0.5"
+        return f"{beat} it most often, with just over 0.5"
     return f"{beat} it most often, with {number(float(1 - wins.min()))}"
 
 
@@ -266,16 +266,16 @@ def _what_changes(policies: dict[str, Array], cycle: float, psi: str) -> str:
     if cycle == 1:
         uniform = np.allclose(policies["fixed"], _PI_REF, rtol=0, atol=_EQUAL)
         return (
-            "In rock–paper–scissors the policy that is its own best response is uniform at every β"
+            "In rock–paper–scissors the self-play policy is uniform at every β"
             f"{', and a uniform μ gives the same' if uniform else ''}."
         )
     if cycle == 0 and psi == "logit":
         return (
-            "Preferences are Bradley–Terry and Ψ is logit, so all three are one policy: whose "
-            "opponent does not matter."
+            "Preferences are Bradley–Terry and Ψ is logit, so all three are one policy: it does "
+            "not matter who the opponent is."
         )
     if cycle < _TIED:
-        return "As β falls, its own best response goes to a, which no answer beats."
+        return "As β falls, the self-play policy goes to a, which no answer beats."
     if cycle == _TIED:
         return "As β falls, it goes to an equal mixture of a and c, which no answer beats."
     if psi == "identity":
@@ -288,9 +288,9 @@ VIEW = View(
     title="Self-play: the opponent learns too",
     about=(
         "The triangle shows policies π over answers a, b and c, from ΨPO against a fixed opponent μ, "
-        "from RLHF, and from an opponent that is π itself, while preferences lead from an order to a "
-        "circle. Here Ψ is the function of preferences that is maximised, and β says how strongly π "
-        "is held near its uniform start, π_ref."
+        "from RLHF, and from self-play, where the opponent is π itself, while preferences lead from "
+        "an order to a circle. Here Ψ is the function of preferences that is maximised, and β says how "
+        "strongly π is held near its uniform start, π_ref."
     ),
     controls=(
         Slider("cycle", "cycle, from an order to a circle", _CYCLES, start=0.75, named=(0.5, 0.55)),

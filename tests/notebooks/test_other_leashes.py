@@ -39,18 +39,18 @@ def computed() -> list[str]:
     assert chi == by_identity[2] == 0
     return [
         "β = 0.5 there is β = 1 here",
-        f"At β = 10 the gap is {0.5 / 10} β. χ² keeps "
-        f"{np.floor(1e3 * loser(0, CHI_SQUARED, IDENTITY)) / 1e3:.3f} there, and KL "
-        f"{loser(0, KL, IDENTITY):.3f}. Lower β: from 0.25 down, χ² keeps nothing",
+        f"At β = 10 the gap is only {0.5 / 10} β, and all three leave $y_l$ nearly ½",
+        "At β = 0.25 and below, χ² leaves it nothing",
         "**π_ref(y_l)**: with 0.9, $\\pi_{\\mathrm{ref}}(y_w)$ is 0.1",
         "at λ = 0.25, β = 0.5 and* $p=0.99$",
+        "and α = 0.5 is the leash of exercise 2",
         "In the picture this leash is α = 0.5.",
         f"So $p=\\sigma(2)={expit(2):.3f}$: an answer that wins one time in eight is gone",
         f"and $p=\\sigma(10)={expit(10):.5f}$",
         f"(KL leaves {kl:.3f}, as in lesson 03.)",
         f"Reverse KL leaves $y_l$ {reverse:.3f}, KL leaves it {kl:.3f}, and χ² leaves it nothing",
         f"KL leaves $y_l$ {by_identity[0]:.3f}, reverse KL leaves it {by_identity[1]:.3f}, and χ²",
-        f"reverse KL leaves it {loser(1e-300, REVERSE_KL):.4f} where KL leaves it $10^{{-30}}$",
+        f"reverse KL leaves it {loser(1e-300, REVERSE_KL):.4f}, and KL leaves it $10^{{-30}}$",
     ]
 
 
@@ -188,3 +188,21 @@ def test_the_gap_is_below_the_theorem_s_bound(leash: Divergence, share: float) -
     kept = left > 0
     at_most = beta * (leash.slope(np.array([1 / share])) - leash.slope(left[kept] / (1 - share)))
     assert (gaps[kept] <= at_most + 1e-9).all()
+
+
+def test_at_equal_strength_the_order_of_two_leashes_is_turned_round() -> None:
+    for doubt in (1e-3, 1e-15, 1e-100, 1e-300):
+        chi_po, kl, jensen_shannon = (
+            loser(doubt, leash, beta=10 / leash.curvature(np.ones(1))[0])
+            for leash in (CHI_PO, KL, JENSEN_SHANNON)
+        )
+        assert chi_po < kl < jensen_shannon
+        assert loser(doubt, CHI_PO) > kl > loser(doubt, JENSEN_SHANNON)
+    assert loser(0, KL, IDENTITY, 10.0) == pytest.approx(0.4875, abs=1e-4)
+    assert loser(0, CHI_SQUARED, IDENTITY, 10.0) == pytest.approx(0.4875, abs=1e-4)
+
+
+def test_an_answer_of_finite_score_may_be_dropped_where_another_score_is_infinite() -> None:
+    table = [[0.5, 1.0, 0.5], [0.0, 0.5, 0.5], [0.5, 0.5, 0.5]]
+    policy = optimal_policy(table, LOGIT, 1.0, mu=[0.0, 1.0, 0.0], divergence=REVERSE_KL)
+    assert policy.tolist() == [1, 0, 0]

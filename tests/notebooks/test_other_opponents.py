@@ -17,7 +17,7 @@ from psipo_explore.views import self_play
 PROSE = prose_of("10_other_opponents")
 PLAYERS = ("fixed", "RLHF", "learned")
 ROCK, PAPER, SCISSORS = range(3)
-GIVEN = {"0.001"}  # what the lesson chooses
+GIVEN = {"0.001", "0.02"}  # what the lesson chooses
 
 
 def game(rock_beats_scissors: float = 0.9) -> np.ndarray:
@@ -44,6 +44,11 @@ def computed() -> list[str]:
     rock = np.array([game()[SCISSORS, PAPER], game()[ROCK, SCISSORS], game()[PAPER, ROCK]]) - 0.5
     fixed_rock = optimal_policy(game(), IDENTITY, 0.001)
     fixed, rlhf, learned = policies()
+    certain_fixed = (chances @ optimal_policy(chances, IDENTITY, 0.001))[2]
+    even = self_play.preferences(0.55)
+    assert even[2, 0] == even[1, 2]
+    assert even[0, 1] > 0.9
+    assert_allclose(nash_policy(game(), IDENTITY, 1e-6), rock / rock.sum(), atol=1e-5)
     worst = [float((1 - chances @ policy).min()) for policy in (fixed, rlhf, learned)]
     assert rlhf[0] > 0.9995
     assert max(worst[:2]) < 0.28
@@ -55,16 +60,15 @@ def computed() -> list[str]:
         "win against $c$ less than 0.28 of the time",
         f"it has {learned[0]:.3f}, {learned[1]:.3f} and {learned[2]:.3f}. It wins against every "
         f"answer at least {worst[2]:.3f}",
-        f"The edge is {ab - 0.5:.3f} for $a$ over $b$, and {bc - 0.5:.3f} for each of the other two",
-        f"${ab - 0.5:.3f}\\,\\pi(b)={ca - 0.5:.3f}\\,\\pi(c)$",
-        f"{limit[0]:.3f}, {limit[1]:.3f} and {limit[2]:.3f}. That is where the policy goes",
+        f"In the picture's game at β = 0.001 that is {0.5 + 0.001 * np.log(3):.3f}",
+        f"$c$ beats ΨPO with the fixed opponent {certain_fixed:.3f} of the time",
         "**μ(b)**: at 0.05",
         "**Below 0.5**",
-        "**At 0.5** $a$ and $c$ are even",
-        f"**From 0.55 on** they go round: $a$ beats $b$, $b$ beats $c$, and $c$ beats $a$. At 0.55 $c$ "
-        f"has {policies(cycle=0.55)[2][2]:.3f}",
+        "**At 0.5** $c$ is even with $a$ and with $b$",
+        "**Above 0.5** they go round",
+        f"At 0.55 $c$ has {policies(cycle=0.55)[2][2]:.3f}. $c$ beats $a$, and $b$ beats $c$, both with "
+        f"only {even[2, 0]:.2f}",
         f"The edges are {rock[1]:.1f} for rock over scissors, and {rock[0]:.1f} for the other two",
-        f"{rock[0]:.1f} for rock, {rock[1]:.1f} for paper and {rock[2]:.1f} for scissors",
         f"Paper beats the policy with the fixed opponent {(game() @ fixed_rock)[PAPER]:.1f} of the time",
         f"The edges are {game(1.0)[ROCK, SCISSORS] - 0.5:.1f}, 0.1 and 0.1 now",
         "must be at most 0.01. For ten answers $\\beta=\\frac{0.01}{\\log10}="

@@ -53,7 +53,7 @@ SHOWN = {
     "underfitted_reward": ("ridge here", "ridge here", "IPO here", "stopped here"),
     "shared_weights": ("DPO w here", "DPO o here", "IPO w here", "IPO o here", "DPO w to 0"),
     "leashes": ("p reverse KL here", "p χ² here", None, None),
-    "self_play": ("learned path",),
+    "self_play": ("learned path", "learned 0", "learned path"),
     "explorer": (None,),
 }
 SHOWS = [

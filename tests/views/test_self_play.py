@@ -139,7 +139,7 @@ def test_the_sentence_says_who_beats_each_policy(values: dict[str, Any]) -> None
             assert shown == "0.500"
             continue
         who, rate = re.fullmatch(
-            r"(.*) beats? it most often, with (?:hardly more than )?(.*)", clause
+            r"(.*) beats? it most often, with (?:just over )?(.*)", clause
         ).groups()  # type: ignore[union-attr]
         beaten_by = [y for y, rate in zip("abc", wins, strict=True) if rate < worst + 1e-8]
         assert re.findall(r"\b[abc]\b", who) == beaten_by

@@ -20,7 +20,8 @@ class Slider:
 
     `name` is the keyword of the number, `label` the words beside the slider, and `write` turns a
     stop into words. Either all `stops` are integers or none is. A slider that `plays` has a button
-    that moves it from stop to stop. Pages with fewer stops have all stops of `named`, which are those that lessons name.
+    that moves it from stop to stop. Pages with fewer stops keep those of `named`, which lessons
+    name.
     """
 
     name: str
