@@ -45,7 +45,7 @@ def closed_form() -> Derivation:
     --------
     >>> step = closed_form().steps[6]
     >>> print(step.sentence, step.equation)
-    With it the probabilities sum to one. Eq(Sum(\pi^*[y], (y, 1, K)), 1)
+    With this $\nu$ the probabilities sum to one. Eq(Sum(\pi^*[y], (y, 1, K)), 1)
     """
     L, nu, Z = sp.Symbol("L"), sp.Symbol("nu", real=True), sp.Symbol("Z", positive=True)  # noqa: N806
     t, s, a, b = sp.symbols("t s a b")
@@ -57,36 +57,36 @@ def closed_form() -> Derivation:
         "Eq. 7, App. A.1",
         (
             Step(
-                r"The objective over the actions that $\pi_{\mathrm{ref}}$ gives at all, where "
-                r"$g(y)$ is the score of $y$, with "
-                r"a multiplier $\nu$ for the constraint that probabilities sum to one.",
+                r"The objective, where $g(y)$ is the score of $y$. The sums are over the actions "
+                r"with $\pi_{\mathrm{ref}}(y) > 0$. A multiplier $\nu$ stands for the constraint "
+                "that probabilities sum to one.",
                 sp.Eq(L, objective + nu * (1 - _sum(pi[y], y))),
                 defines=True,
             ),
             Step(
-                "Its slope in the probability of one action.",
+                "Its derivative by the probability of one action is",
                 sp.Eq(sp.Derivative(L, pi[y]), g[y] - beta * (sp.log(pi[y] / pi_ref[y]) + 1) - nu),
             ),
             Step(
-                "The slope is zero at",
+                "Take this policy, for some number $\\nu$.",
                 sp.Eq(pi_star[y], pi_ref[y] * sp.exp(g[y] / beta - 1 - nu / beta)),
                 defines=True,
             ),
             Step(
-                "as is seen when that is put in.",
+                "At this policy the derivative is zero.",
                 sp.Eq(g[y] - beta * (sp.log(pi_star[y] / pi_ref[y]) + 1) - nu, 0),
             ),
-            Step("With the sum", sp.Eq(Z, _sum(tilted, y)), defines=True),
+            Step("Call this sum $Z$.", sp.Eq(Z, _sum(tilted, y)), defines=True),
             Step(
-                r"the multiplier can be chosen: what was shown for every $\nu$ holds of this one.",
+                r"Steps 3 and 4 hold for every number $\nu$. Now choose this one.",
                 sp.Eq(nu, beta * sp.log(Z) - beta),
                 defines=True,
             ),
-            Step("With it the probabilities sum to one.", sp.Eq(_sum(pi_star[y], y), 1)),
-            Step("So this is the policy.", sp.Eq(pi_star[y], tilted / Z)),
+            Step("With this $\\nu$ the probabilities sum to one.", sp.Eq(_sum(pi_star[y], y), 1)),
+            Step("So the policy is", sp.Eq(pi_star[y], tilted / Z)),
             Step(
-                r"Is it the maximum? Any policy falls short of $\beta\log Z$ by $\beta$ times "
-                r"$\mathrm{KL}(\pi\,\|\,\pi^*)$.",
+                r"Is this policy the maximum? The objective of any policy is less than $\beta\log Z$ "
+                r"by $\beta$ times $\mathrm{KL}(\pi\,\|\,\pi^*)$.",
                 sp.Eq(
                     objective, beta * sp.log(Z) - beta * _sum(pi[y] * sp.log(pi[y] / pi_star[y]), y)
                 ),
@@ -99,22 +99,23 @@ def closed_form() -> Derivation:
                 ),
             ),
             Step(
-                r"At $t = 1$ the bracket is 0. It has the slope",
+                r"At $t = 1$ the bracket is 0. Its derivative is",
                 sp.Eq(sp.Derivative(t - 1 - sp.log(t), t), slope),
             ),
             Step(
-                r"which is positive after 1, at $t = 1 + s$ for every $s > 0$,",
+                r"This derivative is positive above 1, at $t = 1 + s$ for every $s > 0$.",
                 sp.Gt(slope.subs(t, 1 + s), 0),
             ),
             Step(
-                r"and negative before 1, at $t = 1/(1 + s)$. So the bracket is positive for every $t$ but 1, "
-                r"KL is positive for every $\pi$ but $\pi^*$, and the optimum is unique.",
+                r"It is negative below 1, at $t = 1/(1 + s)$ for every $s > 0$. So the bracket is positive "
+                r"for every $t$ except 1. So KL is positive for every $\pi$ except $\pi^*$, and the "
+                "optimum is unique.",
                 sp.Lt(slope.subs(t, 1 / (1 + s)), 0),
             ),
             Step(
-                r"A policy may also give an action nothing. As $a = \pi(y)$ goes to 0, its term of "
-                r"the KL tends to "
-                r"$b = \pi^*(y)$, which is positive: such a policy is not the optimum.",
+                r"A policy may also give an action the probability 0. As $a = \pi(y)$ goes to 0, the "
+                r"term of this action in the KL tends to $b = \pi^*(y)$, which is positive. So such a "
+                "policy is not the optimum.",
                 sp.Eq(sp.Limit(a * (b / a - 1 - sp.log(b / a)), a, 0, "+"), b),
             ),
         ),
@@ -129,11 +130,10 @@ def closed_form() -> Derivation:
         proves=r"With 1, 2 or 3 actions, for all finite scores and every $\beta > 0$, the "
         r"objective has one maximum, "
         r"at $\pi^*$. All policies on the actions of $\pi_{\mathrm{ref}}$ are covered. Step 14 "
-        r"covers those that leave "
-        "an action out, by a limit.",
+        r"covers, by a limit, those that give an action the probability 0.",
         leaves_open="More actions: the steps are the same, but were not checked. Infinite scores. "
-        "The mean value theorem, "
-        r"by which a function that is 0 at $t = 1$, falls before and rises after, is positive elsewhere.",
+        "The mean value theorem. By this theorem a function is positive for every $t$ except 1, if it is "
+        "0 at $t = 1$, falls before and rises after.",
     )
 
 
@@ -152,7 +152,7 @@ def rlhf() -> Derivation:
     --------
     >>> step = rlhf().steps[4]
     >>> print(step.sentence, step.equation)
-    is the reward, but for a constant. Eq(g[y], r[y] - Sum(mu[y']*r[y'], (y', 1, K)))
+    This score is the reward, up to a constant. Eq(g[y], r[y] - Sum(mu[y']*r[y'], (y', 1, K)))
     """
     Z = sp.Symbol("Z", positive=True)  # noqa: N806
     preferred = p[y, other]
@@ -162,46 +162,54 @@ def rlhf() -> Derivation:
         "Prop. 1, Eq. 4",
         (
             Step(
-                "Bradley–Terry: rewards explain all preferences.",
+                "Bradley–Terry: each action has a reward, and the difference of two rewards gives the "
+                "preference.",
                 sp.Eq(preferred, sigma(r[y] - r[other])),
                 defines=True,
             ),
-            Step("One of the two is preferred.", sp.Eq(preferred + p[other, y], 1)),
+            Step("One of the two actions is always preferred.", sp.Eq(preferred + p[other, y], 1)),
             Step(
-                "The logit undoes σ.", sp.Eq(sp.log(preferred / (1 - preferred)), r[y] - r[other])
+                "The logit is the inverse of σ.",
+                sp.Eq(sp.log(preferred / (1 - preferred)), r[y] - r[other]),
             ),
             Step(
-                r"The score of Eq. 9 under $\Psi$ = logit",
+                r"With $\Psi$ = logit, the score of Eq. 9 is",
                 sp.Eq(g[y], _sum(mu[other] * sp.log(preferred / (1 - preferred)), other)),
                 defines=True,
             ),
             Step(
-                "is the reward, but for a constant.",
+                "This score is the reward, up to a constant.",
                 sp.Eq(g[y], r[y] - _sum(mu[other] * r[other], other)),
             ),
             Step(
-                r"The constant cancels in the policy: on the left $\Psi$PO's optimum, on the right RLHF's.",
+                r"In the policy this constant cancels. On the left is $\Psi$PO's optimum, and on the "
+                "right is RLHF's.",
                 sp.Eq(
                     pi_ref[y] * sp.exp(g[y] / beta) / _sum(by_score, other),
                     pi_ref[y] * sp.exp(r[y] / beta) / _sum(by_reward, other),
                 ),
             ),
-            Step("Now DPO. With the sum", sp.Eq(Z, _sum(by_reward, other)), defines=True),
-            Step("that optimum", sp.Eq(pi[y], pi_ref[y] * sp.exp(r[y] / beta) / Z), defines=True),
-            Step("is a policy,", sp.Eq(_sum(pi[y], y), 1)),
+            Step("Now DPO. Call this sum $Z$.", sp.Eq(Z, _sum(by_reward, other)), defines=True),
             Step(
-                "and the reward can be read off the policy, but for a constant, a sum over all actions.",
+                "Then the optimum is",
+                sp.Eq(pi[y], pi_ref[y] * sp.exp(r[y] / beta) / Z),
+                defines=True,
+            ),
+            Step("Its probabilities sum to one.", sp.Eq(_sum(pi[y], y), 1)),
+            Step(
+                "Solve for the reward. It follows from the policy, up to the constant "
+                r"$\beta\log Z$.",
                 sp.Eq(r[y], beta * sp.log(pi[y] / pi_ref[y]) + beta * sp.log(Z)),
             ),
             Step(
-                "Between two actions that constant cancels. With the log-ratio",
+                "In the difference of two rewards this constant cancels. Write the margin",
                 sp.Eq(h[y, other], sp.log(pi[y] * pi_ref[other] / (pi[other] * pi_ref[y]))),
                 defines=True,
             ),
-            Step("the difference of rewards is", sp.Eq(r[y] - r[other], beta * h[y, other])),
+            Step("Then the difference of rewards is", sp.Eq(r[y] - r[other], beta * h[y, other])),
             Step(
-                "so the likelihood of a comparison, RLHF's first stage, is a loss of the policy: "
-                "DPO's, Eq. 4.",
+                "So the loss of RLHF's first stage for one comparison is also a loss of the policy. "
+                "This is DPO's loss, Eq. 4.",
                 sp.Eq(-sp.log(preferred), -sp.log(sigma(beta * h[y, other]))),
             ),
         ),
@@ -244,30 +252,39 @@ def collapse() -> Derivation:
         "§4.2, §5.3.1",
         (
             Step(
-                r"Two actions, $\mu$ uniform: the winner meets itself, or the loser, whom it beats "
-                r"with probability $p$.",
+                r"There are two actions, and $\mu$ is uniform. The winner meets itself, or the loser, "
+                r"which it beats with probability $p$. So its score is",
                 sp.Eq(g_w, half * Psi(half) + half * Psi(q)),
                 defines=True,
             ),
             Step(
-                "The loser likewise.",
+                "The score of the loser is",
                 sp.Eq(g_l, half * Psi(1 - q) + half * Psi(half)),
                 defines=True,
             ),
             Step(
-                "By the closed form the log-ratio of winner to loser moves by",
+                "By the closed form, the log-ratio of winner to loser moves by",
                 sp.Eq((g_w - g_l) / beta, (Psi(q) - Psi(1 - q)) / (2 * beta)),
             ),
             Step(
-                "Under logit that is",
+                "Under logit this is",
                 sp.Eq((sp.log(odds) - sp.log((1 - q) / q)) / (2 * beta), move["logit"]),
             ),
-            Step("which has no bound, at any β,", sp.Eq(sp.Limit(move["logit"], q, 1, "-"), sp.oo)),
-            Step("so nothing is left to the loser.", sp.Eq(sp.Limit(left["logit"], q, 1, "-"), 0)),
-            Step("Under identity it is", sp.Eq((q - (1 - q)) / (2 * beta), move["identity"])),
-            Step("which ends,", sp.Eq(sp.Limit(move["identity"], q, 1, "-"), 1 / (2 * beta))),
             Step(
-                "so something is left.",
+                "As $p$ goes to 1, it grows without a bound, at every β.",
+                sp.Eq(sp.Limit(move["logit"], q, 1, "-"), sp.oo),
+            ),
+            Step(
+                "So the loser's probability goes to 0.",
+                sp.Eq(sp.Limit(left["logit"], q, 1, "-"), 0),
+            ),
+            Step("Under identity the move is", sp.Eq((q - (1 - q)) / (2 * beta), move["identity"])),
+            Step(
+                "As $p$ goes to 1, it has a finite limit.",
+                sp.Eq(sp.Limit(move["identity"], q, 1, "-"), 1 / (2 * beta)),
+            ),
+            Step(
+                "So the loser's probability goes to a number above 0.",
                 sp.Eq(
                     sp.Limit(left["identity"], q, 1, "-"),
                     ref / (ref + (1 - ref) * sp.exp(1 / (2 * beta))),
@@ -301,7 +318,7 @@ def ipo() -> Derivation:
     --------
     >>> step = ipo().steps[3]
     >>> print(step.sentence, step.equation)
-    in which the sum cancels: a root to be found. Eq(h^*[y, y'], (-p_\mu[y'] + p_\mu[y])/beta)
+    In a margin the sum cancels, so it is Eq(h^*[y, y'], (-p_\mu[y'] + p_\mu[y])/beta)
     """
     total = sp.IndexedBase(r"p_\mu")
     h_star = sp.IndexedBase("h^*")
@@ -315,42 +332,46 @@ def ipo() -> Derivation:
         "Eq. 10–13, Prop. 3, Eq. 17",
         (
             Step(
-                "How often an action is preferred to what μ draws.",
+                "The win rate: how often an action is preferred to an action that μ draws.",
                 sp.Eq(total[y], _sum(mu[other] * p[y, other], other)),
                 defines=True,
             ),
             Step(
-                r"The closed form with $\Psi$ = identity.",
+                r"With $\Psi$ = identity, the closed form is",
                 sp.Eq(pi_star[y], pi_ref[y] * sp.exp(total[y] / beta) / _sum(tilted, other)),
                 defines=True,
             ),
             Step(
-                "Its log-ratios,",
+                "Its margins are",
                 sp.Eq(
                     h_star[y, other],
                     sp.log(pi_star[y] * pi_ref[other] / (pi_star[other] * pi_ref[y])),
                 ),
                 defines=True,
             ),
-            Step("in which the sum cancels: a root to be found.", sp.Eq(h_star[y, other], wish)),
             Step(
-                r"Any other policy, written by $u = \log\pi - \log\pi_{\mathrm{ref}}$, has log-ratios",
+                "In a margin the sum cancels, so it is",
+                sp.Eq(h_star[y, other], wish),
+            ),
+            Step(
+                r"Any policy, written with $u = \log\pi - \log\pi_{\mathrm{ref}}$, has the margins",
                 sp.Eq(h[y, other], u[y] - u[other]),
                 defines=True,
             ),
             Step(
-                "and is off by, in the mean over pairs drawn from μ (Eq. 13),",
+                "Eq. 13 is their mean squared distance from the margins of the optimum, over pairs "
+                "drawn from μ.",
                 sp.Eq(eq_13, _sum(pair * (h[y, other] - wish) ** 2, y, other)),
                 defines=True,
             ),
             Step(
-                "The optimum is not off at all.",
+                "At the optimum, Eq. 13 is 0.",
                 sp.Eq(_sum(pair * (h_star[y, other] - wish) ** 2, y, other), 0),
             ),
             Step(
-                r"Nobody knows $p$, but raters answer: 1 with probability $p(y \succ y')$, else 0. "
-                r"In the mean over pairs and "
-                "answers (Eq. 16),",
+                r"Nobody knows $p$. But a rater says 1 with probability $p(y \succ y')$, and 0 "
+                r"otherwise. Put this verdict in place of the win rates. The mean over pairs and "
+                "verdicts is Eq. 16.",
                 sp.Eq(
                     eq_16,
                     _sum(
@@ -366,24 +387,24 @@ def ipo() -> Derivation:
                 defines=True,
             ),
             Step(
-                "the answers meet the log-ratios just as the true values do,",
+                "The mean of verdict times margin is the mean of the difference of win rates times margin.",
                 sp.Eq(
                     _sum(pair * p[y, other] * h[y, other], y, other),
                     _sum(pair * gap * h[y, other], y, other),
                 ),
             ),
             Step(
-                "so both differ by what no policy can change (Prop. 3),",
+                "So Eq. 16 and Eq. 13 differ by a number that does not depend on the policy (Prop. 3).",
                 sp.Eq(eq_16, eq_13 + 1 / (2 * beta**2) - _sum(pair * gap**2, y, other) / beta**2),
             ),
             Step(
-                "and pull every policy the same way.",
+                "So both have the same derivatives.",
                 sp.Eq(sp.Derivative(eq_16, u[y]), sp.Derivative(eq_13, u[y])),
             ),
             Step(
-                r"Each comparison counts twice, as $(y_w, y_l)$ with answer 1 and as $(y_l, y_w)$, "
-                r"whose log-ratio is $-h$, with "
-                "answer 0: the loss of Eq. 17, and a constant.",
+                r"Each comparison counts twice: as $(y_w, y_l)$ with the verdict 1 and the margin $h$, "
+                r"and as $(y_l, y_w)$ with the verdict 0 and the margin $-h$. The mean of the two is "
+                "the loss of Eq. 17 plus a constant.",
                 sp.Eq(
                     ((margin - 1 / beta) ** 2 + (-margin) ** 2) / 2,
                     (margin - 1 / (2 * beta)) ** 2 + 1 / (4 * beta**2),
@@ -400,13 +421,12 @@ def ipo() -> Derivation:
         },
         proves=r"With 1, 2 or 3 actions, for all preferences between 0 and 1, every $\beta > 0$ "
         r"and all positive $\mu$ and "
-        r"$\pi_{\mathrm{ref}}$: identity's optimum makes Eq. 13 zero, Eq. 16 is Eq. 13 and a "
-        r"constant, and the loss of Eq. 17 "
-        "is one comparison's part of Eq. 16, but for a constant.",
+        r"$\pi_{\mathrm{ref}}$: at identity's optimum Eq. 13 is 0, and Eq. 16 is Eq. 13 plus a "
+        "constant. The loss of Eq. 17 is the part of one comparison in Eq. 16, up to a constant.",
         leaves_open=r"That no other policy makes Eq. 13 zero (Thm. 2). That Eq. 7 is the optimum, "
         r"which `closed_form` proves. "
         r"More actions, an action that $\mu$ never draws, and preferences of exactly 0 or 1. What "
-        r"a few answers do.",
+        "happens with only a few comparisons.",
     )
 
 
@@ -438,30 +458,33 @@ def f_tilt() -> Derivation:
         "Wang et al. 2023",
         (
             Step(
-                r"Let $\pi^*$ be the policy at whose ratios $\pi^*/\pi_{\mathrm{ref}}$ the slope of "
-                r"$f$ is, for some number $\nu$,",
+                r"Let $\pi^*$ be a policy, and take the slope of $f$ at each of its ratios "
+                r"$\pi^*/\pi_{\mathrm{ref}}$. For some number $\nu$, let these slopes be",
                 sp.Eq(slope[y], (g[y] - nu) / beta),
                 defines=True,
             ),
             Step(
-                r"A strictly convex $f$ lies above its tangent there. At the ratios of any other "
-                r"policy $\pi$ it is the tangent, and a rest $e > 0$.",
+                r"A strictly convex $f$ lies above its tangents. Take any other policy $\pi$. Where its "
+                r"ratio differs from that of $\pi^*$, $f$ is the tangent plus a rest $e > 0$.",
                 sp.Eq(f[y], f_star[y] + slope[y] * (ratio - ratio_star) + rest[y]),
                 defines=True,
             ),
             Step(
-                r"The weighted tangents differ by",
+                r"The weighted sum of the tangent terms is",
                 sp.Eq(
                     _sum(pi_ref[y] * slope[y] * (ratio - ratio_star), y),
                     _sum((pi[y] - pi_star[y]) * g[y], y) / beta,
                 ),
             ),
             Step(
-                r"because both policies sum to one, so $\nu$ cancels. So $\pi^*$ is better than "
-                r"$\pi$ by",
+                r"Here $\nu$ cancels, because both policies sum to one. So the objective of $\pi^*$ is "
+                r"larger than that of $\pi$ by",
                 sp.Eq(best - any_other, beta * _sum(pi_ref[y] * rest[y], y)),
             ),
-            Step("which is positive.", sp.Gt(beta * _sum(pi_ref[y] * rest[y], y), 0)),
+            Step(
+                "This difference is positive, because at least one ratio differs.",
+                sp.Gt(beta * _sum(pi_ref[y] * rest[y], y), 0),
+            ),
         ),
         {
             beta: "positive",
@@ -528,25 +551,29 @@ def no_leash_holds() -> Derivation:
                 sp.Lt(beta * (s_w - s_l), beta * (high - low)),
             ),
             Step(
-                r"Under logit, with $\mu$ uniform, the gap is $\log\frac{p}{1-p}$. It passes every "
-                r"number as $p$ rises to 1. So no $\delta$ is kept, whatever $f$ and $\beta$.",
+                r"Under logit, with $\mu$ uniform, the gap is $\log\frac{p}{1-p}$. It grows without a "
+                r"bound as $p$ rises to 1. So the loser keeps no $\delta$, whatever $f$ and $\beta$ are.",
                 sp.Eq(sp.Limit(sp.log(q / (1 - q)), q, 1, "-"), sp.oo),
             ),
             Step(
-                "Under identity the gap ends, so this argument does not apply.",
+                "Under identity the gap has a finite limit, so this argument does not apply.",
                 sp.Eq(sp.Limit(q - sp.Rational(1, 2), q, 1, "-"), sp.Rational(1, 2)),
             ),
             Step(
-                r"Even so, $\chi^2$ can let go. Its $f'(t)$ is $t - 1$, and it gives the winner the ratio",
+                r"But even then the loser can get the probability 0 under $\chi^2$. There $f'(t)$ is "
+                r"$t - 1$, and the winner has the ratio",
                 sp.Eq(t_w, chi["w"]),
                 defines=True,
             ),
-            Step("and the loser", sp.Eq(t_l, chi["l"]), defines=True),
-            Step("whose slopes differ as they must,", sp.Eq(t_w - 1 - (t_l - 1), gap / beta)),
-            Step("which sum to one,", sp.Eq(ref * t_w + (1 - ref) * t_l, 1)),
+            Step("The loser has the ratio", sp.Eq(t_l, chi["l"]), defines=True),
             Step(
-                r"and the loser is at 0 where the gap is $\beta/\pi_{\mathrm{ref}}(y_w)$, however "
-                r"bounded $\Psi$ is.",
+                "The slopes at these two ratios differ by the gap over β, as step 3 says.",
+                sp.Eq(t_w - 1 - (t_l - 1), gap / beta),
+            ),
+            Step("The two probabilities sum to one.", sp.Eq(ref * t_w + (1 - ref) * t_l, 1)),
+            Step(
+                r"The loser's ratio is 0 where the gap is $\beta/\pi_{\mathrm{ref}}(y_w)$. So a bounded "
+                r"$\Psi$ does not prevent it.",
                 sp.Eq(1 - ref * (beta / ref) / beta, 0, evaluate=False),
             ),
         ),
