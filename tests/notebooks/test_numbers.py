@@ -90,7 +90,14 @@ def rlhf_is_psipo() -> list[str]:
     assert np.allclose(preferences(1.0).mean(1), none.mean(1))
     for s, odds in ((0.0, [1, 1, 2]), (1.0, [2, 2, 1])):
         assert np.allclose(logit(preferences(s)[[0, 1, 0], [1, 2, 2]]), odds)
+    wins = {s: preferences(s).mean(1) for s in (0.0, 1.0, 2.5)}
+    chances = "+".join(f"{chance:.3g}" for chance in none[0])
     return [
+        f"the win rate of $a$ is $({chances})/3={wins[0.0][0]:.3f}$",
+        *(
+            f"| ${y}$ | " + " | ".join(f"{rates[k]:.3f}" for rates in wins.values()) + " |"
+            for k, y in enumerate("abc")
+        ),
         f"At $s=2.5$ it gives $a$ {dpo[1]:.3f}. At $s=0$ it gave $a$ {dpo[0]:.3f}",
         f"has risen from {against_b[0]:.0f} % to {against_b[1]:.0f} %. Its chance "
         f"against $c$ has fallen from {against_c[0]:.0f} % to {against_c[1]:.0f} %",
