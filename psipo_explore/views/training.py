@@ -277,12 +277,12 @@ def _explain(figure: Figure, labels: Labels) -> None:
         )
     said = (
         "arrow: from winner to loser",
-        "ground: each leads to each",
+        "grey: strongly connected",
+        "component",
         r"$\rightarrow 0$: vanishes under DPO",
-        f"filled: mean of {_SEEDS} runs,",
-        "with its 95 % interval",
+        "filled: mean, 95 % interval",
         "hollow or line at right: exact",
-        "bar: what the loss leaves open",
+        "bar: all possible limits",
     )
     for line, words in enumerate(said):
         figure.text(0.015, 0.293 - 0.0455 * line, words, fontsize=10)

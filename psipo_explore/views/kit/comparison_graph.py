@@ -18,20 +18,20 @@ from psipo_explore._checks import Array, Mask
 from psipo_explore.views.kit.labels import Labels, Room
 from psipo_explore.views.kit.words import number
 
-_GROUND = "#e0e0e0"
+_BACKGROUND = "#e0e0e0"
 _ARROW = "#444444"
 
 
 class _Sizes(NamedTuple):
     """The sizes that a drawing of a graph depends on.
 
-    `circle` is the radius of the circle of nodes, in data units. `node`, `ground` (the background
-    of a strongly connected component) and `label` are in points.
+    `circle` is the radius of the circle of nodes, in data units. `node`, `background`
+    (the grey around a strongly connected component) and `label` are in points.
     """
 
     circle: float
     node: float
-    ground: float
+    background: float
     label: float
 
 
@@ -62,14 +62,14 @@ def draw_graph(
     ax.axis("off")
     for component in np.unique(data.strong_components):
         x, y = at[data.strong_components == component].T
-        ax.fill(x, y, color=_GROUND, linewidth=sizes.ground, joinstyle="round", zorder=1)
+        ax.fill(x, y, color=_BACKGROUND, linewidth=sizes.background, joinstyle="round", zorder=1)
         ax.plot(
             x,
             y,
-            color=_GROUND,
+            color=_BACKGROUND,
             linestyle="none",
             marker="o",
-            markersize=sizes.ground,
+            markersize=sizes.background,
             markeredgewidth=0,
             zorder=1,
         )
