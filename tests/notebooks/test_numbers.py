@@ -155,7 +155,21 @@ def ipo() -> list[str]:
     assert identity_moves[1] < 0.02
     assert np.allclose(shares["logit", 0.0], 1)
     odds = logit(np.array([0.99, 0.999]))
+    pair = np.array([[0.5, 0.75], [0.25, 0.5]])
+    wins, loses = pair.mean(axis=1)
+    margin = float(minimise(Comparisons.from_preferences(pair), IPO, 0.5).log_ratio @ [1, -1])
+    closed = np.log(optimal_policy(pair, IDENTITY, 0.5))
+    assert np.isclose(closed[0] - closed[1], margin)
+    for h in (-1.0, 0.0, margin, 2.0):
+        loss = 0.75 * IPO.value(h, 0.5) + 0.25 * IPO.value(-h, 0.5)
+        assert np.isclose(loss, h**2 - h + 1)
     return [
+        "$y_w$ wins with probability 0.75, β is 0.5",
+        "$$0.75\\,(h-1)^2+0.25\\,(-h-1)^2=h^2-h+1.$$",
+        f"It is least at $h={margin:.1f}$.",
+        f"$\\frac12\\cdot0.5+\\frac12\\cdot0.75={wins:.3f}$",
+        f"$\\frac12\\cdot0.25+\\frac12\\cdot0.5={loses:.3f}$",
+        f"their difference over β, ${wins - loses:.2f}/0.5={(wins - loses) / 0.5:.1f}$",
         f"$-\\log 0.8 = {-np.log(0.8):.3f}$",
         "β goes from 0.25 to 2.5",
         f"${0.99 - 0.5:.2f}/\\beta$, ${0.999 - 0.5:.3f}/\\beta$ and $0.5/\\beta$",
