@@ -6,6 +6,7 @@ of them. The modules of `_proofs` read and prove it.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from numbers import Integral
 
 import numpy as np
 import sympy as sp
+from sympy.printing.latex import LatexPrinter
 
 from psipo_explore._checks import as_count, require_instance
 from psipo_explore._proofs.claims import POINTS, RELATIONS, require
@@ -22,6 +24,7 @@ from psipo_explore._proofs.readings import INDICES, K, Reader, choices, other, s
 
 __all__ = ["Derivation", "K", "Psi", "Step", "other", "sigma", "y"]
 
+_MOST_IN_A_LINE = 46  # characters of a formula, which fit a telephone
 _NAMES = (sp.Symbol, sp.Dummy, sp.IndexedBase)
 
 
@@ -219,7 +222,7 @@ class Derivation:
         >>> from psipo_explore.symbolic import rlhf
         >>> wrong = rlhf().with_equation(2, sp.Eq(sp.Symbol("x"), 1)).steps[1]
         >>> wrong.sentence, wrong.equation
-        ('One of the two is preferred.', Eq(x, 1))
+        ('One of the two actions is always preferred.', Eq(x, 1))
         """
         if (
             not 1
@@ -322,5 +325,40 @@ def _latex(equation: sp.Rel) -> str:
         indices = between.join(map(sp.latex, e.indices))
         return sp.Symbol(f"{{}}{sp.latex(e.base.label)}({indices})".replace("'", r"^{\prime}"))
 
-    sides = (side.replace(lambda e: isinstance(e, sp.Indexed), words) for side in equation.args)
-    return str(sp.latex(equation.func(*sides, evaluate=False)))
+    sides = [side.replace(lambda e: isinstance(e, sp.Indexed), words) for side in equation.args]
+    in_one_line = str(sp.latex(equation.func(*sides, evaluate=False)))
+    return (
+        in_one_line if _drawn_length(in_one_line) <= _MOST_IN_A_LINE else _broken(equation, sides)
+    )
+
+
+def _broken(equation: sp.Rel, sides: list[sp.Expr]) -> str:
+    """Write an equation in several lines, as many terms in each as fit.
+
+    A long left side gets lines of its own.
+    """
+    relation = {"==": "=", ">": ">", "<": "<"}[equation.rel_op]
+    left, right = map(_lines, sides)
+    right[0] = f"{relation} {right[0]}"
+    if _drawn_length("".join(left)) < 6:
+        right[0] = f"{left.pop()} {right[0]}"
+    return r"\begin{aligned}& " + r" \\ & ".join(left + right) + r"\end{aligned}"
+
+
+def _lines(side: sp.Expr) -> list[str]:
+    """Write one side of an equation in lines; those after the first are indented."""
+    first, *rest = (str(sp.latex(term)) for term in LatexPrinter()._as_ordered_terms(side))
+    lines = [first]
+    for term in (term if term.startswith("-") else f"+ {term}" for term in rest):
+        if _drawn_length(lines[-1] + term) <= _MOST_IN_A_LINE // 2:
+            lines[-1] += f" {term}"
+        else:
+            lines.append(rf"\quad {term}")
+    return lines
+
+
+def _drawn_length(latex: str) -> int:
+    """Return about how many characters of a formula stand beside each other."""
+    below_a_sum = re.sub(r"\\substack\{(?:[^{}]|\{[^{}]*\})*\}", "xxx", latex)
+    letters = re.sub(r"\\[a-zA-Z]+", "x", below_a_sum)
+    return len(re.sub(r"[\s{}^_&\\]", "", letters))

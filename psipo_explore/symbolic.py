@@ -374,15 +374,8 @@ def ipo() -> Derivation:
                 "verdicts is Eq. 16.",
                 sp.Eq(
                     eq_16,
-                    _sum(
-                        pair
-                        * (
-                            p[y, other] * (h[y, other] - 1 / beta) ** 2
-                            + (1 - p[y, other]) * h[y, other] ** 2
-                        ),
-                        y,
-                        other,
-                    ),
+                    _sum(pair * p[y, other] * (h[y, other] - 1 / beta) ** 2, y, other)
+                    + _sum(pair * (1 - p[y, other]) * h[y, other] ** 2, y, other),
                 ),
                 defines=True,
             ),
