@@ -24,7 +24,8 @@ from psipo_explore._proofs.readings import INDICES, K, Reader, choices, other, s
 
 __all__ = ["Derivation", "K", "Psi", "Step", "other", "sigma", "y"]
 
-_MOST_IN_A_LINE = 46  # characters of a formula, which fit a telephone
+# Characters of a formula that fit a telephone, and fewer where further lines follow.
+_MOST_IN_A_LINE, _MOST_WITH_LEFT = 46, 40
 _NAMES = (sp.Symbol, sp.Dummy, sp.IndexedBase)
 
 
@@ -340,7 +341,7 @@ def _broken(equation: sp.Rel, sides: list[sp.Expr]) -> str:
     relation = {"==": "=", ">": ">", "<": "<"}[equation.rel_op]
     left, right = map(_lines, sides)
     right[0] = f"{relation} {right[0]}"
-    if _drawn_length("".join(left)) < 6:
+    if _drawn_length(f"{left[0]}{right[0]}") <= _MOST_WITH_LEFT and len(left) == 1:
         right[0] = f"{left.pop()} {right[0]}"
     return r"\begin{aligned}& " + r" \\ & ".join(left + right) + r"\end{aligned}"
 
@@ -353,7 +354,7 @@ def _lines(side: sp.Expr) -> list[str]:
         if _drawn_length(lines[-1] + term) <= _MOST_IN_A_LINE // 2:
             lines[-1] += f" {term}"
         else:
-            lines.append(rf"\quad {term}")
+            lines.append(rf"\;\; {term}")
     return lines
 
 

@@ -398,8 +398,8 @@ def test_a_long_formula_is_cut_into_lines() -> None:
     steps = symbolic.ipo().steps
     short, long = (steps[number - 1]._repr_markdown_() for number in (5, 8))
     assert "aligned" not in short
-    assert long.count(r"\\ & \quad +") == 1
-    assert long.count(r"\begin{aligned}& L_{16} = ") == long.count(r"\end{aligned}$$") == 1
+    assert long.count(r"\\ & \;\; +") == 1
+    assert long.count(r"\begin{aligned}& L_{16} \\ & = ") == long.count(r"\end{aligned}$$") == 1
     left, right = steps[8]._repr_markdown_().split(r" \\ & = ")
     assert left.count(r"\sum") == right.count(r"\sum") == 1
 
