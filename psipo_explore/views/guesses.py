@@ -356,14 +356,12 @@ def _left_by_ipo() -> float:
 
 def _after_five() -> str:
     left = _left_by_rlhf(5, ridge=1.0)
-    return "0" if left == 0 else "below 0.05" if left < 0.05 else "more"
+    return "nothing" if left == 0 else "below 0.05" if left < 0.05 else "more"
 
 
 def _after_500() -> str:
-    before, left = _left_by_rlhf(5, ridge=1.0), _left_by_rlhf(500, ridge=1.0)
-    if left > before / 2:
-        return "about the same"
-    return "0.01 to 0.1" if left >= 0.01 else "less than 0.01"
+    left = _left_by_rlhf(500, ridge=1.0)
+    return "above 0.1" if left > 0.1 else "0.01 to 0.1" if left >= 0.01 else "below 0.01"
 
 
 def _stopped() -> str:
@@ -380,20 +378,18 @@ UNDERFITTED_REWARD: _Guesses = {
                 "After five comparisons",
                 truth=_after_five,
                 values={},
-                answers=("0", "below 0.05", "more"),
+                answers=("nothing", "below 0.05", "more"),
                 axes=1,
-                place=_among(1.0, {"0": 0.0, "below 0.05": 0.03, "more": 0.2}),
+                place=_among(1.0, {"nothing": 0.0, "below 0.05": 0.03, "more": 0.2}),
                 label="RLHF",
             ),
             Question(
                 "After 500",
                 truth=_after_500,
                 values={"n": 500},
-                answers=("about the same", "0.01 to 0.1", "less than 0.01"),
+                answers=("above 0.1", "0.01 to 0.1", "below 0.01"),
                 axes=1,
-                place=_among(
-                    1.0, {"about the same": 0.163, "0.01 to 0.1": 0.05, "less than 0.01": 0.003}
-                ),
+                place=_among(1.0, {"above 0.1": 0.163, "0.01 to 0.1": 0.05, "below 0.01": 0.003}),
                 label="RLHF",
             ),
             Question(

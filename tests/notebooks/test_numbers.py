@@ -217,17 +217,20 @@ def underfitted_reward() -> list[str]:
     held = gibbs_policy(fit_reward(TWO_UNBEATEN, ridge=1e-16), 10.0)[1]
     ridge = 20 * expit(-0.5)
     assert np.isclose(rlhf(ridge=ridge), identity)
-    assert np.isclose(gap(5, steps=10_000) - gap(5, steps=1000), 2.3, atol=0.05)
+    assert np.isclose(gap(5, steps=1000) - gap(5, steps=100), 2.3, atol=0.05)
+    assert gap(5, steps=1) == 2
+    assert np.isclose(gap(5, steps=10**6), np.log(4e6), atol=1e-4)
     assert 1.4 < betas[1] / betas[0] < 1.6
     return [
         f"With the ridge RLHF leaves $y_l$ {rlhf(ridge=1):.3f}",
-        f"Stopped after 100 steps it leaves {rlhf(steps=100):.3f}, far less than the "
-        f"{identity:.3f} of IPO",
+        f"RLHF leaves it {rlhf(steps=100):.3f}, far less than the {identity:.3f} of IPO",
         f"RLHF with the ridge leaves $y_l$ {rlhf(beta=10, ridge=1):.3f}",
         f"grows from {gap(5, ridge=1):.1f} to {gap(500, ridge=1):.1f}, and RLHF leaves "
         f"{rlhf(500, ridge=1):.3f}",
-        "On 0.001, at β = 1, it is nearly DPO. With the same ridge and β on 10 it leaves "
+        "on 0.001 RLHF is nearly DPO at β = 1, but at β = 10 it still leaves $y_l$ "
         f"{rlhf(beta=10, ridge=0.001):.3f}",
+        f"At $t=10$ the gap is {gap(5, steps=10):.2f}, and $\\log4t={np.log(40):.2f}$. "
+        f"At $t=100$ they are {gap(5, steps=100):.2f} and {np.log(400):.2f}",
         "ten times as many steps add about 2.3 to the gap",
         f"With a ridge of 1e-16 $b$ has only {held:.3f}.)",
         f"= {ridge:.2f}$",

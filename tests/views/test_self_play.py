@@ -144,7 +144,7 @@ def test_the_sentence_says_who_beats_each_policy(values: dict[str, Any]) -> None
         beaten_by = [y for y, rate in zip("abc", wins, strict=True) if rate < worst + 1e-8]
         assert re.findall(r"\b[abc]\b", who) == beaten_by
         assert float(rate) == pytest.approx(1 - worst, abs=5e-4)
-        assert ("hardly" in clause) == (shown == "0.500")
+        assert ("just over" in clause) == (shown == "0.500")
         if shown != "0.500":
             assert shown.endswith(f" vs {''.join(beaten_by)}")
 
