@@ -60,7 +60,8 @@ def test_the_limits_of_underfitting_are_dpo_and_the_reference() -> None:
 def test_sentence_says_what_is_left() -> None:
     sentence = underfitted_reward.figure(n=5, ridge=1.0, steps=100, beta=1.0).sentence
     assert (
-        "With a ridge of 1 the rewards differ by 1.63, after 100 steps by 6.01, and without ridge and stop by ∞."
+        "With a ridge of 1 the rewards differ by 1.63, after 100 steps by 6.01, "
+        "and without ridge and stop by ∞."
         in sentence
     )
     assert (
