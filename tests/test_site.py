@@ -251,7 +251,12 @@ def test_the_handout_has_every_guess_once_in_the_order_of_the_lessons() -> None:
     assert numbers == sorted(numbers)
     asked = [guess.about for _, _, guesses in lessons for guess in guesses]
     known = [guess.about for view in VIEWS.values() for guess in view.guesses.values()]
-    assert sorted(asked) == sorted(known)
+    of_verdicts = [
+        guess.about for number, _, guesses in lessons for guess in guesses[1:] if number == "07"
+    ]
+    assert len(of_verdicts) == 4
+    assert sorted(asked) == sorted([*known, *of_verdicts])
+    assert typeset("Share of its log-ratios that DPO keeps") in handout()
 
 
 @pytest.mark.parametrize(

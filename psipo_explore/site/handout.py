@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,6 @@ from psipo_explore.views import VIEWS
 from psipo_explore.views.kit.guess import Guess, Question
 from psipo_explore.views.kit.words import typeset
 
-_ASKED = re.compile(r'\b(\w+)\.panel\([^)]*\bguess="(\w+)"')
 _LINE = '<span class="line"></span>'
 _TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
 
@@ -32,7 +32,7 @@ def handout() -> str:
 
 
 def asked_in_lessons() -> Iterator[tuple[str, str, list[Guess]]]:
-    """Yield the number and the title of each lesson whose panels ask for guesses, and the guesses."""
+    """Yield the number and the title of each lesson that asks for guesses, and the guesses."""
     for path in sorted((originals() / "notebooks").glob("*.ipynb")):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         text, code = (
@@ -40,8 +40,27 @@ def asked_in_lessons() -> Iterator[tuple[str, str, list[Guess]]]:
             for kind in ("markdown", "code")
         )
         title = _TITLE.search(text)
-        if guesses := [VIEWS[view].guesses[name] for view, name in _ASKED.findall(code)]:
+        if guesses := [*_asked(code)]:
             yield path.name[:2], title[1] if title else path.stem, guesses
+
+
+def _asked(code: str) -> Iterator[Guess]:
+    """Yield what calls such as `collapse.panel(guess="share")` and `verdict(…).ask("…")` ask."""
+    for statement in ast.parse(code).body:
+        match statement:
+            case ast.Expr(ast.Call(ast.Attribute(owner, method), arguments, keywords)):
+                given = {keyword.arg: keyword.value for keyword in keywords}
+            case _:
+                continue
+        match owner, method, given:
+            case ast.Name(view), "panel", {"guess": ast.Constant(str(name))}:
+                yield VIEWS[view].guesses[name]
+            case _, "ask", {"about": ast.Constant(str(about))}:
+                yield Guess(about, (Question(ast.literal_eval(arguments[0]), _untold, {}),))
+
+
+def _untold() -> float:
+    raise NotImplementedError("the answer is what a lesson measures, and no lesson is run here")
 
 
 def _lesson(number: str, title: str, guesses: Sequence[Guess]) -> str:

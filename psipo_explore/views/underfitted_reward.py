@@ -176,8 +176,8 @@ def _sentence(
     return (
         f"{won} by y_w. With a ridge of {number(ridge)} the rewards differ by {number(gaps['ridge'])}, after "
         f"{stop} by {number(gaps['stopped'])}, and without ridge and stop by ∞. "
-        f"At β = {number(beta)} RLHF leaves y_l {left['ridge']} with the ridge and {left['stopped']} when stopped; IPO {left['IPO']}; "
-        f"DPO {left['DPO']}, as at every β."
+        f"At β = {number(beta)} RLHF leaves y_l {left['ridge']} with the ridge and "
+        f"{left['stopped']} when stopped; IPO {left['IPO']}; DPO {left['DPO']}, as at every β."
     )
 
 

@@ -165,9 +165,9 @@ def test_the_speaker_sees_the_notes_from_disk(opened: Callable[..., Page]) -> No
 
 
 @pytest.mark.parametrize("opened", ["browser"], indirect=True)
-def test_the_handout_fits_three_sides_of_a4(opened: Callable[..., Page]) -> None:
+def test_the_handout_fits_four_sides_of_a4(opened: Callable[..., Page]) -> None:
     page = opened("handout.html")
     assert Axe().run(page, options={"preload": False}).violations_count == 0
     sheet = page.pdf(prefer_css_page_size=True)
-    assert sheet.count(b"/Type /Page\n") == 3
+    assert sheet.count(b"/Type /Page\n") == 4
     assert b"/MediaBox [0 0 594" in sheet or b"/MediaBox [0 0 595" in sheet

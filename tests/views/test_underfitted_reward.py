@@ -61,8 +61,7 @@ def test_sentence_says_what_is_left() -> None:
     sentence = underfitted_reward.figure(n=5, ridge=1.0, steps=100, beta=1.0).sentence
     assert (
         "With a ridge of 1 the rewards differ by 1.63, after 100 steps by 6.01, "
-        "and without ridge and stop by ∞."
-        in sentence
+        "and without ridge and stop by ∞." in sentence
     )
     assert (
         "RLHF leaves y_l 0.163 with the ridge and 0.00245 when stopped; IPO 0.378; DPO exactly 0, "
