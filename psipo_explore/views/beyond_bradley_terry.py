@@ -219,7 +219,13 @@ VIEW = View(
         "strongly π is held near its uniform start."
     ),
     controls=(
-        Slider("strength", "strength of the cycle, in log-odds", _STRENGTHS, start=2.5),
+        Slider(
+            "strength",
+            "strength of the cycle, in log-odds",
+            _STRENGTHS,
+            start=2.5,
+            named=(0.5, 1.0),
+        ),
         Slider("share", "μ(c), how often the opponent is c", _SHARES, start=_SHARES[2]),
         Slider("beta", "β, strength of the KL term", BETAS, start=1.0),
     ),

@@ -469,11 +469,19 @@ VIEW = View(
         "strongly π is held near its start π_ref."
     ),
     controls=(
-        Slider("a", "a, how much o is like w", _LIKENESSES, start=2.0),
+        Slider("a", "a, how much o is like w", _LIKENESSES, start=2.0, named=(1.25,)),
         Slider("b", "b, what only o has", (0.0, 0.5, 1.0), start=0.0),
         Slider("beta", "β, strength of the KL term", _BETAS, start=1.0, named=(0.1, 10.0)),
         Slider("pi_ref_o", "π_ref(o), where o starts", _SHARES, start=0.02),
-        Slider("step", "step of training", _STOPS_OF_STEP, start=_STEPS, write=_whole, plays=True),
+        Slider(
+            "step",
+            "step of training",
+            _STOPS_OF_STEP,
+            start=_STEPS,
+            write=_whole,
+            plays=True,
+            named=(1000, 5000),
+        ),
     ),
     build=build,
     update=update,

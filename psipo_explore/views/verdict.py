@@ -45,6 +45,8 @@ class Interval(NamedTuple):
     high: float
 
     def __str__(self) -> str:
+        if self.low == self.high:
+            return f"{self.mean:.3g}".replace("-", "−")
         mean, low, high = map(_written, self)
         return f"{mean}, from {low} to {high}"
 

@@ -164,6 +164,8 @@ def ipo() -> list[str]:
         loss = 0.75 * IPO.value(h, 0.5) + 0.25 * IPO.value(-h, 0.5)
         assert np.isclose(loss, h**2 - h + 1)
     return [
+        f"from {np.log(99) / 0.25:.1f} to {np.log(99) / 2.5:.2f}",
+        f"$h^*$ is {margin:.1f}, and the mean of $\\frac1\\beta I$ is {0.75 / 0.5:.1f}",
         "$y_w$ wins with probability 0.75, β is 0.5",
         "$$0.75\\,(h-1)^2+0.25\\,(-h-1)^2=h^2-h+1.$$",
         f"It is least at $h={margin:.1f}$.",

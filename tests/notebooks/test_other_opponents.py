@@ -17,7 +17,7 @@ from psipo_explore.views import self_play
 PROSE = prose_of("10_other_opponents")
 PLAYERS = ("fixed", "RLHF", "learned")
 ROCK, PAPER, SCISSORS = range(3)
-GIVEN = {"0.001", "0.02"}  # what the lesson chooses
+GIVEN = {"0.001", "0.01", "0.02"}  # what the lesson chooses
 
 
 def game(rock_beats_scissors: float = 0.9) -> np.ndarray:

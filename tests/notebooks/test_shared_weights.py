@@ -96,7 +96,7 @@ def computed() -> list[str]:
         f"lifts $w$ to {ipo[W]:.3f}, and $o$ as well, to {ipo[O]:.3f}",
         f"first lifts $w$, to {peak():.3f} in step {turning_step(path())}.",
         f"with a = 1.25, $w$ still has {path(a=1.25)[-1, W]:.3f} in the last step, "
-        f"past its peak of {peak(a=1.25):.3f}",
+        f"after its peak of {peak(a=1.25):.3f}",
         f"under IPO $w$ falls too, to {path('IPO', beta=0.1)[-1, W]:.3f}",
         f"hardly leaves the start: $w$ has {path('IPO', beta=10.0)[-1, W]:.3f}",
         f"$w$ has {slow[W]:.3f} in the last step, is still rising, and will turn later",

@@ -13,6 +13,7 @@ from prose import NOTEBOOKS, assert_computed, prose_of
 from scipy.optimize import brentq
 
 from psipo_explore import DPO, IDENTITY, IPO, Psi, optimal_policy
+from psipo_explore.losses import cdpo
 from psipo_explore.views.kit.panel import Panel
 from psipo_explore.views.verdict import Interval, mean_interval
 
@@ -68,6 +69,10 @@ def test_numbers_in_the_prose_are_computed(lesson: dict[str, Any]) -> None:
     kept = {name: mean_interval(share) for name, share in lesson["kept"].items()}
     ipo = lesson["kept"]["IPO keeps"]
     assert np.allclose(ipo, 0.9)
+    noisy_cdpo = lesson["reach"](lesson["noisy"], cdpo(0.05))
+    clean_dpo = lesson["reach"](lesson["clean"], DPO)
+    overtaken = np.array([20, 40, 40]) * [0.010, 0.009, -0.0266]
+    assert np.exp(overtaken).mean() == pytest.approx(1, abs=1e-3)
     spread = Psi.from_formula("logit(clip(q, 0.05, 0.95))").spread
     low, high = (100 * end for end in lesson["diagnosis"].share_collapsing(0.95)[1:])
     kl = lesson["diagnosis"].mean_kl["DPO"][list(lesson["diagnosis"].beta).index(1)]
@@ -76,14 +81,18 @@ def test_numbers_in_the_prose_are_computed(lesson: dict[str, Any]) -> None:
     computed = [
         f"less often, by {loses.mean:.4f} ({loses.low:.4f} to {loses.high:.4f}, Student's 95 %",
         f"largest difference is {rewards.max((1, 2)).mean():.1f} in the mean",
-        f"IPO keeps exactly {ipo.mean():.1g}, whatever",
+        f"Flips leave {ipo.mean():.1g} of $p-\\frac12$. So DPO keeps {ipo.mean():.1g} of its log-ratios",
+        f"With flips it has only {(noisy_cdpo / clean_dpo).mean():.2f} of what DPO has without",
+        "$v+c$ be 0.010, 0.009 and −0.0266. Then $u$ is "
+        f"{overtaken[0]:.2f}, {overtaken[1]:.2f} and −{-overtaken[2]:.2f}",
         "Flips turn $p-\\frac12$ into $0.9\\,(p-\\frac12)$, and that is IPO at $\\beta/0.9$",
         f"DPO keeps {written(kept['DPO keeps'])}",
         f"cDPO keeps {written(kept['cDPO 0.05 keeps'])}",
         "and β = 0.4. Let",
-        "=\\frac{1/2}{\\beta}=1.25$",
+        "=\\frac{1}{2\\beta}=1.25$",
         f"both prompts end at $\\pi(y)={sums:.2f}$",
-        f"$u(y)-\\frac12u(y')=1.25$, and $\\pi(y)={short:.2f}$",
+        "$u(y)-\\frac12u(y')=1.25$. Only one π",
+        f"it has $\\pi(y)={short:.2f}$",
         f"$\\frac12u(y)-u(y')=1.25$, and $\\pi(y)={long:.2f}$",
         "β = 20 on averages of 100 tokens is β = 0.2 on sums",
         f"The interval is {low:.1f} to {high:.1f} %",
