@@ -179,7 +179,7 @@ def test_on_a_phone_many_controls_are_folded_and_the_last_one_moved_stays() -> N
     assert kept == ["p"]
     box = panel.children[0]
     assert "psipo-folded" in classes(box)
-    assert panel.fold.description == "All 4 controls"
+    assert panel.fold.description == "All 5 controls"
     panel.fold.click()
     assert "psipo-folded" not in classes(box)
     panel.fold.click()

@@ -66,8 +66,11 @@ def computed() -> list[str]:
         "**Below 0.5**",
         "**At 0.5** $c$ is even with $a$ and with $b$",
         "**Above 0.5** they go round",
-        f"At 0.55 $c$ has {policies(cycle=0.55)[2][2]:.3f}. $c$ beats $a$, and $b$ beats $c$, both with "
-        f"only {even[2, 0]:.2f}",
+        f"With **cycle** at 0.55, $c$ has {policies(cycle=0.55)[2][2]:.3f}. $c$ beats $a$, and $b$ beats "
+        f"$c$, both only {100 * even[2, 0]:.0f} times in 100",
+        f"the edges are {ab - 0.5:.3f}, {bc - 0.5:.3f} and {ca - 0.5:.3f}. They give {limit[0]:.2f}, "
+        f"{limit[1]:.2f} and {limit[2]:.2f}, and at β = 0.02 the picture shows {learned[0]:.3f}, "
+        f"{learned[1]:.3f} and {learned[2]:.3f}",
         f"The edges are {rock[1]:.1f} for rock over scissors, and {rock[0]:.1f} for the other two",
         f"Paper beats the policy with the fixed opponent {(game() @ fixed_rock)[PAPER]:.1f} of the time",
         f"The edges are {game(1.0)[ROCK, SCISSORS] - 0.5:.1f}, 0.1 and 0.1 now",
