@@ -120,7 +120,7 @@ def test_the_lesson_asks_in_jupyterlab(browser: Browser, lab_url: Callable[[str]
     form.wait_for(timeout=60_000)
     panel = page.locator(".psipo-panel", has=form)
     expect(panel.locator(".psipo-sentence")).to_be_hidden()
-    fold = page.locator("details", has_text="IPO keeps exactly")
+    fold = page.locator("details", has_text="exactly true for IPO")
     expect(fold).to_have_js_property("open", False)
     form.get_by_role("textbox").fill("1/2")
     form.get_by_role("textbox").press("Enter")

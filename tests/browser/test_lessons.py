@@ -33,8 +33,10 @@ CELLS_NOT_RUN = """() => [...window.jupyterapp.shell.currentWidget.content.widge
 
 
 def panels(page: Page) -> list[Locator]:
+    """Return the panels that have controls, which those of verdicts have not."""
     page.locator(SENTENCE).first.wait_for(timeout=30_000)
-    return page.locator(".jp-OutputArea-output").filter(has=page.locator(SENTENCE)).all()
+    shown = page.locator(".jp-OutputArea-output").filter(has=page.locator(SENTENCE))
+    return shown.filter(has=page.locator(".noUi-handle")).all()
 
 
 def seen(panel: Locator) -> tuple[str, str]:
