@@ -73,7 +73,7 @@ _STRIP = 27.6  # left edge of the grey strip around it
 _EDGE = 30.2
 _GAPS = np.concatenate([np.linspace(0, _LINEAR, 161), np.geomspace(_LINEAR, _LAST, 41)[1:]])
 _SPEED = 1e-6  # 1 − p at which the sentence compares the speeds of the leashes
-_ROUNDING = 1e-14
+_ROUNDING = np.finfo(float).eps
 _FINE = np.append(np.geomspace(0.5, 1e-16, 3201), 0.0)  # 1 − p at which the gap is tabulated
 
 

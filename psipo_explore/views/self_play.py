@@ -4,7 +4,7 @@ Three answers have rewards 2, −2 and 0, so b is weak and c lies between. The l
 (1 − cycle)·(r(y) − r(y')) + cycle·2·s(y, y'), where s is 1 for a over b, b over c and c over a.
 So p* is Bradley–Terry at cycle 0, and rock–paper–scissors at cycle 1. Above ½, c beats a, which
 still wins most often, because it beats b by far: a fixed opponent and RLHF (Bradley–Terry reward,
-fitted to comparisons drawn from μ) pick a. The learned opponent is `nash_policy`, where NLHF (Munos
+fitted to comparisons drawn from μ) pick a. The self-play policy is `nash_policy`, where NLHF (Munos
 et al. 2023, arXiv:2312.00886) and online IPO (Calandriello et al. 2024, arXiv:2403.08635) end.
 π_ref is uniform.
 """

@@ -1,7 +1,5 @@
 """The numbers and claims in the text of lesson 09 are what the package computes."""
 
-import re
-
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -56,16 +54,6 @@ def computed() -> list[str]:
 
 def test_every_number_of_the_text_is_computed() -> None:
     assert_computed(PROSE, computed(), GIVEN)
-
-
-def test_the_way_back_and_to_the_map_stands_at_both_ends() -> None:
-    lines = PROSE.splitlines()
-    assert lines[0] == lines[-1]
-    assert re.findall(r"\]\((\w+\.ipynb)\)", lines[0]) == [
-        "08_shared_weights.ipynb",
-        "00_start_here.ipynb",
-        "10_other_opponents.ipynb",
-    ]
 
 
 def test_certainty_leaves_the_loser_nothing_under_every_leash() -> None:

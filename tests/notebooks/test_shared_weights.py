@@ -129,18 +129,6 @@ def test_every_number_of_the_text_is_computed() -> None:
     assert_computed(PROSE, computed(), GIVEN)
 
 
-def test_the_way_back_and_to_the_map_stands_at_both_ends() -> None:
-    lines = PROSE.splitlines()
-    assert lines[0] == lines[-1]
-    assert re.findall(r"\]\((\w+\.ipynb)\)", lines[0]) == [
-        "07_your_hypothesis.ipynb",
-        "00_start_here.ipynb",
-        "09_other_leashes.ipynb",
-    ]
-    before = (NOTEBOOKS / "07_your_hypothesis.ipynb").read_text(encoding="utf-8")
-    assert before.count("[next: 08 shared weights](08_shared_weights.ipynb)") == 2
-
-
 def test_the_rising_and_falling_that_the_text_reports() -> None:
     w, l, o = (np.diff(path()[:, y]) for y in range(3))  # noqa: E741
     assert w[0] > 0 > w[-1]

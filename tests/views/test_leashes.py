@@ -143,6 +143,19 @@ def test_chi_squared_may_let_go_at_certainty_only(
     assert said.endswith("β on, which is p = 1.")
 
 
+@pytest.mark.parametrize("doubt", [1e-13, 1e-14, 1e-15])
+@pytest.mark.parametrize(("lam", "beta"), [(1.0, 0.5), (2.0, 0.25)])
+def test_chi_squared_that_lets_go_at_certainty_only_leaves_all_doubt_before(
+    lam: float, beta: float, doubt: float
+) -> None:
+    artists = drawn(lam=lam, beta=beta, p=1 - doubt)
+    assert height(artists["p χ² here"]) == 1e-8  # where the axis draws what is small
+    assert artists["χ² number"].get_text() != "exactly 0"
+    assert float(loser("χ²", doubt, lam=lam, beta=beta)) == pytest.approx(doubt, rel=1e-2)
+    x, y = artists["p χ²"].get_data()
+    assert (y[x < 15.6] > ZERO).all()  # beyond, 1 − p is less than float64 resolves
+
+
 @pytest.mark.slow
 def test_chi_squared_lets_go_at_certainty_wherever_the_largest_gap_allows_it() -> None:
     lams, betas, _, losers = (slider.stops for slider in VIEW.sliders)
