@@ -290,7 +290,7 @@ def test_2_not_renormalising_the_reference_matters_except_under_kl(f: Divergence
     assert np.allclose(policy[:2], renormalised, atol=1e-4) == (f is KL)
 
 
-# 3. It is Ψ, not KL, that lets go
+# 3. It is Ψ, not KL, that drops the loser
 
 winners = st.floats(0.05, 0.95)
 wide = st.floats(0.01, 300.0)  # a gap in units of β

@@ -72,6 +72,8 @@ def test_of_two_unbeaten_actions_descent_may_keep_one() -> None:
     t = run.steps[1:]
     ratio = (run.probability("a") / run.probability("b"))[0, 1:]
     assert_allclose(ratio / ratio[0], (np.log(t) / t) / (np.log(t) / t)[0], rtol=0.1)
+    margins = minimise_log_linear(two_unbeaten, DPO, 1.0, np.eye(4)).direction
+    assert_allclose(margins / margins[1], [0, 1, -1, 0], atol=1e-9)
 
 
 def test_a_step_of_descent_by_hand() -> None:

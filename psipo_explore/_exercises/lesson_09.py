@@ -1,4 +1,4 @@
-"""The exercises of lesson 09: where χ² lets go, and how fast a new leash does."""
+"""The exercises of lesson 09: where χ² drops the loser, and how fast a new leash does."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def first() -> Number:
                 rare,
                 "You answered the second question. First both answers start at ½.",
             ),
-            Slip(1.0, "At certainty every leash lets go. χ² lets go before that.", "cold"),
+            Slip(1.0, "At certainty every leash drops y_l. χ² drops it before that.", "cold"),
             Slip(1 - p, "That is how often y_l is preferred. We ask for the chance of y_w."),
             Slip(gap, "That is the gap. Which p has this gap?"),
             Slip(
                 0.9,
-                "That is where χ² lets go of identity at β = 0.2. Here Ψ is logit.",
+                "That is where χ² drops y_l under identity at β = 0.2. Here Ψ is logit.",
             ),
         ),
         low=0.0,
@@ -86,7 +86,10 @@ def second() -> Number:
             "f′(t) = 2 − 2/√t. The ratio of y_w hardly changes at a large gap G, so 2/√t(y_l) grows "
             "like G/β, and t(y_l) is about 4β²/G²."
         ),
-        lesson="This leash lets go faster than reverse KL, and much more slowly than KL.",
+        lesson=(
+            "Under this leash the loser goes faster than under reverse KL, and much more slowly "
+            "than under KL."
+        ),
         hint="What is the slope f′(t) near t = 0? By the theorem it must fall like −G/β.",
         slips=(
             Slip(1.0, "That is reverse KL, whose slope is −1/t. What is the slope here?"),

@@ -1,4 +1,4 @@
-"""What y_l keeps under other leashes than KL: it is Ψ, not KL, that lets go.
+"""What y_l keeps under other leashes than KL: it is Ψ, not KL, that drops it.
 
 There are two actions, and μ is uniform. Under the leash β D_f(π ‖ π_ref), what π* leaves y_l
 depends on π_ref and on gap/β alone, where the gap is g(y_w) − g(y_l) (Wang et al. 2023,
@@ -55,7 +55,7 @@ _OUT_OF_REACH: palette.Look = {
     "linewidth": 0,
     "zorder": 3,  # above the curves, which it fades, and below the marks
 }
-_LETS_GO: palette.Look = {
+_DROP: palette.Look = {
     "color": palette.LEASH_LINES["χ²"]["color"],
     "linestyle": "none",
     "marker": "*",
@@ -87,7 +87,7 @@ class _Kept(NamedTuple):
 
 
 class _Limits(NamedTuple):
-    """How large the gap is and can be, in units of β, and where χ² lets go."""
+    """How large the gap is and can be, in units of β, and where χ² drops y_l."""
 
     here: float  # at the reader's p
     reach: float  # at p = 1; ∞ if Ψ is unbounded
@@ -122,7 +122,7 @@ def build(figure: Figure, which: str) -> Artists:
                 [], [], **mark, zorder=5, markerfacecolor="white"
             )[0]
             artists[f"{side} {name} here"] = ax.plot([], [], **mark, zorder=6)[0]
-        artists[f"{side} lets go"] = ax.plot([], [], **_LETS_GO, clip_on=False, zorder=7)[0]
+        artists[f"{side} drop"] = ax.plot([], [], **_DROP, clip_on=False, zorder=7)[0]
     return {**artists, **_legend(figure, looks)}
 
 
@@ -152,7 +152,7 @@ def _legend(figure: Figure, looks: dict[str, palette.Look]) -> Artists:
     for k, (name, look) in enumerate(looks.items()):
         x, y = columns[k % 3], rows[k // 3]
         artists[f"{name} number"] = line_entry(figure, x, y, f"{name} leaves", look)
-    here, pi_ref, lets_go, reach = 0.02, 0.285, 0.473, 0.71
+    here, pi_ref, drop, reach = 0.02, 0.285, 0.473, 0.71
     y = rows[len(looks) // 3]
     return {
         **artists,
@@ -160,7 +160,7 @@ def _legend(figure: Figure, looks: dict[str, palette.Look]) -> Artists:
         "pi_ref number": line_entry(
             figure, pi_ref, y, r"$\pi_{ref}(y_l)$ =", palette.REFERENCE_LINE
         ),
-        "lets go number": line_entry(figure, lets_go, y, "χ² lets go at", _LETS_GO),
+        "drop number": line_entry(figure, drop, y, "χ² drops $y_l$ at", _DROP),
         "reach number": patch_entry(figure, reach, y, "out of reach:", _OUT_OF_REACH),
     }
 
@@ -195,7 +195,7 @@ def _reference(pi_ref_loser: float) -> Array:
 
 
 def _left_by(leash: Divergence, g: ExpectedPsi | Array, beta: float, pi_ref_loser: float) -> Array:
-    """Return π*(y_l), where a leash that can let go leaves no rest that is only rounding."""
+    """Return π*(y_l), where a leash that can drop it leaves no rest that is only rounding."""
     kept = tilted_policy(g, beta, leash, pi_ref=_reference(pi_ref_loser))[..., _L]
     return np.where(kept < _ROUNDING, 0.0, kept) if leash.drops else kept
 
@@ -293,13 +293,13 @@ def update(
 
 
 def _move_limits(artists: Artists, limits: _Limits) -> None:
-    """Move the stars where χ² lets go, and the region that no p reaches under this Ψ."""
+    """Move the stars where χ² drops y_l, and the region that no p reaches under this Ψ."""
     here, reach, dropped, dropped_at = limits
     artists["here number"].set_text(f"{number(here)} β" if np.isfinite(here) else "∞")
-    artists["gap lets go"].set_data(_place([dropped]), [_NOTHING])
+    artists["gap drop"].set_data(_place([dropped]), [_NOTHING])
     on_p = ([], []) if dropped_at is None else ([decade(dropped_at)], [_NOTHING])
-    artists["p lets go"].set_data(*on_p)
-    artists["lets go number"].set_text(f"{number(dropped)} β")
+    artists["p drop"].set_data(*on_p)
+    artists["drop number"].set_text(f"{number(dropped)} β")
     start = float(np.minimum(_place(reach), _STRIP)) if limits.bounded else _EDGE
     artists["out of reach"].set_x(start)
     artists["out of reach"].set_width(_EDGE - start)
@@ -321,7 +321,7 @@ def _sentence(
         before = {name: kept.at_speed for name, kept in every.items()}
         return (
             f"The preference is certain, and {psi} is unbounded, so the gap is infinite. Every "
-            f"leash lets go of y_l, which had {had}, {at_beta}: {_ALL[len(every)]} leave it exactly 0. They "
+            f"leash drops y_l, which had {had}, {at_beta}: {_ALL[len(every)]} leave it exactly 0. They "
             f"differ in speed alone: at 1 − p = {number(_SPEED)}, y_l has {_few(before)}."
         )
     if p == 0.5:
@@ -334,23 +334,23 @@ def _sentence(
         )
     if not limits.bounded:
         return (
-            f"{now} {_where_chi_squared_lets_go(limits)} Since {psi} is unbounded, the gap grows "
-            f"without end as p nears 1, and every leash lets go sooner or later, {at_beta}."
+            f"{now} {_where_chi_squared_drops(limits)} Since {psi} is unbounded, the gap grows "
+            f"without end as p nears 1, and y_l goes to 0 under every leash, {at_beta}."
         )
     largest = number(limits.reach)
     limit = "this is the largest gap" if p == 1 else f"the gap is never above {largest} β"
     return (
-        f"{now} Since {psi} is bounded, {limit}, and every leash but χ² holds on to y_l at every "
-        f"β. {_where_chi_squared_lets_go(limits)}"
+        f"{now} Since {psi} is bounded, {limit}, and every leash but χ² holds y_l at every "
+        f"β. {_where_chi_squared_drops(limits)}"
     )
 
 
-def _where_chi_squared_lets_go(limits: _Limits) -> str:
+def _where_chi_squared_drops(limits: _Limits) -> str:
     dropped, at = number(limits.dropped), limits.dropped_at
     if limits.dropped > limits.reach:
-        return f"χ² would let go from {dropped} β on, so it holds too."
+        return f"χ² would drop y_l from {dropped} β on, so it holds y_l too."
     which = "" if at is None else f", which is p = {_certain_or(1 - at)}"
-    return f"χ² lets go from {dropped} β on{which}."
+    return f"χ² drops y_l from {dropped} β on{which}."
 
 
 def _certain_or(p: float) -> str:
@@ -372,7 +372,7 @@ def _few(kept: dict[str, float]) -> str:
 
 VIEW = View(
     name="leashes",
-    title="It is Ψ, not KL, that lets go: other leashes",
+    title="It is Ψ, not KL, that drops the loser: other leashes",
     about=(
         "The curves show the probability π*(y_l) that the best policy leaves the loser y_l, if KL, "
         "χ² or another leash of strength β holds it near its start π_ref. An answer "

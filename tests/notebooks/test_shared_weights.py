@@ -102,8 +102,8 @@ def computed() -> list[str]:
         f"$w$ has {slow[W]:.3f} in the last step, is still rising, and will turn later",
         f"both losses lower $w$ from the first step. $w$ starts at {reference(0.5)[W]}, "
         f"and under IPO it stops at {path('IPO', share=0.5)[-1, W]:.3f}",
-        f"With 0.01, DPO first takes $w$ up to {peak(share=0.01):.3f}, "
-        f"and then down to {path(share=0.01)[-1, W]:.3f}",
+        "$0.49\\cdot1+0.49\\cdot0+0.02\\cdot2="
+        f"{reference() @ ONE_FEATURE[:, 0]:.2f}$. This is below 1, so $w$ rises at first",
         f"descent passes (5, 0), where $w$ has only {passed[W]:.3f}",
         f"in the end leaves $w$ {lost:.4f}",
         f"In a table the same training leaves $w$ {kept:.3f}",

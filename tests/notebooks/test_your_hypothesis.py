@@ -79,15 +79,17 @@ def test_numbers_in_the_prose_are_computed(lesson: dict[str, Any]) -> None:
     share = lesson["diagnosis"].collapsing / 1000
     rewards = np.log(lesson["clean"] / (1 - lesson["clean"]))
     computed = [
-        f"less often, by {loses.mean:.4f} ({loses.low:.4f} to {loses.high:.4f}, Student's 95 %",
-        f"largest difference is {rewards.max((1, 2)).mean():.1f} in the mean",
+        f"less often, by {loses.mean:.4f}. (The interval of the mean over the 2000 problems is "
+        f"{loses.low:.4f} to {loses.high:.4f}.",
+        f"In the mean their largest difference is {rewards.max((1, 2)).mean():.1f}",
         f"Flips leave {ipo.mean():.1g} of $p-\\frac12$. So DPO keeps {ipo.mean():.1g} of its log-ratios",
-        f"With flips it has only {(noisy_cdpo / clean_dpo).mean():.2f} of what DPO has without",
+        f"Against DPO *without* flips, DPO with flips has {kept['DPO keeps'].mean:.2f}, and cDPO "
+        f"with flips has only {(noisy_cdpo / clean_dpo).mean():.2f}",
         "$v+c$ be 0.010, 0.009 and −0.0266. Then $u$ is "
         f"{overtaken[0]:.2f}, {overtaken[1]:.2f} and −{-overtaken[2]:.2f}",
         "Flips turn $p-\\frac12$ into $0.9\\,(p-\\frac12)$, and that is IPO at $\\beta/0.9$",
         f"DPO keeps {written(kept['DPO keeps'])}",
-        f"cDPO keeps {written(kept['cDPO 0.05 keeps'])}",
+        f"Does cDPO help? It keeps {written(kept['cDPO 0.05 keeps'])}",
         "and β = 0.4. Let",
         "=\\frac{1}{2\\beta}=1.25$",
         f"both prompts end at $\\pi(y)={sums:.2f}$",

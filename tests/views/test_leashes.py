@@ -117,9 +117,9 @@ def test_the_curve_against_the_gap_is_the_leash_s(name: str, pi_ref_loser: float
 def test_chi_squared_lets_go_where_the_star_is(pi_ref_loser: float) -> None:
     values = {"lam": 0.0, "beta": 1.0, "pi_ref_loser": pi_ref_loser}
     artists = drawn(**values)
-    (place,) = artists["gap lets go"].get_xdata()
+    (place,) = artists["gap drop"].get_xdata()
     assert place == pytest.approx(1 / (1 - pi_ref_loser))
-    (at,) = artists["p lets go"].get_xdata()
+    (at,) = artists["p drop"].get_xdata()
     assert at == pytest.approx(-np.log10(expit(-place)), rel=1e-4)
     assert loser("χ²", 10.0**-at * 1.001, **values) > 0
     assert loser("χ²", 10.0**-at * 0.999, **values) == 0
@@ -136,7 +136,7 @@ def test_chi_squared_may_let_go_at_certainty_only(
 ) -> None:
     values = {"lam": lam, "beta": beta, "pi_ref_loser": pi_ref_loser}
     artists = drawn(**values, p=1.0)
-    assert artists["p lets go"].get_xdata() == [leashes.CERTAIN]
+    assert artists["p drop"].get_xdata() == [leashes.CERTAIN]
     assert height(artists["p χ² certain"]) == ZERO
     said = sentence(**values, p=1.0)
     assert "this is the largest gap" in said
@@ -221,8 +221,8 @@ def test_the_sentence_says_who_keeps_what() -> None:
     assert sentence() == (
         "At p = 0.99 the gap is 5.45 β, and y_l, which had 0.5, has exactly 0 under χ², 6.15·10⁻⁶ "
         "under Jensen–Shannon, 0.00428 under KL and 0.0834 under reverse KL. Since the folded "
-        "power λ = 0.25 is bounded, the gap is never above 8 β, and every leash but χ² holds on to "
-        "y_l at every β. χ² lets go from 2 β on, which is p = 0.775."
+        "power λ = 0.25 is bounded, the gap is never above 8 β, and every leash but χ² holds "
+        "y_l at every β. χ² drops y_l from 2 β on, which is p = 0.775."
     )
 
 
@@ -231,20 +231,20 @@ def test_the_sentence_under_identity_says_that_all_hold() -> None:
     assert "At p = 1 the gap is 1 β" in said
     assert "0.0487 under Jensen–Shannon, 0.25 under χ², 0.269 under KL and 0.376 under χPO" in said
     assert "Since identity (λ = 2) is bounded, this is the largest gap" in said
-    assert said.endswith("χ² would let go from 2 β on, so it holds too.")
+    assert said.endswith("χ² would drop y_l from 2 β on, so it holds y_l too.")
 
 
-def test_the_sentence_under_logit_says_that_all_let_go() -> None:
+def test_the_sentence_under_logit_says_that_all_drop_it() -> None:
     said = sentence(lam=0.0, p=1.0)
     assert "logit (λ = 0) is unbounded, so the gap is infinite." in said
     assert "at β = 0.5 and at every other: all six leave it exactly 0." in said
     assert "10⁻¹² under KL and 0.0178 under reverse KL." in said
     assert len(LEASHES) == 6
     before = sentence(lam=0.0, p=0.99)
-    assert "χ² lets go from 2 β on, which is p = 0.731." in before
-    assert "the gap grows without end as p nears 1, and every leash lets go" in before
+    assert "χ² drops y_l from 2 β on, which is p = 0.731." in before
+    assert "the gap grows without end as p nears 1, and y_l goes to 0 under every leash" in before
     # 200 β is a gap of 200, and no p in float64 other than 1 makes it.
-    assert "χ² lets go from 2 β on. Since" in sentence(lam=0.0, beta=100.0)
+    assert "χ² drops y_l from 2 β on. Since" in sentence(lam=0.0, beta=100.0)
 
 
 def test_the_sentence_without_a_preference() -> None:
