@@ -64,10 +64,7 @@ _DROP: palette.Look = {
 }
 _LOWEST, _HIGHEST = 1e-8, 1.6  # on the axis of π*(y_l), where it is positive
 _NOTHING, _FLOOR = 3e-10, 6e-11  # position of an exact 0 there, and the lower end of the axis
-_LINEAR, _DECADE = (
-    20.0,
-    4.0,
-)  # the gap's axis is linear up to 20 β, and has a decade per 4 from there
+_LINEAR, _DECADE = 20.0, 4.0  # the gap's axis is linear up to 20 β, then has a decade per 4
 _LAST, _ENDLESS = 1000.0, 29.0  # the last gap drawn, in β, and the position of an infinite one
 _STRIP = 27.6  # left edge of the grey strip around it
 _EDGE = 30.2
@@ -139,6 +136,7 @@ def _axes(figure: Figure, top: float) -> tuple[Axes, Axes]:
     left.set_xticks([*_place(list(at)), _ENDLESS], [*at.values(), r"$\infty$"])
     left.set(xlim=(0, _EDGE), xlabel=r"gap $(g(y_w) - g(y_l))/\beta$, by decades from 20")
     left.axvspan(_STRIP, _EDGE, color="#f0f0f0", linewidth=0)
+    left.axvline(_LINEAR, color="#b0b0b0", linewidth=1, linestyle=(0, (1, 2)), zorder=1)
     set_certainty_axis(right)
     for ax in (left, right):
         ax.axhspan(_FLOOR, _LOWEST / 7, color="#f0f0f0", linewidth=0)
@@ -348,7 +346,7 @@ def _sentence(
 def _where_chi_squared_drops(limits: _Limits) -> str:
     dropped, at = number(limits.dropped), limits.dropped_at
     if limits.dropped > limits.reach:
-        return f"χ² would drop y_l from {dropped} β on, so it holds y_l too."
+        return f"χ² holds y_l here: it would drop y_l only from {dropped} β on."
     which = "" if at is None else f", which is p = {_certain_or(1 - at)}"
     return f"χ² drops y_l from {dropped} β on{which}."
 

@@ -198,7 +198,8 @@ def training() -> list[str]:
         f'<span style="color:#0072B2">**IPO**</span> leaves it {exact[1.0]:.2f}. At β = 10 DPO '
         f"still has {dpo[10.0]:.2f} for $c$, and IPO has {exact[10.0]:.2f}",
         f"IPO leaves it {ends[1]:.3f}",
-        f"of about {distances[0]:.3f} for IPO on D1 at β = 1, and of {distances[1]:.2f} for DPO on the cycle",
+        f"off by about {distances[0]:.3f} in the mean for IPO on D1 at β = 1, and by "
+        f"{distances[1]:.2f} for DPO on the cycle",
         f"it goes from {ends[0]:.3f} to {ends[2]:.3f}",
         f"$s=\\frac{{\\sqrt{{17}}-1}}{{2}}={s:.3f}$, and β = {beta:.3f}",
     ]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from prose import assert_computed, prose_of
+from scipy.optimize import brentq
 from scipy.special import expit
 
 from psipo_explore import IDENTITY, LOGIT, optimal_policy
@@ -35,8 +36,14 @@ def computed() -> list[str]:
     kl, reverse, chi = (loser(1e-15, f) for f in (KL, REVERSE_KL, CHI_SQUARED))
     by_identity = [loser(0, f, IDENTITY, 0.2) for f in (KL, REVERSE_KL, CHI_SQUARED)]
     assert chi == by_identity[2] == 0
+    rare = [
+        tilted_policy([10.0, 0.0], 1 / f.curvature(np.ones(1))[0], f, pi_ref=[0.01, 0.99])[0]
+        for f in (KL, CHI_PO)
+    ]
     return [
         "β = 0.5 there is β = 1 here",
+        "$\\pi_{\\mathrm{ref}}$ give it 0.01, and let $\\frac G\\beta$ be 10. Then it gets "
+        f"{rare[0]:.3f} under KL, and only {rare[1]:.3f} under χPO",
         f"At β = 10 the gap is only {0.5 / 10} β, and all three leave $y_l$ nearly ½",
         "At β = 0.25 and below, χ² leaves it nothing",
         "**π_ref(y_l)**: with 0.9, $\\pi_{\\mathrm{ref}}(y_w)$ is 0.1",
@@ -126,6 +133,34 @@ def test_the_sliders_of_leashes_do_what_the_text_says() -> None:
 def test_near_the_reference_all_leashes_pull_alike_at_the_betas_that_are_called_fair() -> None:
     one = np.ones(1)
     assert KL.curvature(one) == 4 * JENSEN_SHANNON.curvature(one) == CHI_PO.curvature(one) / 2
+
+
+def test_the_loser_s_share_at_a_large_gap() -> None:
+    gap = 200.0
+    laws = {
+        KL: np.exp(-gap),
+        REVERSE_KL: 1 / (2 * gap),
+        JENSEN_SHANNON: np.exp(-gap / 2) / 3,
+        CHI_PO: np.exp(2 - 2 * gap),
+    }
+    for leash, share in laws.items():
+        beta = 1 / leash.curvature(np.ones(1))[0]
+        assert tilted_policy([gap, 0.0], beta, leash)[1] == pytest.approx(share, rel=0.01)
+    assert tilted_policy([gap, 0.0], 1.0, JENSEN_SHANNON)[1] == pytest.approx(
+        np.exp(-2 * gap) / 3, rel=0.01
+    )
+    assert tilted_policy([gap, 0.0], 1.0, CHI_PO)[1] == pytest.approx(np.exp(2 - gap), rel=0.01)
+
+
+@pytest.mark.parametrize("gap", [0.1, 3.0, 10.0])
+def test_the_ratio_of_a_rare_answer(gap: float) -> None:
+    pi_ref = [1e-9, 1 - 1e-9]
+    by_kl = tilted_policy([gap, 0.0], 1.0, KL, pi_ref=pi_ref)[0] / 1e-9
+    assert by_kl == pytest.approx(np.exp(gap), rel=1e-3)
+    root = brentq(lambda t: t - 1 + np.log(t) - 2 * gap, 1, 1e3)
+    by_chi_po = tilted_policy([gap, 0.0], 0.5, CHI_PO, pi_ref=pi_ref)[0] / 1e-9
+    assert by_chi_po == pytest.approx(root, rel=1e-3)
+    assert root < np.exp(gap)
 
 
 def test_trl_takes_twice_the_jensen_shannon_divergence() -> None:

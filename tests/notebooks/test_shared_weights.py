@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from nbclient import NotebookClient
 from prose import NOTEBOOKS, assert_computed, prose_of
+from scipy.optimize import brentq
+from scipy.special import expit
 
 from psipo_explore import (
     DPO,
@@ -178,6 +180,15 @@ def test_the_smallest_example() -> None:
     by_hand = 1 / (1 + 2 * np.cosh(1 / (2 * EVERY_BETA)))
     np.testing.assert_allclose(ipo.policy[:, W], by_hand, rtol=1e-12)
     assert (by_hand < 1 / 3).all()
+
+
+@pytest.mark.parametrize("alpha", [1e-3, 1.0, 1e3])
+def test_a_term_for_the_chosen_answer_keeps_it_but_lets_it_fall(alpha: float) -> None:
+    def slope(s: float) -> float:
+        return float(-expit(-s) + alpha * 2 * np.sinh(s) / (1 + 2 * np.cosh(s)))
+
+    end = brentq(slope, 0, 700)
+    assert 0 < 1 / (1 + 2 * np.cosh(end)) < 1 / 3
 
 
 def test_the_theorem() -> None:

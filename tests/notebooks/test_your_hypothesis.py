@@ -83,14 +83,15 @@ def test_numbers_in_the_prose_are_computed(lesson: dict[str, Any]) -> None:
         f"{loses.low:.4f} to {loses.high:.4f}.",
         f"In the mean their largest difference is {rewards.max((1, 2)).mean():.1f}",
         f"Flips leave {ipo.mean():.1g} of $p-\\frac12$. So DPO keeps {ipo.mean():.1g} of its log-ratios",
-        f"Against DPO *without* flips, DPO with flips has {kept['DPO keeps'].mean:.2f}, and cDPO "
-        f"with flips has only {(noisy_cdpo / clean_dpo).mean():.2f}",
+        f"| DPO | {kept['DPO keeps'].mean:.2f} | {kept['DPO keeps'].mean:.2f} |",
+        f"| cDPO | {kept['cDPO 0.05 keeps'].mean:.2f} | {(noisy_cdpo / clean_dpo).mean():.2f} |",
+        "(With clipped logit at β = 0.3 the interval holds 0.)",
         "$v+c$ be 0.010, 0.009 and −0.0266. Then $u$ is "
         f"{overtaken[0]:.2f}, {overtaken[1]:.2f} and −{-overtaken[2]:.2f}",
         "Flips turn $p-\\frac12$ into $0.9\\,(p-\\frac12)$, and that is IPO at $\\beta/0.9$",
         f"DPO keeps {written(kept['DPO keeps'])}",
         f"Does cDPO help? It keeps {written(kept['cDPO 0.05 keeps'])}",
-        "and β = 0.4. Let",
+        "and β = 0.4. For a whole answer",
         "=\\frac{1}{2\\beta}=1.25$",
         f"both prompts end at $\\pi(y)={sums:.2f}$",
         "$u(y)-\\frac12u(y')=1.25$. Only one π",
@@ -104,6 +105,18 @@ def test_numbers_in_the_prose_are_computed(lesson: dict[str, Any]) -> None:
     ]
     assert share == 0.52
     assert_computed(PROSE, computed, GIVEN)
+
+
+def test_near_a_collapse_the_interval_holds_0(lesson: dict[str, Any]) -> None:
+    psi = Psi.from_formula("logit(clip(q, 0.05, 0.95))")
+    clipped = optimal_policy(lesson["p_hat"], psi, 0.3)
+    wins = lesson["wins"]
+    gain = wins(clipped) - wins(lesson["identity_at_the_distance_of"](clipped))
+    assert mean_interval(gain).low < 0 < mean_interval(gain).high
+
+
+def test_half_of_the_prompts_have_no_minimum(lesson: dict[str, Any]) -> None:
+    assert lesson["by_law"] == pytest.approx(1 / 2, abs=1e-6)
 
 
 def test_what_the_text_says_of_lengths(lesson: dict[str, Any]) -> None:
@@ -141,7 +154,7 @@ def test_each_form_asks_for_a_number_of_the_text(lesson: dict[str, Any]) -> None
         truths.append(question["truth"])
         assert question["truth"] in form.sentence
         assert question["asks"] not in PROSE  # or a reader would read it twice
-    assert truths == ["−0.0004", "0.76", "0.1", "0.52"]
+    assert truths == ["−0.0004", "0.76", "0.1", "0.5"]
     assert len({form.children[0].key for form in forms}) == 4
 
 

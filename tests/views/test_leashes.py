@@ -231,7 +231,7 @@ def test_the_sentence_under_identity_says_that_all_hold() -> None:
     assert "At p = 1 the gap is 1 β" in said
     assert "0.0487 under Jensen–Shannon, 0.25 under χ², 0.269 under KL and 0.376 under χPO" in said
     assert "Since identity (λ = 2) is bounded, this is the largest gap" in said
-    assert said.endswith("χ² would drop y_l from 2 β on, so it holds y_l too.")
+    assert said.endswith("χ² holds y_l here: it would drop y_l only from 2 β on.")
 
 
 def test_the_sentence_under_logit_says_that_all_drop_it() -> None:

@@ -105,7 +105,9 @@ class Guess {
     kept.write(this.key, ["guessed", ...given].join("\n"));
     this.tell();
     if (given.length) this.look(0);
-    if (focuses) this.node.focus({ preventScroll: true });
+    if (!focuses) return;
+    this.node.focus({ preventScroll: true });
+    this.show();
   }
 
   // Show the picture, and say what was guessed and what is true.
@@ -138,11 +140,12 @@ class Guess {
         return void (fold.open = isOpen);
   }
 
-  // Bring the picture back into the window.
+  // Bring the whole picture into the window.
   show() {
     const panel = this.node.closest(".psipo-panel") || this.node.previousElementSibling;
     const seen = panel?.getClientRects().length ? panel : panel?.querySelector("svg[role=img]"); // the app lays its panel out anew
-    if (seen?.getBoundingClientRect().top < 0) seen.scrollIntoView({ block: "start" });
+    const { top, bottom } = seen?.getBoundingClientRect() ?? {};
+    if (top < 0 || bottom > innerHeight) seen.scrollIntoView({ block: "start" });
   }
 
   // The guesses that belong to what is shown, as SVG; places says where each could be drawn.
