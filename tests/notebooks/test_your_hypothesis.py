@@ -94,7 +94,7 @@ def test_numbers_in_the_prose_are_computed(lesson: dict[str, Any]) -> None:
         "and β = 0.4. For a whole answer",
         "=\\frac{1}{2\\beta}=1.25$",
         f"both prompts end at $\\pi(y)={sums:.2f}$",
-        "$u(y)-\\frac12u(y')=1.25$. Only one π",
+        "$u(y)-\\frac12u(y')=1.25$. Also",
         f"it has $\\pi(y)={short:.2f}$",
         f"$\\frac12u(y)-u(y')=1.25$, and $\\pi(y)={long:.2f}$",
         "β = 20 on averages of 100 tokens is β = 0.2 on sums",
