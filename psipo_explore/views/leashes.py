@@ -136,7 +136,7 @@ def _axes(figure: Figure, top: float) -> tuple[Axes, Axes]:
     left.set_xticks([*_place(list(at)), _ENDLESS], [*at.values(), r"$\infty$"])
     left.set(xlim=(0, _EDGE), xlabel=r"gap $(g(y_w) - g(y_l))/\beta$, by decades from 20")
     left.axvspan(_STRIP, _EDGE, color="#f0f0f0", linewidth=0)
-    left.axvline(_LINEAR, color="#b0b0b0", linewidth=1, linestyle=(0, (1, 2)), zorder=1)
+    left.axvline(_LINEAR, color="#b5b5b5", linewidth=1, linestyle=(0, (1, 2)), zorder=1)
     set_certainty_axis(right)
     for ax in (left, right):
         ax.axhspan(_FLOOR, _LOWEST / 7, color="#f0f0f0", linewidth=0)
@@ -150,7 +150,7 @@ def _legend(figure: Figure, looks: dict[str, palette.Look]) -> Artists:
     for k, (name, look) in enumerate(looks.items()):
         x, y = columns[k % 3], rows[k // 3]
         artists[f"{name} number"] = line_entry(figure, x, y, f"{name} leaves", look)
-    here, pi_ref, drop, reach = 0.02, 0.285, 0.473, 0.71
+    here, pi_ref, drop, reach = 0.02, 0.275, 0.453, 0.72
     y = rows[len(looks) // 3]
     return {
         **artists,
