@@ -34,7 +34,7 @@ def first() -> Number:
             f"p = σ(2) = {p:.3f}. The gap is log p/(1 − p), and it must reach β/π_ref(y_w) = {gap:.0f}. "
             f"If π_ref(y_w) is 0.1, the gap must reach 10, and p = σ(10) = {rare:.5f}."
         ),
-        lesson="An answer that wins one time in eight is gone.",
+        lesson="An answer that wins about one time in eight gets exactly 0.",
         hint="How large must the gap of the scores be? Under logit, which p has this gap?",
         slips=(
             Slip(

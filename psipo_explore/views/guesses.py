@@ -88,10 +88,10 @@ COLLAPSE: _Guesses = {
             _left_by("Under logit (RLHF and DPO)", LOGIT, _NEARLY_CERTAIN, 10.0),
             _left_by("Under identity (IPO)", IDENTITY, _NEARLY_CERTAIN, 10.0),
             Question(
-                "To which of them β = 100 makes much of a difference",
+                "β = 100 changes the number much for",
                 truth=lambda: _moved_by_beta(_NEARLY_CERTAIN, 10.0, 100.0),
                 values={"p": _NEARLY_CERTAIN, "beta": 100.0},
-                answers=("to logit", "to identity", "to both", "to neither"),
+                answers=("logit", "identity", "both", "neither"),
             ),
         ),
     ),
@@ -103,8 +103,8 @@ def _moved_by_beta(p: float, beta: float, larger: float) -> str:
         abs(_left(p, psi, larger) - _left(p, psi, beta)) > 0.1 for psi in (LOGIT, IDENTITY)
     )
     if logit and identity:
-        return "to both"
-    return "to logit" if logit else "to identity" if identity else "to neither"
+        return "both"
+    return "logit" if logit else "identity" if identity else "neither"
 
 
 # psi_curve
@@ -593,6 +593,7 @@ SELF_PLAY: _Guesses = {
                 values={},
                 answers=(_STRAIGHT, _DETOUR),
                 place=_on_the_way,
+                label="the way",
             ),
         ),
     ),

@@ -172,7 +172,7 @@ def _reach(psi: Psi, lam: float, formula: str) -> str:
     if lam == 0 and not formula.strip():
         last = number(float(psi(0.9999) - psi(0.999)))
         return (
-            "It is unbounded, so β cannot stop a collapse: from 0.999 to 0.9999 it still gains "
+            "It is unbounded, so at q = 1 no β stops a collapse: from 0.999 to 0.9999 it still gains "
             f"{last}, and each further digit 9 "
             "is worth as much, without end."
         )

@@ -234,7 +234,7 @@ def _axes_of_features(figure: Figure, bottom: float, *, last: bool) -> Axes:
     ax.set_xticks([0, 1, 2])
     ax.set_yticks([0, 1])
     if last:
-        ax.set_xlabel(r"what tells $w$ from $l$:  $\varphi\cdot z$", labelpad=3)
+        ax.set_xlabel(r"where $w$ and $l$ differ:  $\varphi\cdot z$", labelpad=3)
     else:
         ax.tick_params(labelbottom=False)
     ax.axvspan(1, 2.4, color="#f0f0f0", linewidth=0)
@@ -444,11 +444,11 @@ def _in_the_end(rows: dict[str, _Row], beta: float) -> str:
         w, _, o = map(number, dpo.policy)
         return f"Nothing takes w down: DPO heads for w = {w} and o = {o}. {stops}."
     if dpo.vanishing[_W]:
-        why = "DPO's loss forces w out at every β: to drive l to 0 is to drive w to 0."
+        why = "DPO's loss forces w out at every β: when l goes to 0, so does w."
     else:
         why = (
-            "DPO's loss does not force w out, since b tells o from w; descent never moves along "
-            "b, and loses it."
+            "DPO's loss does not force w out, because b makes o different from w; but descent never "
+            "moves along b, so w is lost."
         )
     return f"{why} {stops}, {_beside_turn(rows['IPO'])}."
 
@@ -469,7 +469,7 @@ VIEW = View(
         "strongly π is held near its start π_ref."
     ),
     controls=(
-        Slider("a", "a, how much o is like w", _LIKENESSES, start=2.0, named=(1.25,)),
+        Slider("a", "a, how much o is like w", _LIKENESSES, start=2.0, named=(1.0, 1.25)),
         Slider("b", "b, what only o has", (0.0, 0.5, 1.0), start=0.0),
         Slider("beta", "β, strength of the KL term", _BETAS, start=1.0, named=(0.1, 10.0)),
         Slider("pi_ref_o", "π_ref(o), where o starts", _SHARES, start=0.02),
@@ -480,7 +480,7 @@ VIEW = View(
             start=_STEPS,
             write=_whole,
             plays=True,
-            named=(1000, 5000),
+            named=(100, 200, 1000, 5000),
         ),
     ),
     build=build,

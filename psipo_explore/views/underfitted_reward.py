@@ -99,7 +99,7 @@ def build(figure: Figure) -> Artists:
     rewards.annotate(
         "", (2, _HIGHEST_GAP), (2, 12.7), arrowprops={"arrowstyle": "->", "color": palette.LOGIT}
     )
-    rewards.text(2.4, 13.1, "neither: ∞", color=palette.LOGIT)
+    rewards.text(2.4, 13.1, "no ridge, no stop: ∞", color=palette.LOGIT)
     return {**artists, **_legend(figure)}
 
 

@@ -17,6 +17,7 @@ from psipo_explore import (
     IPO,
     LOGIT,
     Comparisons,
+    GradientDescent,
     citations,
     expected_psi,
     fit_reward,
@@ -128,10 +129,11 @@ def collapse() -> list[str]:
         f"At β = 0.01 identity leaves $y_l$ ${left(IDENTITY, 0, 0.01) * 1e22:.0f}\\cdot10^{{-22}}$",
         f"$0.8^5+0.2^5 = {agree:.3f}$",
         f"(In one case of {round(1 / 0.2**5, -3):.0f} all five",
-        f"it would leave $y_l$ {known:.3f} at β = 10. With five raters it leaves {five:.3f} in",
+        f"$y_l$ would keep {known:.3f} at β = 10. With five raters it keeps {five:.3f} on average",
         f"Identity leaves {identity[0]:.4f} in both cases",
-        f"agree {100 * (0.99**40 + 0.01**40):.0f} times in 100, and in the mean logit leaves $y_l$ "
-        f"{average(LOGIT, 0.99, 40, 10.0):.3f}. At the true $p$ it would leave {left(LOGIT, 0.01, 10):.3f}",
+        f"agree {100 * (0.99**40 + 0.01**40):.0f} times in 100, and on average $y_l$ keeps "
+        f"{average(LOGIT, 0.99, 40, 10.0):.3f} under logit. At the true $p$ it would keep "
+        f"{left(LOGIT, 0.01, 10):.3f}",
         f"$\\log\\frac{{p}}{{1-p}} = {doubt:.1f}$ and $1-p \\approx 10^{{-{doubt / np.log(10):.1f}}}$",
         f"so $\\beta = {beta:.3f}$. At $p=1$ identity's log-ratio moves by $\\frac{{0.5}}{{\\beta}}$ and "
         f"leaves $y_l$ {left(IDENTITY, 0, beta):.4f}",
@@ -164,7 +166,7 @@ def ipo() -> list[str]:
         loss = 0.75 * IPO.value(h, 0.5) + 0.25 * IPO.value(-h, 0.5)
         assert np.isclose(loss, h**2 - h + 1)
     return [
-        f"from {np.log(99) / 0.25:.1f} to {np.log(99) / 2.5:.2f}",
+        f"DPO's from {np.log(99) / 0.25:.1f} to {np.log(99) / 2.5:.2f}",
         f"$h^*$ is {margin:.1f}, and the mean of $\\frac1\\beta I$ is {0.75 / 0.5:.1f}",
         "$y_w$ wins with probability 0.75, β is 0.5",
         "$$0.75\\,(h-1)^2+0.25\\,(-h-1)^2=h^2-h+1.$$",
@@ -196,7 +198,7 @@ def training() -> list[str]:
     assert np.isclose(minimise(D1, IPO, beta).policy[2], 0.2)
     return [
         f'<span style="color:#0072B2">**IPO**</span> leaves it {exact[1.0]:.2f}. At β = 10 DPO '
-        f"still has {dpo[10.0]:.2f} for $c$, and IPO has {exact[10.0]:.2f}",
+        f"still gives $c$ {dpo[10.0]:.2f}, and IPO gives it {exact[10.0]:.2f}",
         f"IPO leaves it {ends[1]:.3f}",
         f"off by about {distances[0]:.3f} in the mean for IPO on D1 at β = 1, and by "
         f"{distances[1]:.2f} for DPO on the cycle",
@@ -230,11 +232,13 @@ def underfitted_reward() -> list[str]:
         f"RLHF with the ridge leaves $y_l$ {rlhf(beta=10, ridge=1):.3f}",
         f"grows from {gap(5, ridge=1):.1f} to {gap(500, ridge=1):.1f}, and RLHF leaves "
         f"{rlhf(500, ridge=1):.3f}",
-        "on 0.001 RLHF is nearly DPO at β = 1, but at β = 10 it still leaves $y_l$ "
-        f"{rlhf(beta=10, ridge=0.001):.3f}",
+        "With a ridge of 0.001 RLHF is nearly DPO at β = 1. With the same ridge and β = 10, $y_l$ "
+        f"still keeps {rlhf(beta=10, ridge=0.001):.3f}",
+        f"$\\Delta={gap(5, ridge=1):.2f}$ solves it. So at β = 1 $y_l$ keeps "
+        f"$\\sigma(-{gap(5, ridge=1):.2f})={expit(-gap(5, ridge=1)):.3f}$",
         f"At $t=10$ the gap is {gap(5, steps=10):.2f}, and $\\log4t={np.log(40):.2f}$. "
         f"At $t=100$ they are {gap(5, steps=100):.2f} and {np.log(400):.2f}",
-        "ten times as many steps add about 2.3 to the gap",
+        "ten times as many steps add about log 10 = 2.3 to the gap",
         f"With a ridge of 1e-16 $b$ has only {held:.3f}.)",
         f"= {ridge:.2f}$",
         f"the root $\\Delta={million[0]:.1f}$ (`fit_reward` finds it), so $\\beta={betas[0]:.2f}$. "
@@ -247,10 +251,10 @@ def underfitted_reward() -> list[str]:
     ("lesson", "computed", "given"),
     [
         ("00_start_here", start_here, {"0.9", "0.7", "0.1"}),
-        ("01_psi_curve", psi_curve, {"0.90", "0.99", "0.5", "0.05", "0.3", "0.7", "0.01"}),
+        ("01_psi_curve", psi_curve, {"0.90", "0.99", "0.5", "0.05", "0.3", "0.7", "0.01", "0.999"}),
         ("02_rlhf_is_psipo", rlhf_is_psipo, {"2.5"}),
         ("03_collapse", collapse, {"0.9", "0.8", "0.99", "0.1", "0.5"}),
-        ("04_ipo", ipo, {"0.99"}),
+        ("04_ipo", ipo, {"0.99", "0.1"}),
         ("05_training", training, {"0.01", "0.1", "0.5", "0.001"}),
         ("06_underfitted_reward", underfitted_reward, {"0.05", "0.01", "0.1"}),
     ],
@@ -259,6 +263,17 @@ def test_numbers_in_the_prose_are_computed(
     lesson: str, computed: Callable[[], list[str]], given: set[str]
 ) -> None:
     assert_computed(prose_of(lesson), computed(), given)
+
+
+@pytest.mark.parametrize("steps", [1, 10, 100])
+def test_dpo_that_is_stopped_is_rlhf_at_beta_1_and_slower_below(steps: int) -> None:
+    def stopped_dpo(beta: float) -> float:
+        plain = {"optimiser": GradientDescent(2.0), "batch_size": None, "seeds": 1}
+        return float(train(FIVE, DPO, beta, steps=steps, **plain).final[0, 1])  # type: ignore[arg-type]
+
+    reward = fit_reward(FIVE, steps=steps)
+    assert stopped_dpo(1.0) == pytest.approx(gibbs_policy(reward, 1.0)[1])
+    assert stopped_dpo(0.1) > gibbs_policy(reward, 0.1)[1]
 
 
 def test_what_the_fold_of_lesson_03_says_of_infinity_less_infinity() -> None:

@@ -56,6 +56,8 @@ def computed() -> list[str]:
         f"| $c$ against $a$ | {ca:.3f} |",
         f"ΨPO with the fixed opponent gives $a$ {fixed[0]:.3f}.",
         "win against $c$ less than 0.28 of the time",
+        f"from each $b$ ({ab - 0.5:.3f} above ½), and loses less to each $c$ ({ca - 0.5:.3f})",
+        f"Rock gains {rock[1]:.1f} from each scissors, and loses {rock[0]:.1f} to each paper",
         f"it has {learned[0]:.3f}, {learned[1]:.3f} and {learned[2]:.3f}. It wins against every "
         f"answer at least {worst[2]:.3f}",
         f"In the picture's game at β = 0.001 that is {0.5 + 0.001 * np.log(3):.3f}",
@@ -162,6 +164,10 @@ def test_jumping_to_the_best_reply_circles_where_beta_is_small() -> None:
         policy = optimal_policy(game(), IDENTITY, 0.01, mu=policy)
         visited.append(int(policy.argmax()))
     assert set(visited[-12:]) == {ROCK, PAPER, SCISSORS}
+    rest = nash_policy(game(), IDENTITY, 0.01)
+    slope = (np.diag(rest) - np.outer(rest, rest)) @ game() / 0.01  # of the best reply at rest
+    sizes = np.sort(np.abs(np.linalg.eigvals(slope)))
+    assert_allclose(sizes[1:], 8, atol=0.5)  # and 0 along a change of the sum
 
 
 def test_the_sliders_of_self_play_do_what_the_text_says() -> None:

@@ -94,7 +94,7 @@ def computed() -> list[str]:
     assert dpo[L] < 0.001
     return [
         f"takes $w$ from 0.49 to {dpo[W]:.3f} and $l$ to less than 0.001",
-        f"Only $o$ rises, to {dpo[O]:.3f}",
+        f"Only $o$ ends above its start, at {dpo[O]:.3f}",
         f"lifts $w$ to {ipo[W]:.3f}, and $o$ as well, to {ipo[O]:.3f}",
         f"first lifts $w$, to {peak():.3f} in step {turning_step(path())}.",
         f"with a = 1.25, $w$ still has {path(a=1.25)[-1, W]:.3f} in the last step, "
@@ -115,7 +115,7 @@ def computed() -> list[str]:
         f"and $w$ turned in step {turning_step(log)}",
         f"$e^{{{gap / 10:.3f}/0.1}}\\approx{np.exp(gap) / 1000:.0f}\\,000$",
         f"at β = 1 $w$ has {held[W]:.3f} and the others have {held[O]:.3f} each",
-        f"is 0 where $\\sigma(\\theta)={two_prompts(1.0)[0]:.1f}$, and that is where the first $w$ ends",
+        f"is 0 where $\\sigma(\\theta)={two_prompts(1.0)[0]:.1f}$. So the $w$ of the first prompt ends at {two_prompts(1.0)[0]:.1f}",
     ]
 
 

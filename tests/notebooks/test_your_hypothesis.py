@@ -82,13 +82,14 @@ def test_numbers_in_the_prose_are_computed(lesson: dict[str, Any]) -> None:
         f"less often, by {loses.mean:.4f}. (The interval of the mean over the 2000 problems is "
         f"{loses.low:.4f} to {loses.high:.4f}.",
         f"In the mean their largest difference is {rewards.max((1, 2)).mean():.1f}",
-        f"Flips leave {ipo.mean():.1g} of $p-\\frac12$. So DPO keeps {ipo.mean():.1g} of its log-ratios",
+        f"Flips multiply $p-\\frac12$ by {ipo.mean():.1g}. This is a fact",
+        f"Flips multiply DPO's log-ratios by {ipo.mean():.1g} too",
         f"| DPO | {kept['DPO keeps'].mean:.2f} | {kept['DPO keeps'].mean:.2f} |",
         f"| cDPO | {kept['cDPO 0.05 keeps'].mean:.2f} | {(noisy_cdpo / clean_dpo).mean():.2f} |",
         "(With clipped logit at β = 0.3 the interval holds 0.)",
         "$v+c$ be 0.010, 0.009 and −0.0266. Then $u$ is "
         f"{overtaken[0]:.2f}, {overtaken[1]:.2f} and −{-overtaken[2]:.2f}",
-        "Flips turn $p-\\frac12$ into $0.9\\,(p-\\frac12)$, and that is IPO at $\\beta/0.9$",
+        "IPO with flips at β is IPO without flips at $\\beta/0.9$",
         f"DPO keeps {written(kept['DPO keeps'])}",
         f"Does cDPO help? It keeps {written(kept['cDPO 0.05 keeps'])}",
         "and β = 0.4. For a whole answer",

@@ -177,7 +177,7 @@ def test_the_sentence_says_who_loses_and_why(values: dict[str, Any]) -> None:
     dpo = minimise_log_linear(W_BEATS_L, DPO, beta, **at)
     ipo = minimise_log_linear(W_BEATS_L, IPO, beta, **at)
     assert ("forces w out at every β" in said) == dpo.vanishing[0] == (a > 1 and b == 0)
-    assert ("loss does not force w out, since b" in said) == (a > 1 and b > 0)
+    assert ("loss does not force w out, because b" in said) == (a > 1 and b > 0)
     assert ("Nothing takes w down" in said) == (a <= 1)
     if a > 1:
         assert dpo.policy[0] == 0
