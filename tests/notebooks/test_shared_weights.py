@@ -115,7 +115,8 @@ def computed() -> list[str]:
         f"and $w$ turned in step {turning_step(log)}",
         f"$e^{{{gap / 10:.3f}/0.1}}\\approx{np.exp(gap) / 1000:.0f}\\,000$",
         f"at β = 1 $w$ has {held[W]:.3f} and the others have {held[O]:.3f} each",
-        f"is 0 where $\\sigma(\\theta)={two_prompts(1.0)[0]:.1f}$. So the $w$ of the first prompt ends at {two_prompts(1.0)[0]:.1f}",
+        f"is 0 where $\\sigma(\\theta)={two_prompts(1.0)[0]:.1f}$. So the "
+        f"$w$ of the first prompt ends at {two_prompts(1.0)[0]:.1f}",
     ]
 
 
