@@ -200,7 +200,7 @@ def training() -> list[str]:
         f'<span style="color:#0072B2">**IPO**</span> leaves it {exact[1.0]:.2f}. At β = 10 DPO '
         f"still gives $c$ {dpo[10.0]:.2f}, and IPO gives it {exact[10.0]:.2f}",
         f"IPO leaves it {ends[1]:.3f}",
-        f"off by about {distances[0]:.3f} in the mean for IPO on D1 at β = 1, and by "
+        f"differ from the exact ones by about {distances[0]:.3f} for IPO on D1 at β = 1, and by "
         f"{distances[1]:.2f} for DPO on the cycle",
         f"it goes from {ends[0]:.3f} to {ends[2]:.3f}",
         f"$s=\\frac{{\\sqrt{{17}}-1}}{{2}}={s:.3f}$, and β = {beta:.3f}",

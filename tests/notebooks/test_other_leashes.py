@@ -42,6 +42,7 @@ def computed() -> list[str]:
     ]
     return [
         "β = 0.5 there is β = 1 here",
+        f"In case 1 the right side is {np.log(1e15) / 10:.2f}.",
         "$\\pi_{\\mathrm{ref}}$ give it 0.01, and let $\\frac G\\beta$ be 10. Then it gets "
         f"{rare[0]:.3f} under KL, and only {rare[1]:.3f} under χPO",
         f"At β = 10 the gap is only {0.5 / 10} β, and all three leave $y_l$ nearly ½",

@@ -81,12 +81,12 @@ def test_numbers_in_the_prose_are_computed(lesson: dict[str, Any]) -> None:
     computed = [
         f"less often, by {loses.mean:.4f}. (The interval of the mean over the 2000 problems is "
         f"{loses.low:.4f} to {loses.high:.4f}.",
-        f"In the mean their largest difference is {rewards.max((1, 2)).mean():.1f}",
+        f"On average their largest difference is {rewards.max((1, 2)).mean():.1f}",
         f"Flips multiply $p-\\frac12$ by {ipo.mean():.1g}. This is a fact",
         f"Flips multiply DPO's log-ratios by {ipo.mean():.1g} too",
         f"| DPO | {kept['DPO keeps'].mean:.2f} | {kept['DPO keeps'].mean:.2f} |",
         f"| cDPO | {kept['cDPO 0.05 keeps'].mean:.2f} | {(noisy_cdpo / clean_dpo).mean():.2f} |",
-        "(With clipped logit at β = 0.3 the interval holds 0.)",
+        "(With clipped logit at β = 0.3 the interval contains 0",
         "$v+c$ be 0.010, 0.009 and −0.0266. Then $u$ is "
         f"{overtaken[0]:.2f}, {overtaken[1]:.2f} and −{-overtaken[2]:.2f}",
         "IPO with flips at β is IPO without flips at $\\beta/0.9$",
@@ -96,7 +96,7 @@ def test_numbers_in_the_prose_are_computed(lesson: dict[str, Any]) -> None:
         "=\\frac{1}{2\\beta}=1.25$",
         f"both prompts end at $\\pi(y)={sums:.2f}$",
         "$u(y)-\\frac12u(y')=1.25$. Also",
-        f"it has $\\pi(y)={short:.2f}$",
+        f"it gives $\\pi(y)={short:.2f}$",
         f"$\\frac12u(y)-u(y')=1.25$, and $\\pi(y)={long:.2f}$",
         "β = 20 on averages of 100 tokens is β = 0.2 on sums",
         f"The interval is {low:.1f} to {high:.1f} %",
