@@ -203,7 +203,7 @@ def _five_raters() -> tuple[float, float]:
 
 
 def _mean_against_truth() -> str:
-    return "larger" if _five_raters()[1] > _left(0.8, LOGIT, 10.0) else "smaller"
+    return "more" if _five_raters()[1] > _left(0.8, LOGIT, 10.0) else "less"
 
 
 _FIVE = {"p": 0.8, "n": 5, "beta": 10.0}
@@ -223,9 +223,9 @@ FEW_SAMPLES: _Guesses = {
                 "The mean of what logit leaves y_l, against what it leaves at the true p, is",
                 truth=_mean_against_truth,
                 values=_FIVE,
-                answers=("larger", "smaller"),
+                answers=("more", "less"),
                 axes=1,
-                place=_among(5, {"larger": 0.6, "smaller": 0.38}),
+                place=_among(5, {"more": 0.6, "less": 0.38}),
                 label="the mean",
             ),
         ),

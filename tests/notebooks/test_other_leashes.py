@@ -170,6 +170,12 @@ def test_trl_takes_twice_the_jensen_shannon_divergence() -> None:
     assert_allclose(np.log(2 * u / (1 + u)), 2 * JENSEN_SHANNON.slope(u), rtol=1e-12, atol=1e-15)
 
 
+def test_trl_s_alpha_divergence_at_1_is_reverse_kl() -> None:
+    """Its loss is of (1 − u⁻ᵅ)/α, and a constant in the slope changes no policy."""
+    u = np.geomspace(1e-3, 1e3)
+    assert_allclose(1 - 1 / u - REVERSE_KL.slope(u), 1)
+
+
 def test_chi_squared_lets_go_of_identity_from_a_quarter_down() -> None:
     assert loser(0, CHI_SQUARED, IDENTITY, 0.25) == 0 < loser(0, CHI_SQUARED, IDENTITY, 0.2501)
 

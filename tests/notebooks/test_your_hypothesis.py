@@ -10,9 +10,10 @@ import nbformat
 import numpy as np
 import pytest
 from prose import NOTEBOOKS, assert_computed, prose_of
-from scipy.optimize import brentq
+from scipy.optimize import brentq, minimize_scalar
+from scipy.special import log_expit
 
-from psipo_explore import DPO, IDENTITY, IPO, Psi, optimal_policy
+from psipo_explore import DPO, IDENTITY, IPO, Comparisons, Psi, minimise, optimal_policy
 from psipo_explore.losses import cdpo
 from psipo_explore.views.kit.panel import Panel
 from psipo_explore.views.verdict import Interval, mean_interval
@@ -135,6 +136,31 @@ def test_what_the_text_says_of_lengths(lesson: dict[str, Any]) -> None:
     for v in of_sums[:, :2]:  # two answers keep their order
         policy = lesson["averaged"](v, rng.integers(1, 200, 2))
         assert (policy[0] > policy[1]) == (v[0] > v[1])
+
+
+def test_at_a_small_beta_only_lower_answers_change_places(lesson: dict[str, Any]) -> None:
+    v = lesson["log_ratios"](lesson["clean"], IPO, 0.1)
+    lengths = lesson["lengths"]["50 to 200 tokens"]
+    with np.errstate(over="ignore"):
+        policies = np.array([*map(lesson["averaged"], v, lengths)])
+    assert (v.argmax(1) == policies.argmax(1)).all()
+    share = (np.argsort(v, 1) != np.argsort(policies, 1)).any(1).mean()
+    assert f"a little larger, {100 * share:.0f} % at β = 0.1" in PROSE
+
+
+@pytest.mark.parametrize("q", [0.0, 0.03, 0.6, 0.97, 1.0])
+def test_two_answers_have_a_loss_for_a_clipped_psi(q: float) -> None:
+    def least(loss: Callable[[float], float], bound: float) -> float:
+        return float(minimize_scalar(loss, bounds=(-bound, bound), method="bounded").x)
+
+    def dpo(h: float) -> float:
+        return float(-q * log_expit(h) - (1 - q) * log_expit(-h))
+
+    held = Psi.from_formula("logit(clip(q, 0.05, 0.95))")
+    assert least(dpo, np.log(19)) == pytest.approx(held(q), abs=1e-4)
+    smooth = Psi.from_formula("logit(0.05 + 0.9*q)")
+    data = Comparisons.from_preferences([[0.5, q], [1 - q, 0.5]])
+    assert minimise(data, cdpo(0.05), 1.0).log_ratio @ [1, -1] == pytest.approx(smooth(q))
 
 
 def test_averages_solve_the_equation_of_the_text(lesson: dict[str, Any]) -> None:
