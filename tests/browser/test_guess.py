@@ -97,6 +97,15 @@ def test_a_guess_is_drawn_where_its_value_is(visit: Callable[..., Page]) -> None
     assert marks(page) == []
 
 
+def test_after_a_guess_the_whole_picture_is_in_the_window(visit: Callable[..., Page]) -> None:
+    page = visit()
+    page.locator("body").evaluate(
+        "body => body.insertAdjacentHTML('afterbegin', '<p>' + '<br>'.repeat(20))"
+    )
+    guess(page, "0.25")
+    expect(picture(page)).to_be_in_viewport(ratio=1)
+
+
 def test_a_guess_is_kept_and_can_be_made_again(visit: Callable[..., Page]) -> None:
     page = visit()
     guess(page, "0.25")
@@ -270,6 +279,7 @@ def test_a_lesson_asks_and_then_unfolds_what_explains(
     expect(panel.locator(".psipo-sentence")).to_be_visible()
     expect(fold).to_have_js_property("open", True)
     expect(panel.locator(".psipo-marks path")).to_have_count(2)
+    expect(panel.locator(".psipo-picture")).to_be_in_viewport(ratio=1)
     assert cells == len(
         page.evaluate("window.jupyterapp.shell.currentWidget.content.widgets.map(String)")
     )
