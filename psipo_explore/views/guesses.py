@@ -366,7 +366,7 @@ def _after_500() -> str:
 
 def _stopped() -> str:
     more = _left_by_rlhf(5, steps=100) > _left_by_ipo()
-    return "more than IPO does" if more else "less than IPO does"
+    return "more than IPO" if more else "less than IPO"
 
 
 UNDERFITTED_REWARD: _Guesses = {
@@ -404,9 +404,9 @@ UNDERFITTED_REWARD: _Guesses = {
                 "Without a ridge, but stopped after 100 steps, RLHF leaves y_l",
                 truth=_stopped,
                 values={},
-                answers=("more than IPO does", "less than IPO does"),
+                answers=("more than IPO", "less than IPO"),
                 axes=1,
-                place=_among(1.0, {"more than IPO does": 0.45, "less than IPO does": 0.1}),
+                place=_among(1.0, {"more than IPO": 0.45, "less than IPO": 0.1}),
                 label="stopped",
             ),
         ),
